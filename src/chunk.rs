@@ -1,0 +1,40 @@
+//! What an input hands to the journal.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::event_time::EventTime;
+use crate::sender::Sender;
+
+/// A run of entries that arrived in one message, kept as the sender sent it.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// Who sent it.
+    pub sender: Arc<Sender>,
+    /// The `id` of the input that took it.
+    pub input: Arc<str>,
+    /// The tag, as sent: usually UTF-8, but nothing holds a peer to it.
+    pub tag: Bytes,
+    /// The value of the `chunk` option, byte for byte. `None` where the sender asks for no acknowledgement.
+    pub id: Option<Bytes>,
+    /// When the message was complete.
+    pub received_at: EventTime,
+    /// How many entries it holds, bad ones included.
+    pub entry_count: u32,
+    /// Whether at least one entry does not decode, so that the dead-letter reader must look into it.
+    pub has_bad_entries: bool,
+    /// How `entries` is encoded.
+    pub encoding: Encoding,
+    /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.
+    pub entries: Bytes,
+}
+
+/// How a run of entries is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// msgpack as it is.
+    Plain,
+    /// One or more gzip members over the msgpack.
+    Gzip,
+}

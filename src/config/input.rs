@@ -1,0 +1,39 @@
+//! `[[input]]`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One `[[input]]` of `type = "forward"`.
+#[derive(Debug, Clone)]
+pub struct InputConfig {
+    pub id: String,
+    pub listen: SocketAddr,
+    /// `None`: plain TCP.
+    pub tls: Option<TlsConfig>,
+    /// Connections at one time; past it new ones are closed at once, counted. Default: 10,000.
+    pub max_connections: usize,
+    /// How long a TLS handshake may take. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// Bytes of one message; a larger one is refused, counted. Default: 64 MiB.
+    pub max_message_size: usize,
+    /// Bytes of one message after inflating. Default: 256 MiB.
+    pub max_inflated_size: usize,
+    /// Bytes that all connections of this input together may hold between reading and sync; at the limit the
+    /// senders wait. At least `max_message_size`. Default: 256 MiB.
+    pub max_in_flight: usize,
+    /// Chunks of one connection that may wait for their sync at one time; at the limit its sender waits.
+    /// Default: 64.
+    pub max_pending_acks: usize,
+}
+
+/// `tls = { cert, key, client_ca }`
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// PEM with the server certificate and its chain.
+    pub cert: PathBuf,
+    /// PEM with the private key.
+    pub key: PathBuf,
+    /// PEM with the authorities that client certificates must come from. `None`: clients need no certificate.
+    pub client_ca: Option<PathBuf>,
+}

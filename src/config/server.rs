@@ -1,0 +1,69 @@
+//! The sections about the process itself: `[server]`, `[log]`, `[journal]` and the operator's listeners.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// What `{@server}` and the `hostname` label say. Default: the host name.
+    pub name: String,
+    /// Where the journal, cursors, undo records and dead letters live. Default: `/var/lib/hikyaku`.
+    pub data_dir: PathBuf,
+    /// How long TERM waits for senders and outputs before the process ends anyway. Default: 30 s.
+    pub shutdown_timeout: Duration,
+}
+
+/// `[log]`: the server's own log on standard output.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// Default: readable text on a terminal, else JSON lines.
+    pub format: LogFormat,
+    /// `trace`, `debug`, `info`, `warn` or `error`. Default: `info`.
+    pub level: tracing::level_filters::LevelFilter,
+    /// Levels by module: `modules = { "journal" = "debug" }`.
+    pub modules: BTreeMap<String, tracing::level_filters::LevelFilter>,
+}
+
+/// How the server's own log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    Json,
+    Text,
+}
+
+/// `[journal]`
+#[derive(Debug, Clone)]
+pub struct JournalConfig {
+    /// Bytes on disk at which senders wait. At least three segments. Default: 2 GiB.
+    pub max_size: u64,
+    /// Bytes of one segment file, allocated before use. Default: 64 MiB.
+    pub segment_size: u64,
+    /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 64 MiB.
+    pub memory: u64,
+    /// How long a chunk id is remembered, counted while its sender goes on sending. Default: 10 min.
+    pub dedup_window: Duration,
+    /// How many chunk ids are remembered in all; past it the oldest go early, counted. Default: 1,000,000.
+    pub dedup_max_ids: usize,
+    /// How many chunk ids one sender may occupy. Default: 100,000.
+    pub dedup_max_ids_by_sender: usize,
+}
+
+/// A listener for operators: `[health]`, `[monitor_agent]`.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    pub listen: SocketAddr,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone)]
+pub struct MetricsConfig {
+    pub listen: SocketAddr,
+    /// How many different tags, and how many different senders, get samples of their own; the rest is counted as
+    /// `other`. Default: 1,000.
+    pub max_label_values: usize,
+}

@@ -1,0 +1,1 @@
+//! The forward input: listener, connections, sessions.

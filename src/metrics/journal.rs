@@ -1,0 +1,77 @@
+//! What the journal counts.
+
+use prometheus::{Histogram, IntCounter, IntGauge, Registry};
+
+use super::{counter, gauge, latency, register};
+
+/// The metrics of the journal.
+#[derive(Debug, Clone)]
+pub struct JournalMetrics {
+    /// Bytes of segment files, allocated space included.
+    pub bytes: IntGauge,
+    /// The configured limit of the same.
+    pub max_bytes: IntGauge,
+    /// Segment files.
+    pub segments: IntGauge,
+    /// 1 while the journal takes chunks, 0 while it refuses (full, or failed).
+    pub accepting: IntGauge,
+    /// Chunks written.
+    pub chunks: IntCounter,
+    /// Chunks recognised as a resend of one that is kept already.
+    pub duplicates: IntCounter,
+    /// Syncs done; chunks over syncs is the size of a group commit.
+    pub syncs: IntCounter,
+    /// Seconds that one sync took.
+    pub sync_time: Histogram,
+    /// Bytes of torn tails cut back at start: never acknowledged.
+    pub torn_bytes: IntCounter,
+    /// Bytes that were synced once and do not read back: set aside.
+    pub damaged_bytes: IntCounter,
+    /// Chunk ids remembered.
+    pub dedup_ids: IntGauge,
+    /// Chunk ids forgotten before their window was over.
+    pub dedup_evicted: IntCounter,
+}
+
+impl JournalMetrics {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let count = |name, help| register(registry, counter(name, help));
+        let level = |name, help| register(registry, gauge(name, help));
+        Self {
+            bytes: level(
+                "hikyaku_journal_bytes",
+                "Bytes of journal segments on disk, allocated space included.",
+            ),
+            max_bytes: level("hikyaku_journal_max_bytes", "Bytes of journal segments at which senders wait."),
+            segments: level("hikyaku_journal_segments", "Journal segment files."),
+            accepting: level(
+                "hikyaku_journal_accepting",
+                "1 while the journal takes chunks, 0 while it does not.",
+            ),
+            chunks: count("hikyaku_journal_chunks_total", "Chunks written to the journal."),
+            duplicates: count(
+                "hikyaku_journal_duplicate_chunks_total",
+                "Chunks that were sent again and recognised by sender, tag and id.",
+            ),
+            syncs: count("hikyaku_journal_syncs_total", "Syncs of the journal."),
+            sync_time: register(
+                registry,
+                Histogram::with_opts(latency("hikyaku_journal_sync_seconds", "Time that a sync took."))
+                    .expect("metric names are valid"),
+            ),
+            torn_bytes: count(
+                "hikyaku_journal_torn_bytes_total",
+                "Bytes of half-written tails cut back at start; none of them was acknowledged.",
+            ),
+            damaged_bytes: count(
+                "hikyaku_journal_damaged_bytes_total",
+                "Bytes that were synced and no longer read back; they are set aside.",
+            ),
+            dedup_ids: level("hikyaku_journal_dedup_ids", "Chunk ids remembered to recognise resends."),
+            dedup_evicted: count(
+                "hikyaku_journal_dedup_evicted_total",
+                "Chunk ids forgotten before their window was over, because a limit was reached.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Who is speaking: the identity that dedup, ownership, metrics and log lines go by.
+
+use std::net::IpAddr;
+
+/// The peer of a connection, as far as it could prove itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sender {
+    /// The stable name: subject and alternative names of the client certificate (the same after a renewal),
+    /// else the address without its port (the same after a reconnect).
+    pub identity: String,
+    /// Where the connection came from.
+    pub address: Option<IpAddr>,
+    /// What the client certificate says; `None` on a connection without one.
+    pub certificate: Option<SenderCertificate>,
+}
+
+/// The parts of a client certificate that filters and log lines use.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SenderCertificate {
+    /// The subject as RFC 4514 writes it: `CN=engine-1,O=Example`.
+    pub subject: String,
+    /// Alternative names with their kind: `DNS:engine-1.example.com`, `IP:192.0.2.7`, `URI:spiffe://…`.
+    pub alternative_names: Vec<String>,
+    /// SHA-256 over the certificate, lowercase hex.
+    pub fingerprint: String,
+}
+
+impl Sender {
+    /// A peer that showed no certificate.
+    pub fn from_address(address: IpAddr) -> Self {
+        Self {
+            identity: address.to_canonical().to_string(),
+            address: Some(address.to_canonical()),
+            certificate: None,
+        }
+    }
+
+    /// A peer that showed a certificate which the configured authority vouches for.
+    pub fn from_certificate(address: IpAddr, certificate: SenderCertificate) -> Self {
+        let mut identity = certificate.subject.clone();
+        for name in &certificate.alternative_names {
+            identity.push(';');
+            identity.push_str(name);
+        }
+        Self { identity, address: Some(address.to_canonical()), certificate: Some(certificate) }
+    }
+}
