@@ -15,8 +15,8 @@ pub struct EventTime {
 impl EventTime {
     /// `None` where the nanoseconds are not below one second, or where no calendar reaches.
     pub fn new(seconds: i64, nanoseconds: u32) -> Option<Self> {
-        let time = jiff::Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()?;
-        (nanoseconds < NANOSECONDS_PER_SECOND && time.as_second() == seconds)
+        let calendar = jiff::Timestamp::MIN.as_second()..jiff::Timestamp::MAX.as_second();
+        (nanoseconds < NANOSECONDS_PER_SECOND && calendar.contains(&seconds))
             .then_some(Self { seconds, nanoseconds })
     }
 
@@ -54,12 +54,9 @@ impl EventTime {
 
     /// For formatting.
     pub fn timestamp(self) -> jiff::Timestamp {
-        // The constructors keep to jiff's range; its ends stand in should that ever change.
-        jiff::Timestamp::new(self.seconds, self.nanoseconds as i32).unwrap_or(if self.seconds < 0 {
-            jiff::Timestamp::MIN
-        } else {
-            jiff::Timestamp::MAX
-        })
+        let nanoseconds =
+            i128::from(self.seconds) * i128::from(NANOSECONDS_PER_SECOND) + i128::from(self.nanoseconds);
+        jiff::Timestamp::from_nanosecond(nanoseconds).expect("the constructors keep to the calendar")
     }
 }
 
@@ -79,6 +76,13 @@ mod tests {
     fn seconds_that_no_calendar_reaches_are_no_time() {
         assert_eq!(EventTime::new(i64::MAX, 0), None);
         assert_eq!(EventTime::new(i64::MIN, 0), None);
+        for end in [jiff::Timestamp::MIN, jiff::Timestamp::MAX] {
+            for seconds in end.as_second() - 2..end.as_second() + 2 {
+                if let Some(time) = EventTime::new(seconds, NANOSECONDS_PER_SECOND - 1) {
+                    time.timestamp();
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! Entries, and runs of them: what PackedForward carries, and what the journal keeps for every message form.
+//!
+//! ```text
+//! [time, record]               Fluentd, logger libraries
+//! [[time, metadata], record]   Fluent Bit since 5.0.5
+//! ```
+
+use super::msgpack::{MsgpackError, Token, read, skip};
+use super::time::read_time;
+use crate::event_time::EventTime;
+
+/// One event as the sender encoded it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry<'a> {
+    /// `None`: the sender gave no time, and the time of receipt stands in.
+    pub time: Option<EventTime>,
+    /// Fluent Bit's metadata map, encoded.
+    pub metadata: Option<&'a [u8]>,
+    /// The record, an encoded map.
+    pub record: &'a [u8],
+}
+
+/// An entry that is well-formed msgpack and yet no event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BadEntry<'a> {
+    /// The whole value.
+    pub bytes: &'a [u8],
+    pub reason: BadEntryReason,
+}
+
+/// What is wrong with a [`BadEntry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadEntryReason {
+    #[error("the entry is no array of time and record")]
+    Shape,
+    #[error("the time is no time")]
+    Time,
+    #[error("the record is no map")]
+    Record,
+}
+
+impl BadEntryReason {
+    /// One word for metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Shape => "entry_shape",
+            Self::Time => "entry_time",
+            Self::Record => "entry_record",
+        }
+    }
+}
+
+/// Walks over a run of entries.
+///
+/// Yields `Err` once and ends where the bytes are no msgpack, since nothing behind that point can be told apart;
+/// an entry that is merely no event is an `Ok(Err(bad))`, and the walk goes on behind it.
+#[derive(Debug, Clone)]
+pub struct Entries<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Entries<'a> {
+    /// Over plain (inflated) msgpack.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The offset of the next entry.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Result<Entry<'a>, BadEntry<'a>>, MsgpackError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let start = self.at;
+        match parse(self.bytes, start) {
+            Ok((entry, end)) => {
+                self.at = end;
+                Some(Ok(Ok(entry)))
+            }
+            Err(Refusal::Bad(reason)) => match skip(self.bytes, start) {
+                Ok(end) => {
+                    self.at = end;
+                    Some(Ok(Err(BadEntry { bytes: &self.bytes[start..end], reason })))
+                }
+                Err(error) => self.end(error),
+            },
+            Err(Refusal::Msgpack(error)) => self.end(error),
+        }
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn end(&mut self, error: MsgpackError) -> Option<<Self as Iterator>::Item> {
+        self.at = self.bytes.len();
+        Some(Err(error))
+    }
+}
+
+enum Refusal {
+    Bad(BadEntryReason),
+    Msgpack(MsgpackError),
+}
+
+impl From<MsgpackError> for Refusal {
+    fn from(error: MsgpackError) -> Self {
+        Self::Msgpack(error)
+    }
+}
+
+fn parse(bytes: &[u8], mut at: usize) -> Result<(Entry<'_>, usize), Refusal> {
+    if read(bytes, &mut at)? != Token::Array(2) {
+        return Err(Refusal::Bad(BadEntryReason::Shape));
+    }
+    let mut metadata = None;
+    let mut time = read(bytes, &mut at)?;
+    if time == Token::Array(2) {
+        time = read(bytes, &mut at)?;
+        let end = skip(bytes, at)?;
+        metadata = Some(&bytes[at..end]);
+        at = end;
+    }
+    let time = read_time(time).map_err(|_| Refusal::Bad(BadEntryReason::Time))?;
+    let end = skip(bytes, at)?;
+    match bytes[at] {
+        0x80..=0x8f | 0xde | 0xdf => Ok((Entry { time, metadata, record: &bytes[at..end] }, end)),
+        _ => Err(Refusal::Bad(BadEntryReason::Record)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &[u8] = b"\x92\x01\x81\xa1a\x01";
+    const METADATA: &[u8] = b"\x92\x92\xd7\x00\x00\x00\x00\x01\x00\x00\x00\x02\x80\x81\xa1b\x02";
+
+    fn walk(bytes: &[u8]) -> Vec<Result<Result<&[u8], BadEntryReason>, MsgpackError>> {
+        Entries::new(bytes)
+            .map(|entry| entry.map(|entry| entry.map(|good| good.record).map_err(|bad| bad.reason)))
+            .collect()
+    }
+
+    #[test]
+    fn both_shapes_read() {
+        let bytes = [GOOD, METADATA].concat();
+        let entries: Vec<_> = Entries::new(&bytes).map(|entry| entry.unwrap().unwrap()).collect();
+        assert_eq!(entries[0].time, EventTime::new(1, 0));
+        assert_eq!(entries[0].metadata, None);
+        assert_eq!(entries[1].time, EventTime::new(1, 2));
+        assert_eq!(entries[1].metadata, Some(&b"\x80"[..]));
+        assert_eq!(entries[1].record, b"\x81\xa1b\x02");
+    }
+
+    #[test]
+    fn bad_entries_do_not_take_their_neighbours_with_them() {
+        for (bad, reason) in [
+            (&b"\x01"[..], BadEntryReason::Shape),
+            (b"\x93\x01\x80\x80", BadEntryReason::Shape),
+            (b"\x92\xa1x\x80", BadEntryReason::Time),
+            (b"\x92\xd7\x00\0\0\0\x01\xff\xff\xff\xff\x80", BadEntryReason::Time),
+            (b"\x92\x01\xa1x", BadEntryReason::Record),
+            (b"\x92\x01\xc0", BadEntryReason::Record),
+            (b"\x92\x92\x92\x01\x80\x80\x80", BadEntryReason::Time),
+        ] {
+            let bytes = [GOOD, bad, GOOD].concat();
+            assert_eq!(walk(&bytes), [Ok(Ok(&GOOD[2..])), Ok(Err(reason)), Ok(Ok(&GOOD[2..]))], "{bad:x?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_msgpack_end_the_walk() {
+        let bytes = [GOOD, b"\x92\x01\xc1", GOOD].concat();
+        assert_eq!(walk(&bytes), [Ok(Ok(&GOOD[2..])), Err(MsgpackError::Reserved { at: 8 })]);
+        assert_eq!(walk(&GOOD[..5]), [Err(MsgpackError::Incomplete)]);
+        assert_eq!(walk(b""), []);
+    }
+}

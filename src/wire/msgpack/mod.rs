@@ -1,0 +1,31 @@
+//! [MessagePack](https://github.com/msgpack/msgpack/blob/master/spec.md), as far as logs need it: reading a value at
+//! a time from a slice, skipping over values, and writing. Nothing here builds a tree or copies a string.
+//!
+//! A `str` is read as bytes: Fluentd and Fluent Bit send binary data in it.
+
+mod read;
+mod skip;
+mod write;
+
+pub use read::{Token, read};
+pub use skip::{MAX_DEPTH, skip};
+pub use write::{
+    write_array, write_bin, write_bool, write_f64, write_i64, write_map, write_nil, write_str, write_u64,
+};
+
+/// Why bytes are not the msgpack that was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MsgpackError {
+    /// The bytes end inside a value. More bytes may help.
+    #[error("the data ends inside a msgpack value")]
+    Incomplete,
+    /// The byte 0xc1, which msgpack never uses.
+    #[error("0xc1 at byte {at} begins no msgpack value")]
+    Reserved {
+        /// Where, from the start of the slice.
+        at: usize,
+    },
+    /// Containers are nested deeper than [`MAX_DEPTH`].
+    #[error("arrays and maps are nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+}

@@ -1,0 +1,62 @@
+//! Skipping over whole values.
+
+use super::{MsgpackError, Token, read};
+
+/// How deep arrays and maps may be nested. Fluentd's and Fluent Bit's own readers stop at similar depths.
+pub const MAX_DEPTH: usize = 128;
+
+/// The end of the value that begins at `at`, containers with all that they hold.
+///
+/// # Errors
+///
+/// As [`read`], and [`MsgpackError::TooDeep`] past [`MAX_DEPTH`].
+pub fn skip(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
+    // Values still to come, by depth. A fixed array on the stack: a peer's nesting costs no memory.
+    let mut remaining = [0u64; MAX_DEPTH];
+    let mut depth = 0;
+    loop {
+        let children = match read(bytes, &mut at)? {
+            Token::Array(length) => u64::from(length),
+            Token::Map(length) => u64::from(length) * 2,
+            _ => 0,
+        };
+        if children > 0 {
+            *remaining.get_mut(depth).ok_or(MsgpackError::TooDeep)? = children;
+            depth += 1;
+            continue;
+        }
+        loop {
+            let Some(above) = depth.checked_sub(1) else { return Ok(at) };
+            remaining[above] -= 1;
+            if remaining[above] > 0 {
+                break;
+            }
+            depth = above;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_are_skipped_with_all_that_they_hold() {
+        let bytes = b"\x92\x01\x82\xa1a\x91\x02\xa1b\x80\xff";
+        assert_eq!(skip(bytes, 0), Ok(bytes.len() - 1));
+        assert_eq!(skip(bytes, bytes.len() - 1), Ok(bytes.len()));
+    }
+
+    #[test]
+    fn nesting_is_allowed_up_to_the_limit() {
+        let nested = |depth: usize| [vec![0x91; depth], vec![0x01]].concat();
+        assert_eq!(skip(&nested(MAX_DEPTH), 0), Ok(MAX_DEPTH + 1));
+        assert_eq!(skip(&nested(MAX_DEPTH + 1), 0), Err(MsgpackError::TooDeep));
+        assert_eq!(skip(&nested(100_000), 0), Err(MsgpackError::TooDeep));
+    }
+
+    #[test]
+    fn a_map_that_promises_four_billion_pairs_is_incomplete() {
+        assert_eq!(skip(b"\xdf\xff\xff\xff\xff\x01\x02", 0), Err(MsgpackError::Incomplete));
+    }
+}
