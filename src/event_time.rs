@@ -37,9 +37,8 @@ impl EventTime {
 
     /// Nanoseconds since the Unix epoch, at the ends of `i64` (years 1677 and 2262) where they do not fit.
     pub fn unix_nanoseconds(self) -> i64 {
-        self.seconds
-            .saturating_mul(i64::from(NANOSECONDS_PER_SECOND))
-            .saturating_add(i64::from(self.nanoseconds))
+        let nanoseconds = self.timestamp().as_nanosecond();
+        i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// Whole seconds since the Unix epoch, rounded down.
