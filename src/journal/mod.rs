@@ -1,1 +1,272 @@
-//! journal
+//! The journal: a folder of append-only segment files, and the only truth about what was received.
+//!
+//! * [`Journal::append`] hands a chunk to the one thread that writes ([`writer`]). It collects what is waiting, writes
+//!   it, syncs once for all of it, and only then shows it to readers and answers the senders. Chunks that are sent
+//!   again are recognised by sender, tag and id ([`dedup`]).
+//! * [`Reader`] follows from any position: from memory while it keeps up, from disk where it does not.
+//! * [`OutputCursor`] says how far an output has come. A segment goes once every cursor has passed it; while its chunk
+//!   ids are still needed, its footer is left behind ([`left_behind`]).
+//! * Opening ([`open`]) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
+//!   again, and reads the footers of the others. Damage in the middle is set aside and counted ([`damage`]).
+//! * After a failed sync the journal is finished: it answers nothing more, says so, and a restart recovers. The page
+//!   cache may then show bytes that never reached the disk, and a second sync may well succeed without them.
+//!
+//! The bytes are drawn in [`format`].
+
+mod active_segment;
+mod append;
+mod cursor;
+mod damage;
+mod dedup;
+pub(crate) mod durable;
+pub mod format;
+mod frame_reader;
+pub mod inspect;
+mod left_behind;
+mod open;
+mod position;
+mod reader;
+mod scan;
+mod segment_file;
+mod shared;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+pub use append::{AppendError, Appended, Receipt, ReceiptSender};
+pub use cursor::{CursorError, CursorFolder, SavedCursor};
+pub use open::OpenError;
+pub use position::Position;
+pub use reader::{ReadError, Reader, StoredChunk};
+pub use shared::Status;
+
+use crate::chunk::Chunk;
+use crate::config::{JournalConfig, StartAt};
+use crate::metrics::JournalMetrics;
+use active_segment::fits_into_segment;
+use format::chunk_payload::chunk_payload_length;
+use shared::Shared;
+use writer::{Request, Writer};
+
+/// Chunks that may wait for the writer; past it [`Journal::append`] waits. Their bytes are bounded by the inputs.
+const QUEUE_LENGTH: usize = 1024;
+
+/// A handle on the one journal of a server.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    cursors: CursorFolder,
+    segment_size: u64,
+    writer: Arc<Mutex<Option<RunningWriter>>>,
+}
+
+/// The writer, and the lock on the folder that is held until it has ended.
+#[derive(Debug)]
+struct RunningWriter {
+    thread: JoinHandle<()>,
+    lock: std::fs::File,
+}
+
+impl Journal {
+    /// Opens the journal below a data folder, or makes it, and starts its writer.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder is in use, holds what is none of ours, or can't be read and written. Nothing is changed then.
+    pub fn open(data_dir: &Path, config: &JournalConfig, metrics: JournalMetrics) -> Result<Self, OpenError> {
+        let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
+        std::fs::create_dir_all(data_dir).map_err(io_error("make"))?;
+        let lock = open::lock(data_dir)?;
+        let cursors = CursorFolder::new(data_dir);
+        cursors.prepare()?;
+        let (opened, active) = open::open(data_dir, config, &metrics)?;
+
+        let shared =
+            Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
+        for (segment, range) in opened.damaged {
+            let file = shared.folder.open(segment).map_err(io_error("read"))?;
+            let mut reader = frame_reader::FrameReader::new(file, shared.journal, segment);
+            damage::set_aside(&shared, &mut reader, range.start, range.end);
+        }
+        // All of them, also those of outputs that the config no longer has: they hold their backlog.
+        for id in cursors.ids()? {
+            if let Some(cursor) = cursors.load(&id)? {
+                let position =
+                    if cursor.journal == shared.journal { cursor.position } else { shared.oldest() };
+                shared.set_cursor(&id, position);
+            }
+        }
+        shared.metrics.max_bytes.set(i64::try_from(config.max_size).unwrap_or(i64::MAX));
+        shared.set_status(Status::Accepting);
+
+        let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            requests: receiver,
+            active,
+            dedup: opened.dedup,
+            left_behind: opened.left_behind,
+            segment_size: config.segment_size,
+            max_size: config.max_size,
+            spare: writer::Spare::default(),
+            replies: Vec::new(),
+        };
+        let writer = std::thread::Builder::new()
+            .name("journal-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(io_error("start the writer of"))?;
+        Ok(Self {
+            shared,
+            requests,
+            cursors,
+            segment_size: config.segment_size,
+            writer: Arc::new(Mutex::new(Some(RunningWriter { thread: writer, lock }))),
+        })
+    }
+
+    /// Hands over a chunk. Resolves when it is queued, which takes as long as the journal is full; the receipt
+    /// resolves once it is durable.
+    pub async fn append(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+        let sender_length = chunk.sender.identity.len() as u64;
+        if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
+            return Err(AppendError::TooLarge);
+        }
+        let (reply, receipt) = Receipt::new();
+        match self.requests.send(Request::Append { chunk, reply }).await {
+            Ok(()) => Ok(receipt),
+            Err(_) => Err(match &*self.shared.status().borrow() {
+                Status::Failed(reason) => AppendError::Failed(Arc::clone(reason)),
+                _ => AppendError::Stopped,
+            }),
+        }
+    }
+
+    /// The cursor of an output; one that is new begins where `start` says, and holds the journal from now on.
+    pub fn attach(&self, id: &str, start: StartAt) -> Result<OutputCursor, CursorError> {
+        let newest = self.shared.newest();
+        let saved = match self.cursors.load(id)? {
+            Some(saved) if saved.journal != self.shared.journal => {
+                tracing::warn!(
+                    output = id,
+                    "the journal is another one than before: starting at its oldest chunk"
+                );
+                SavedCursor {
+                    journal: self.shared.journal,
+                    position: self.shared.oldest(),
+                    entry: 0,
+                    ..saved
+                }
+            }
+            Some(saved) if saved.position > newest => {
+                tracing::error!(
+                    output = id,
+                    cursor = %saved.position,
+                    journal_end = %newest,
+                    "the output was further than the journal reaches: synced data was lost, or an old copy restored"
+                );
+                SavedCursor { position: newest, entry: 0, ..saved }
+            }
+            Some(saved) => saved,
+            None => {
+                let position = match start {
+                    StartAt::Newest => newest,
+                    StartAt::Oldest => self.shared.oldest(),
+                };
+                SavedCursor { journal: self.shared.journal, position, entry: 0, generation: 0 }
+            }
+        };
+        self.cursors.save(id, &saved)?;
+        self.shared.set_cursor(id, saved.position);
+        Ok(OutputCursor { id: id.to_owned(), saved, cursors: self.cursors.clone(), journal: self.clone() })
+    }
+
+    /// Gives up the backlog of an output that is no more.
+    pub fn forget(&self, id: &str) -> Result<(), CursorError> {
+        self.cursors.remove(id)?;
+        self.shared.forget_cursor(id);
+        self.release();
+        Ok(())
+    }
+
+    /// Outputs that have a cursor, sorted.
+    pub fn cursor_ids(&self) -> Result<Vec<String>, CursorError> {
+        self.cursors.ids()
+    }
+
+    /// Reads from a position on.
+    pub fn reader(&self, position: Position) -> Reader {
+        Reader::new(Arc::clone(&self.shared), position)
+    }
+
+    /// Whether chunks are taken, now and whenever that changes.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.shared.status()
+    }
+
+    /// Where the next chunk will lie.
+    pub fn newest(&self) -> Position {
+        self.shared.newest()
+    }
+
+    /// Bytes of segment files, allocated space included.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.shared.bytes_on_disk()
+    }
+
+    /// Bytes of chunks from a position to the newest.
+    pub fn bytes_behind(&self, position: Position) -> u64 {
+        self.shared.bytes_behind(position)
+    }
+
+    /// Writes and syncs what was appended before, and ends the writer. Senders that still wait for space are told
+    /// that the journal is closed.
+    pub async fn close(&self) {
+        self.shared.stop();
+        // A writer that has ended by itself is closed already.
+        let _ = self.requests.send(Request::Close).await;
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(RunningWriter { thread, lock }) = writer {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            drop(lock);
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the journal's writer ended in a panic: please report this");
+            }
+        }
+    }
+
+    /// Asks the writer to look for segments to remove. While its queue is full it looks without being asked.
+    fn release(&self) {
+        let _ = self.requests.try_send(Request::Release);
+    }
+}
+
+/// How far one output has come.
+#[derive(Debug)]
+pub struct OutputCursor {
+    id: String,
+    saved: SavedCursor,
+    cursors: CursorFolder,
+    journal: Journal,
+}
+
+impl OutputCursor {
+    /// What was saved last.
+    pub fn saved(&self) -> &SavedCursor {
+        &self.saved
+    }
+
+    /// Saves durably that everything before `position` is delivered, and lets the journal go of it.
+    pub fn save(&mut self, position: Position, generation: u64) -> Result<(), CursorError> {
+        let cursor = SavedCursor { position, entry: 0, generation, ..self.saved };
+        self.cursors.save(&self.id, &cursor)?;
+        self.saved = cursor;
+        self.journal.shared.set_cursor(&self.id, position);
+        self.journal.release();
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! The segment that is being written.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::format::footer::Footer;
+use super::format::frame::{FrameKind, frame_length, seed, write_frame};
+use super::format::segment_header::SEGMENT_HEADER_LENGTH;
+use super::format::trailer::{TRAILER_LENGTH, write_trailer};
+use super::format::{JournalId, chunk_payload};
+use super::shared::SegmentState;
+use crate::chunk::Chunk;
+
+/// An unsealed segment, and the frames that are to be written to it next.
+#[derive(Debug)]
+pub(super) struct ActiveSegment {
+    pub(super) number: u64,
+    pub(super) footer: Footer,
+    journal: JournalId,
+    file: File,
+    /// Bytes that are allocated.
+    size: u64,
+    /// Where the next frame goes.
+    end: u64,
+    /// Up to where everything is synced.
+    synced: u64,
+    /// Frames from `synced` to `end`.
+    pending: Vec<u8>,
+}
+
+impl ActiveSegment {
+    /// Goes on behind `end`, up to where everything must be synced already.
+    pub(super) fn new(
+        number: u64,
+        journal: JournalId,
+        file: File,
+        size: u64,
+        end: u64,
+        footer: Footer,
+    ) -> Self {
+        Self { number, footer, journal, file, size, end, synced: end, pending: Vec::new() }
+    }
+
+    /// Whether a chunk fits and still leaves room for the footer that it makes longer.
+    pub(super) fn has_room_for(&self, payload_length: u64, footer_growth: u64) -> bool {
+        let footer = frame_length(self.footer.payload_length() + footer_growth);
+        self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
+    }
+
+    /// Adds a chunk to what is to be written.
+    pub(super) fn push(&mut self, chunk: &Chunk) {
+        let length = self.pending.len();
+        let seed = seed(&self.journal, self.number, self.end);
+        write_frame(&mut self.pending, FrameKind::Chunk, self.synced, seed, |out| {
+            chunk_payload::write_chunk_payload(out, chunk);
+        });
+        self.end += (self.pending.len() - length) as u64;
+        self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());
+    }
+
+    /// Bytes that are to be written.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Writes what is pending. May be called again after an error: the same bytes go to the same place.
+    pub(super) fn write(&self) -> io::Result<()> {
+        self.file.write_all_at(&self.pending, self.synced)
+    }
+
+    /// Syncs what was written. After an error nothing can be said of it any more.
+    pub(super) fn sync(&mut self) -> io::Result<Written> {
+        self.file.sync_data()?;
+        let start = self.synced;
+        self.synced = self.end;
+        Ok(Written { start, frames: std::mem::take(&mut self.pending) })
+    }
+
+    /// Writes the footer behind what is pending and gives the rest of the allocated space back. What was pending
+    /// is synced with it.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        let mut sealing = self.pending.clone();
+        let seed = seed(&self.journal, self.number, self.end);
+        write_frame(&mut sealing, FrameKind::Footer, self.synced, seed, |out| self.footer.write(out));
+        write_trailer(&mut sealing, self.end, seed);
+        self.file.write_all_at(&sealing, self.synced)?;
+        self.file.set_len(self.synced + sealing.len() as u64)?;
+        self.size = self.synced + sealing.len() as u64;
+        Ok(())
+    }
+
+    /// What readers and the size limit see of it.
+    pub(super) fn state(&self, sealed: bool) -> SegmentState {
+        SegmentState { end: self.synced, sealed, bytes_on_disk: self.size }
+    }
+}
+
+/// Frames that are synced.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) start: u64,
+    pub(super) frames: Vec<u8>,
+}
+
+/// Whether a chunk fits into an empty segment of this size.
+pub(super) fn fits_into_segment(payload_length: u64, sender_length: u64, segment_size: u64) -> bool {
+    let mut footer = Footer::default();
+    let growth = footer.growth("") + sender_length;
+    footer.counts.chunks = 1;
+    SEGMENT_HEADER_LENGTH
+        + frame_length(payload_length)
+        + frame_length(footer.payload_length() + growth)
+        + TRAILER_LENGTH
+        <= segment_size
+}

@@ -1,0 +1,260 @@
+//! Cursors: how far an output has come, in a small file that is replaced as a whole.
+//!
+//! ```text
+//! DATA_DIR/cursors/ID.cursor
+//!
+//!  0  8  magic "HKYKCURS"
+//!  8  2  format version
+//! 10  2  length of this header: 64
+//! 12  4  index of the next entry within the chunk (0 for outputs that take whole chunks)
+//! 16 16  journal id
+//! 32  8  segment of the next chunk
+//! 40  8  offset of the next chunk
+//! 48  8  generation: counts checkpoints, so that an undo log can be told to belong to one
+//! 56  4  length of what the output itself keeps here
+//! 60  4  CRC-32 of bytes 0 to 60 and of what the output keeps
+//! 64  …  what the output itself keeps here
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Position;
+use super::durable::replace_file;
+use super::format::{FORMAT_VERSION, JournalId, array_at};
+
+const MAGIC: [u8; 8] = *b"HKYKCURS";
+const HEADER_LENGTH: usize = 64;
+const EXTENSION: &str = "cursor";
+
+/// Bytes set aside beside the cursors, given up when the disk is full: without a cursor nothing could be freed.
+const RESERVE_LENGTH: usize = 1024 * 1024;
+const RESERVE: &str = "reserve";
+
+/// A cursor as it was saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedCursor {
+    pub journal: JournalId,
+    /// The next chunk to deliver.
+    pub position: Position,
+    /// The next entry within that chunk.
+    pub entry: u32,
+    /// How many checkpoints there were.
+    pub generation: u64,
+}
+
+/// A cursor file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CursorError {
+    #[error("cannot {action} the cursor {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "the cursor {} is damaged: its output can't tell what it delivered. Restore the file from a backup, or remove \
+         it to let the output start anew (see its `start` key), which may deliver twice or leave a gap",
+        path.display()
+    )]
+    Damaged { path: PathBuf },
+    #[error(
+        "the cursor {} has format {found}, and this hikyaku reads format {FORMAT_VERSION}: use a newer hikyaku",
+        path.display()
+    )]
+    Version { path: PathBuf, found: u16 },
+}
+
+/// The folder of all cursors of a server.
+#[derive(Debug, Clone)]
+pub struct CursorFolder {
+    path: PathBuf,
+}
+
+impl CursorFolder {
+    /// The cursors below a data folder.
+    pub fn new(data_dir: &Path) -> Self {
+        Self { path: data_dir.join("cursors") }
+    }
+
+    /// Makes the folder and the reserve where they are missing.
+    pub fn prepare(&self) -> Result<(), CursorError> {
+        std::fs::create_dir_all(&self.path).map_err(|source| CursorError::Io {
+            action: "make the folder of",
+            path: self.path.clone(),
+            source,
+        })?;
+        self.keep_reserve();
+        Ok(())
+    }
+
+    /// The ids of all outputs that have a cursor, sorted.
+    pub fn ids(&self) -> Result<Vec<String>, CursorError> {
+        let error = |source| CursorError::Io { action: "list", path: self.path.clone(), source };
+        let mut ids = Vec::new();
+        let entries = match std::fs::read_dir(&self.path) {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(ids),
+            entries => entries.map_err(error)?,
+        };
+        for entry in entries {
+            let path = entry.map_err(error)?.path();
+            if path.extension().is_some_and(|extension| extension == EXTENSION)
+                && let Some(id) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                ids.push(id.to_owned());
+            }
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The cursor of an output; `None` where it never had one.
+    pub fn load(&self, id: &str) -> Result<Option<SavedCursor>, CursorError> {
+        let path = self.path_of(id);
+        match std::fs::read(&path) {
+            Ok(bytes) => decode(&bytes).map(Some).map_err(|fault| match fault {
+                Fault::Damaged => CursorError::Damaged { path },
+                Fault::Version(found) => CursorError::Version { path, found },
+            }),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(CursorError::Io { action: "read", path, source }),
+        }
+    }
+
+    /// Replaces the cursor of an output, durably. Where the disk is full, the reserve makes room.
+    pub fn save(&self, id: &str, cursor: &SavedCursor) -> Result<(), CursorError> {
+        let path = self.path_of(id);
+        let bytes = encode(cursor);
+        let saved = match replace_file(&path, &bytes) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!(path = %self.path.display(), "the disk is full: using the reserve to save a cursor");
+                std::fs::remove_file(self.path.join(RESERVE)).and_then(|()| replace_file(&path, &bytes))
+            }
+            saved => saved,
+        };
+        saved.map_err(|source| CursorError::Io { action: "save", path, source })?;
+        self.keep_reserve();
+        Ok(())
+    }
+
+    /// Removes the cursor of an output that is no more.
+    pub fn remove(&self, id: &str) -> Result<(), CursorError> {
+        let path = self.path_of(id);
+        std::fs::remove_file(&path)
+            .and_then(|()| super::durable::sync_folder_of(&path))
+            .map_err(|source| CursorError::Io { action: "remove", path, source })
+    }
+
+    /// Ids hold only letters, digits, `_` and `-`, which the config sees to.
+    fn path_of(&self, id: &str) -> PathBuf {
+        self.path.join(format!("{id}.{EXTENSION}"))
+    }
+
+    /// Written again as soon as there is space. That there is none now is no error: the next save tries again.
+    fn keep_reserve(&self) {
+        let path = self.path.join(RESERVE);
+        if !path.exists()
+            && let Err(error) = replace_file(&path, &vec![0xff; RESERVE_LENGTH])
+        {
+            tracing::debug!(%error, path = %path.display(), "no space for the reserve yet");
+        }
+    }
+}
+
+fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
+    let mut bytes = [0; HEADER_LENGTH];
+    bytes[0..8].copy_from_slice(&MAGIC);
+    bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes[10..12].copy_from_slice(&(HEADER_LENGTH as u16).to_le_bytes());
+    bytes[12..16].copy_from_slice(&cursor.entry.to_le_bytes());
+    bytes[16..32].copy_from_slice(&cursor.journal);
+    bytes[32..40].copy_from_slice(&cursor.position.segment.to_le_bytes());
+    bytes[40..48].copy_from_slice(&cursor.position.offset.to_le_bytes());
+    bytes[48..56].copy_from_slice(&cursor.generation.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+enum Fault {
+    Damaged,
+    Version(u16),
+}
+
+fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
+    if array_at(bytes, 0) != Some(MAGIC) {
+        return Err(Fault::Damaged);
+    }
+    let found = u16::from_le_bytes(array_at(bytes, 8).ok_or(Fault::Damaged)?);
+    if found != FORMAT_VERSION {
+        return Err(Fault::Version(found));
+    }
+    let own = bytes.get(HEADER_LENGTH..).ok_or(Fault::Damaged)?;
+    let number = |offset| array_at(bytes, offset).map(u64::from_le_bytes).ok_or(Fault::Damaged);
+    let own_length = u32::from_le_bytes(array_at(bytes, 56).ok_or(Fault::Damaged)?);
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&bytes[..60]);
+    checksum.update(own);
+    let stored = u32::from_le_bytes(array_at(bytes, 60).ok_or(Fault::Damaged)?);
+    if own.len() != own_length as usize || checksum.finalize() != stored {
+        return Err(Fault::Damaged);
+    }
+    Ok(SavedCursor {
+        journal: array_at(bytes, 16).ok_or(Fault::Damaged)?,
+        position: Position { segment: number(32)?, offset: number(40)? },
+        entry: u32::from_le_bytes(array_at(bytes, 12).ok_or(Fault::Damaged)?),
+        generation: number(48)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor() -> SavedCursor {
+        let position = Position { segment: 4, offset: 4096 };
+        SavedCursor { journal: [3; 16], position, entry: 7, generation: 9 }
+    }
+
+    fn folder() -> (tempfile::TempDir, CursorFolder) {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = CursorFolder::new(directory.path());
+        folder.prepare().unwrap();
+        (directory, folder)
+    }
+
+    #[test]
+    fn a_cursor_reads_back() {
+        let (_directory, folder) = folder();
+        assert_eq!(folder.load("archive").unwrap(), None);
+        folder.save("archive", &cursor()).unwrap();
+        folder.save("other", &SavedCursor { generation: 10, ..cursor() }).unwrap();
+        assert_eq!(folder.load("archive").unwrap(), Some(cursor()));
+        assert_eq!(folder.ids().unwrap(), ["archive", "other"]);
+        folder.remove("archive").unwrap();
+        assert_eq!(folder.ids().unwrap(), ["other"]);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let bytes = encode(&cursor());
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes;
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&damaged).is_err(), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_cursor_is_an_error_and_not_a_new_start() {
+        let (directory, folder) = folder();
+        std::fs::write(directory.path().join("cursors/archive.cursor"), b"HKYKCURS").unwrap();
+        assert!(matches!(folder.load("archive"), Err(CursorError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_reserve_is_there_from_the_start() {
+        let (directory, _folder) = folder();
+        let reserve = directory.path().join("cursors/reserve");
+        assert_eq!(std::fs::metadata(reserve).unwrap().len(), RESERVE_LENGTH as u64);
+    }
+}

@@ -1,0 +1,286 @@
+//! The payload of a chunk's frame.
+//!
+//! ```text
+//!  0  8  time of receipt, nanoseconds since the Unix epoch
+//!  8  4  number of entries
+//! 12  1  encoding of the entries: 0 msgpack, 1 gzip over msgpack
+//! 13  1  flags: bit 0, at least one entry does not decode
+//! 14  2  zero
+//! 16  4  length of the attributes
+//! 20  …  attributes, one after the other:
+//!          0  1  kind: 1 tag, 2 sender, 3 chunk id, 4 input, 5 source address, 6 subject,
+//!                      7 alternative name (may repeat), 8 fingerprint; others are skipped
+//!          1  3  length
+//!          4  …  value
+//!  …  …  entries, byte for byte as the sender sent them
+//! ```
+
+use bytes::Bytes;
+
+use super::array_at;
+use crate::chunk::{Chunk, Encoding};
+use crate::event_time::EventTime;
+
+const FIXED_LENGTH: usize = 20;
+const FLAG_BAD_ENTRIES: u8 = 1;
+/// Three bytes of length.
+const MAX_ATTRIBUTE_LENGTH: usize = (1 << 24) - 1;
+
+const TAG: u8 = 1;
+const SENDER: u8 = 2;
+const CHUNK_ID: u8 = 3;
+const INPUT: u8 = 4;
+const SOURCE_ADDRESS: u8 = 5;
+const SUBJECT: u8 = 6;
+const ALTERNATIVE_NAME: u8 = 7;
+const FINGERPRINT: u8 = 8;
+
+/// Length of the payload that [`write_chunk_payload`] appends.
+pub fn chunk_payload_length(chunk: &Chunk) -> u64 {
+    let mut attributes = Vec::with_capacity(256);
+    write_attributes(&mut attributes, chunk);
+    (FIXED_LENGTH + attributes.len() + chunk.entries.len()) as u64
+}
+
+/// Appends the payload for a chunk.
+pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk) {
+    out.extend_from_slice(&chunk.received_at.unix_nanoseconds().to_le_bytes());
+    out.extend_from_slice(&chunk.entry_count.to_le_bytes());
+    out.push(match chunk.encoding {
+        Encoding::Plain => 0,
+        Encoding::Gzip => 1,
+    });
+    out.push(if chunk.has_bad_entries { FLAG_BAD_ENTRIES } else { 0 });
+    out.extend_from_slice(&[0; 6]);
+    let start = out.len();
+
+    write_attributes(out, chunk);
+    let length = (out.len() - start) as u32;
+    out[start - 4..start].copy_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&chunk.entries);
+}
+
+fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
+    write_attribute(out, TAG, &chunk.tag);
+    write_attribute(out, SENDER, chunk.sender.identity.as_bytes());
+    if let Some(id) = &chunk.id {
+        write_attribute(out, CHUNK_ID, id);
+    }
+    write_attribute(out, INPUT, chunk.input.as_bytes());
+    if let Some(address) = chunk.sender.address {
+        write_attribute(out, SOURCE_ADDRESS, address.to_string().as_bytes());
+    }
+    if let Some(certificate) = &chunk.sender.certificate {
+        write_attribute(out, SUBJECT, certificate.subject.as_bytes());
+        for name in &certificate.alternative_names {
+            write_attribute(out, ALTERNATIVE_NAME, name.as_bytes());
+        }
+        write_attribute(out, FINGERPRINT, certificate.fingerprint.as_bytes());
+    }
+}
+
+/// Values longer than three bytes of length can say are cut; inputs have far lower limits.
+fn write_attribute(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
+    let value = &value[..value.len().min(MAX_ATTRIBUTE_LENGTH)];
+    out.push(kind);
+    out.extend_from_slice(&(value.len() as u32).to_le_bytes()[..3]);
+    out.extend_from_slice(value);
+}
+
+/// A chunk as the journal keeps it; values are looked up where they lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkPayload {
+    payload: Bytes,
+    entries_start: usize,
+}
+
+/// A payload that its checksum vouches for and that says nothing we understand: written by a program with a bug, or
+/// by a newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the payload of a chunk's frame does not decode")]
+pub struct BadChunkPayload;
+
+impl ChunkPayload {
+    /// Checks that all parts lie within the payload.
+    pub fn decode(payload: Bytes) -> Result<Self, BadChunkPayload> {
+        let length: [u8; 4] = array_at(&payload, 16).ok_or(BadChunkPayload)?;
+        let entries_start = FIXED_LENGTH + u32::from_le_bytes(length) as usize;
+        if payload.len() < entries_start || payload[12] > 1 {
+            return Err(BadChunkPayload);
+        }
+        Ok(Self { payload, entries_start })
+    }
+
+    /// When the message was complete.
+    pub fn received_at(&self) -> EventTime {
+        let nanoseconds = array_at(&self.payload, 0).map_or(0, i64::from_le_bytes);
+        EventTime::from_unix_nanoseconds(nanoseconds)
+    }
+
+    /// How many entries there are, bad ones included.
+    pub fn entry_count(&self) -> u32 {
+        array_at(&self.payload, 8).map_or(0, u32::from_le_bytes)
+    }
+
+    /// Whether at least one entry does not decode.
+    pub fn has_bad_entries(&self) -> bool {
+        self.payload[13] & FLAG_BAD_ENTRIES != 0
+    }
+
+    /// How the entries are encoded.
+    pub fn encoding(&self) -> Encoding {
+        if self.payload[12] == 1 { Encoding::Gzip } else { Encoding::Plain }
+    }
+
+    /// The entries, as sent.
+    pub fn entries(&self) -> &[u8] {
+        &self.payload[self.entries_start..]
+    }
+
+    /// The tag, as sent.
+    pub fn tag(&self) -> &[u8] {
+        self.attribute(TAG).unwrap_or_default()
+    }
+
+    /// The identity of the sender.
+    pub fn sender(&self) -> &str {
+        self.text(SENDER).unwrap_or_default()
+    }
+
+    /// The chunk id, byte for byte, where the sender asked for an acknowledgement.
+    pub fn id(&self) -> Option<&[u8]> {
+        self.attribute(CHUNK_ID)
+    }
+
+    /// The input that took it.
+    pub fn input(&self) -> &str {
+        self.text(INPUT).unwrap_or_default()
+    }
+
+    /// The address that the sender came from.
+    pub fn source_address(&self) -> Option<&str> {
+        self.text(SOURCE_ADDRESS)
+    }
+
+    /// The subject of the sender's certificate.
+    pub fn subject(&self) -> Option<&str> {
+        self.text(SUBJECT)
+    }
+
+    /// The alternative names of the sender's certificate.
+    pub fn alternative_names(&self) -> impl Iterator<Item = &str> {
+        self.attributes()
+            .filter(|(kind, _)| *kind == ALTERNATIVE_NAME)
+            .filter_map(|(_, value)| str::from_utf8(value).ok())
+    }
+
+    /// The fingerprint of the sender's certificate.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.text(FINGERPRINT)
+    }
+
+    fn text(&self, kind: u8) -> Option<&str> {
+        self.attribute(kind).and_then(|value| str::from_utf8(value).ok())
+    }
+
+    fn attribute(&self, kind: u8) -> Option<&[u8]> {
+        self.attributes().find(|(found, _)| *found == kind).map(|(_, value)| value)
+    }
+
+    fn attributes(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        let mut rest = &self.payload[FIXED_LENGTH..self.entries_start];
+        std::iter::from_fn(move || {
+            let [kind, l0, l1, l2] = array_at(rest, 0)?;
+            let length = u32::from_le_bytes([l0, l1, l2, 0]) as usize;
+            let value = rest.get(4..4 + length)?;
+            rest = &rest[4 + length..];
+            Some((kind, value))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sender::{Sender, SenderCertificate};
+
+    fn chunk() -> Chunk {
+        let certificate = SenderCertificate {
+            subject: "CN=engine-1".into(),
+            alternative_names: vec!["DNS:engine-1.example.com".into(), "IP:192.0.2.7".into()],
+            fingerprint: "00ff".into(),
+        };
+        Chunk {
+            sender: Arc::new(Sender::from_certificate([192, 0, 2, 7].into(), certificate)),
+            input: "edge".into(),
+            tag: Bytes::from_static(b"nginx.access"),
+            id: Some(Bytes::from_static(b"chunk\n")),
+            received_at: EventTime::from_unix_nanoseconds(1_760_000_000_000_000_001),
+            entry_count: 2,
+            has_bad_entries: true,
+            encoding: Encoding::Gzip,
+            entries: Bytes::from_static(b"\x1f\x8b..."),
+        }
+    }
+
+    fn encoded(chunk: &Chunk) -> Bytes {
+        let mut out = Vec::new();
+        write_chunk_payload(&mut out, chunk);
+        out.into()
+    }
+
+    #[test]
+    fn a_chunk_reads_back() {
+        let chunk = chunk();
+        assert_eq!(encoded(&chunk).len() as u64, chunk_payload_length(&chunk));
+        let read = ChunkPayload::decode(encoded(&chunk)).unwrap();
+        assert_eq!(read.received_at(), chunk.received_at);
+        assert_eq!(read.entry_count(), 2);
+        assert!(read.has_bad_entries());
+        assert_eq!(read.encoding(), Encoding::Gzip);
+        assert_eq!(read.entries(), b"\x1f\x8b...");
+        assert_eq!(read.tag(), b"nginx.access");
+        assert_eq!(read.sender(), "CN=engine-1;DNS:engine-1.example.com;IP:192.0.2.7");
+        assert_eq!(read.id(), Some(&b"chunk\n"[..]));
+        assert_eq!(read.input(), "edge");
+        assert_eq!(read.source_address(), Some("192.0.2.7"));
+        assert_eq!(read.subject(), Some("CN=engine-1"));
+        assert_eq!(
+            read.alternative_names().collect::<Vec<_>>(),
+            ["DNS:engine-1.example.com", "IP:192.0.2.7"]
+        );
+        assert_eq!(read.fingerprint(), Some("00ff"));
+    }
+
+    #[test]
+    fn what_is_absent_reads_as_absent() {
+        let chunk = Chunk {
+            sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
+            id: None,
+            has_bad_entries: false,
+            encoding: Encoding::Plain,
+            ..chunk()
+        };
+        let read = ChunkPayload::decode(encoded(&chunk)).unwrap();
+        assert_eq!((read.id(), read.subject(), read.fingerprint()), (None, None, None));
+        assert!(!read.has_bad_entries());
+        assert_eq!(read.sender(), "127.0.0.1");
+    }
+
+    #[test]
+    fn any_cut_and_any_byte_is_taken_without_a_panic() {
+        let bytes = encoded(&chunk());
+        for length in 0..bytes.len() {
+            for flipped in 0..length {
+                let mut cut = bytes[..length].to_vec();
+                cut[flipped] ^= 0xff;
+                if let Ok(read) = ChunkPayload::decode(cut.into()) {
+                    let _ = (read.tag(), read.sender(), read.id(), read.entries().len());
+                    assert!(read.alternative_names().count() < 100);
+                }
+            }
+        }
+    }
+}

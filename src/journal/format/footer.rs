@@ -1,0 +1,220 @@
+//! The payload of a footer's frame: what a sealed segment holds, so that a start need not read all of it.
+//!
+//! ```text
+//!  0  8  number of chunks
+//!  8  8  number of entries
+//! 16  8  time of the first receipt, nanoseconds since the Unix epoch
+//! 24  8  time of the last receipt
+//! 32  4  number of senders
+//! 36  4  number of chunk ids
+//! 40  …  senders: length u32, identity
+//!  …  …  chunk ids, 32 bytes each, in the order of the chunks:
+//!          0  4  sender: index into the list above
+//!          4  4  zero
+//!          8  8  time of receipt
+//!         16 16  key: the first half of SHA-256 over (length of tag u64, tag, chunk id)
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::array_at;
+
+const FIXED_LENGTH: usize = 40;
+const ID_LENGTH: usize = 32;
+
+/// What stands for a tag and a chunk id. Long enough that two never meet by chance.
+pub type ChunkKey = u128;
+
+/// The key of a chunk id under its tag.
+pub fn chunk_key(tag: &[u8], id: &[u8]) -> ChunkKey {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    context.update(&(tag.len() as u64).to_le_bytes());
+    context.update(tag);
+    context.update(id);
+    array_at(context.finish().as_ref(), 0).map_or(0, u128::from_le_bytes)
+}
+
+/// Chunks, entries and times of a segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SegmentCounts {
+    pub chunks: u64,
+    pub entries: u64,
+    /// Nanoseconds since the Unix epoch; meaningless while there are no chunks.
+    pub first_received_at: i64,
+    pub last_received_at: i64,
+}
+
+impl SegmentCounts {
+    /// Counts one more chunk.
+    pub fn add(&mut self, entries: u32, received_at: i64) {
+        if self.chunks == 0 {
+            self.first_received_at = received_at;
+        }
+        self.last_received_at = received_at;
+        self.chunks += 1;
+        self.entries += u64::from(entries);
+    }
+}
+
+/// A chunk id as a footer keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FooterId {
+    pub sender: Arc<str>,
+    pub received_at: i64,
+    pub key: ChunkKey,
+}
+
+/// What a footer says; grows with the segment and is written when it is sealed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Footer {
+    pub counts: SegmentCounts,
+    senders: Vec<Arc<str>>,
+    senders_length: usize,
+    indexes: HashMap<Arc<str>, u32>,
+    ids: Vec<(u32, i64, ChunkKey)>,
+}
+
+impl Footer {
+    /// Notes the id of a chunk.
+    pub fn add_id(&mut self, sender: &Arc<str>, received_at: i64, key: ChunkKey) {
+        let index = match self.indexes.get(sender) {
+            Some(index) => *index,
+            None => {
+                let index = self.senders.len() as u32;
+                self.senders.push(Arc::clone(sender));
+                self.senders_length += 4 + sender.len();
+                self.indexes.insert(Arc::clone(sender), index);
+                index
+            }
+        };
+        self.ids.push((index, received_at, key));
+    }
+
+    /// Length of the payload that [`write`](Self::write) appends.
+    pub fn payload_length(&self) -> u64 {
+        (FIXED_LENGTH + self.senders_length + self.ids.len() * ID_LENGTH) as u64
+    }
+
+    /// How much longer the payload gets by one more id of this sender.
+    pub fn growth(&self, sender: &str) -> u64 {
+        let sender_length = if self.indexes.contains_key(sender) { 0 } else { 4 + sender.len() };
+        (ID_LENGTH + sender_length) as u64
+    }
+
+    /// The chunk ids, oldest first.
+    pub fn ids(&self) -> impl Iterator<Item = FooterId> {
+        self.ids.iter().map(|(sender, received_at, key)| FooterId {
+            sender: Arc::clone(&self.senders[*sender as usize]),
+            received_at: *received_at,
+            key: *key,
+        })
+    }
+
+    /// Appends the payload.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let counts = &self.counts;
+        out.extend_from_slice(&counts.chunks.to_le_bytes());
+        out.extend_from_slice(&counts.entries.to_le_bytes());
+        out.extend_from_slice(&counts.first_received_at.to_le_bytes());
+        out.extend_from_slice(&counts.last_received_at.to_le_bytes());
+        out.extend_from_slice(&(self.senders.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(self.ids.len() as u32).to_le_bytes());
+        for sender in &self.senders {
+            out.extend_from_slice(&(sender.len() as u32).to_le_bytes());
+            out.extend_from_slice(sender.as_bytes());
+        }
+        for (sender, received_at, key) in &self.ids {
+            out.extend_from_slice(&sender.to_le_bytes());
+            out.extend_from_slice(&[0; 4]);
+            out.extend_from_slice(&received_at.to_le_bytes());
+            out.extend_from_slice(&key.to_le_bytes());
+        }
+    }
+
+    /// Reads a payload; `None` where its parts do not lie within it.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        let number = |offset| array_at(payload, offset).map(u64::from_le_bytes);
+        let time = |offset| array_at(payload, offset).map(i64::from_le_bytes);
+        let mut footer = Self {
+            counts: SegmentCounts {
+                chunks: number(0)?,
+                entries: number(8)?,
+                first_received_at: time(16)?,
+                last_received_at: time(24)?,
+            },
+            ..Self::default()
+        };
+        let sender_count = u32::from_le_bytes(array_at(payload, 32)?);
+        let id_count = u32::from_le_bytes(array_at(payload, 36)?);
+        let mut at = FIXED_LENGTH;
+        let mut senders: Vec<Arc<str>> = Vec::new();
+        for _ in 0..sender_count {
+            let length = u32::from_le_bytes(array_at(payload, at)?) as usize;
+            senders.push(str::from_utf8(payload.get(at + 4..at + 4 + length)?).ok()?.into());
+            at += 4 + length;
+        }
+        for _ in 0..id_count {
+            let sender = senders.get(u32::from_le_bytes(array_at(payload, at)?) as usize)?;
+            let received_at = i64::from_le_bytes(array_at(payload, at + 8)?);
+            let key = u128::from_le_bytes(array_at(payload, at + 16)?);
+            footer.add_id(sender, received_at, key);
+            at += ID_LENGTH;
+        }
+        Some(footer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn footer() -> Footer {
+        let mut footer = Footer::default();
+        for (index, sender) in ["a", "b", "a"].into_iter().enumerate() {
+            let received_at = 1_000 + index as i64;
+            footer.counts.add(10, received_at);
+            footer.add_id(&sender.into(), received_at, chunk_key(b"tag", &[index as u8]));
+        }
+        footer
+    }
+
+    #[test]
+    fn a_footer_reads_back() {
+        let mut bytes = Vec::new();
+        footer().write(&mut bytes);
+        assert_eq!(bytes.len() as u64, footer().payload_length());
+        let read = Footer::read(&bytes).unwrap();
+        assert_eq!(read, footer());
+        assert_eq!(read.counts.chunks, 3);
+        assert_eq!(read.counts.entries, 30);
+        assert_eq!((read.counts.first_received_at, read.counts.last_received_at), (1_000, 1_002));
+        let senders: Vec<_> = read.ids().map(|id| id.sender.to_string()).collect();
+        assert_eq!(senders, ["a", "b", "a"]);
+    }
+
+    #[test]
+    fn growth_is_what_an_id_adds() {
+        let mut footer = footer();
+        for sender in ["a", "somebody new"] {
+            let expected = footer.payload_length() + footer.growth(sender);
+            footer.add_id(&sender.into(), 0, 0);
+            assert_eq!(footer.payload_length(), expected);
+        }
+    }
+
+    #[test]
+    fn a_footer_cut_anywhere_is_none() {
+        let mut bytes = Vec::new();
+        footer().write(&mut bytes);
+        for length in 0..bytes.len() {
+            assert_eq!(Footer::read(&bytes[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn tag_and_id_do_not_run_into_each_other() {
+        assert_ne!(chunk_key(b"ab", b"c"), chunk_key(b"a", b"bc"));
+        assert_eq!(chunk_key(b"a", b"b"), chunk_key(b"a", b"b"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading frames of one segment from its file, a block at a time.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use bytes::{Bytes, BytesMut};
+
+use super::format::JournalId;
+use super::format::frame::{FRAME_ALIGNMENT, FRAME_HEADER_LENGTH, FrameHeader, seed};
+
+/// How much is read at once; a larger frame is read whole.
+const BLOCK_LENGTH: u64 = 256 * 1024;
+
+/// A frame whose checksums hold.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) header: FrameHeader,
+    pub(super) payload: Bytes,
+    /// Where the next one begins.
+    pub(super) next: u64,
+}
+
+/// Takes the frame at `at` out of a block that begins at `block_start`; `None` where no valid one lies whole in it.
+pub(super) fn frame_in_block(
+    journal: &JournalId,
+    segment: u64,
+    block: &Bytes,
+    block_start: u64,
+    at: u64,
+) -> Option<Frame> {
+    let start = usize::try_from(at.checked_sub(block_start)?).ok()?;
+    let seed = seed(journal, segment, at);
+    let header = FrameHeader::decode(block.get(start..)?, seed)?;
+    let payload_start = start + FRAME_HEADER_LENGTH as usize;
+    let payload_end = payload_start.checked_add(header.payload_length as usize)?;
+    if start.checked_add(header.frame_length() as usize)? > block.len() {
+        return None;
+    }
+    let payload = block.slice(payload_start..payload_end);
+    header.matches(&payload, seed).then(|| Frame { header, payload, next: at + header.frame_length() })
+}
+
+/// Reads frames of one segment.
+#[derive(Debug)]
+pub(super) struct FrameReader {
+    file: File,
+    journal: JournalId,
+    segment: u64,
+    block: Bytes,
+    block_start: u64,
+}
+
+impl FrameReader {
+    pub(super) fn new(file: File, journal: JournalId, segment: u64) -> Self {
+        Self { file, journal, segment, block: Bytes::new(), block_start: 0 }
+    }
+
+    pub(super) fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// The frame at an offset, if a valid one lies there and ends at or before `end`.
+    pub(super) fn frame_at(&mut self, at: u64, end: u64) -> io::Result<Option<Frame>> {
+        if at + FRAME_HEADER_LENGTH > end || !self.fill(at, FRAME_HEADER_LENGTH, end)? {
+            return Ok(None);
+        }
+        let start = (at - self.block_start) as usize;
+        let Some(header) = FrameHeader::decode(&self.block[start..], seed(&self.journal, self.segment, at))
+        else {
+            return Ok(None);
+        };
+        let length = header.frame_length();
+        if at + length > end || !self.fill(at, length, end)? {
+            return Ok(None);
+        }
+        Ok(frame_in_block(&self.journal, self.segment, &self.block, self.block_start, at))
+    }
+
+    /// The first valid frame at or behind an offset, and how far there is anything but zeros before it.
+    pub(super) fn find_frame(&mut self, mut at: u64, end: u64) -> io::Result<Found> {
+        let mut last_byte_before = at;
+        while at + FRAME_HEADER_LENGTH <= end && self.fill(at, FRAME_HEADER_LENGTH, end)? {
+            let start = (at - self.block_start) as usize;
+            let word = &self.block[start..start + FRAME_ALIGNMENT as usize];
+            if word != [0; FRAME_ALIGNMENT as usize] {
+                if self.frame_at(at, end)?.is_some() {
+                    return Ok(Found { frame: Some(at), last_byte_before });
+                }
+                last_byte_before = at + FRAME_ALIGNMENT;
+            }
+            at += FRAME_ALIGNMENT;
+        }
+        Ok(Found { frame: None, last_byte_before })
+    }
+
+    /// The bytes of a range, whatever they are; shorter where the file ends.
+    pub(super) fn bytes(&mut self, from: u64, to: u64) -> io::Result<Bytes> {
+        read_block(&self.file, from, to.saturating_sub(from))
+    }
+
+    /// Sees to it that the block holds `length` bytes from `at`; false where the file ends before.
+    fn fill(&mut self, at: u64, length: u64, end: u64) -> io::Result<bool> {
+        let block_end = self.block_start + self.block.len() as u64;
+        if at < self.block_start || at + length > block_end {
+            self.block = read_block(&self.file, at, length.max(BLOCK_LENGTH.min(end - at)))?;
+            self.block_start = at;
+        }
+        Ok(at + length <= self.block_start + self.block.len() as u64)
+    }
+}
+
+/// What [`FrameReader::find_frame`] found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) frame: Option<u64>,
+    /// The end of the last bytes before it that are not zero.
+    pub(super) last_byte_before: u64,
+}
+
+fn read_block(file: &File, at: u64, length: u64) -> io::Result<Bytes> {
+    let mut block = BytesMut::zeroed(length as usize);
+    let mut filled = 0;
+    while filled < block.len() {
+        match file.read_at(&mut block[filled..], at + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    block.truncate(filled);
+    Ok(block.freeze())
+}

@@ -1,0 +1,85 @@
+//! What a removed segment leaves behind: its footer, as long as the chunk ids in it are needed to recognise resends.
+//!
+//! ```text
+//! DATA_DIR/journal/0000000000000001.ids
+//!
+//!  0 64  the segment's header
+//! 64  8  where the footer's frame began in the segment (its checksums depend on that)
+//! 72  …  the footer's frame
+//! ```
+
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use bytes::Bytes;
+
+use super::format::JournalId;
+use super::format::footer::Footer;
+use super::format::frame::FrameKind;
+use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::format::trailer::{TRAILER_LENGTH, read_trailer};
+use super::frame_reader::{FrameReader, frame_in_block};
+use super::segment_file::{SegmentFolder, read_header};
+
+/// Length of what stands before the footer's frame.
+const PREFIX_LENGTH: usize = SEGMENT_HEADER_LENGTH as usize + 8;
+
+/// Where the footer of a sealed segment begins, and the footer; `None` where the segment is not sealed or the footer
+/// is damaged.
+pub(super) fn read_footer(
+    folder: &SegmentFolder,
+    journal: &JournalId,
+    segment: u64,
+) -> io::Result<Option<(u64, Footer)>> {
+    let file = folder.open(segment)?;
+    let length = file.metadata()?.len();
+    let mut trailer = [0; TRAILER_LENGTH as usize];
+    if length < SEGMENT_HEADER_LENGTH + TRAILER_LENGTH {
+        return Ok(None);
+    }
+    file.read_exact_at(&mut trailer, length - TRAILER_LENGTH)?;
+    let Some(offset) = read_trailer(&trailer, journal, segment) else { return Ok(None) };
+    let frame = FrameReader::new(file, *journal, segment).frame_at(offset, length)?;
+    Ok(frame
+        .filter(|frame| frame.header.kind == FrameKind::Footer)
+        .and_then(|frame| Footer::read(&frame.payload))
+        .map(|footer| (offset, footer)))
+}
+
+/// Removes a segment; with `keep_ids` its footer is durably left behind first.
+pub(super) fn remove_segment(
+    folder: &SegmentFolder,
+    journal: &JournalId,
+    segment: u64,
+    keep_ids: bool,
+) -> io::Result<()> {
+    if keep_ids && let Some((offset, _)) = read_footer(folder, journal, segment)? {
+        let file = folder.open(segment)?;
+        let end = file.metadata()?.len() - TRAILER_LENGTH;
+        let mut bytes = read_header(&file)?.to_vec();
+        bytes.extend_from_slice(&offset.to_le_bytes());
+        bytes.extend_from_slice(&FrameReader::new(file, *journal, segment).bytes(offset, end)?);
+        folder.put(&folder.ids_path(segment), &bytes)?;
+    }
+    folder.remove(&folder.segment_path(segment))
+}
+
+/// Reads what a segment left behind; `None` where it is damaged or belongs to another journal.
+pub(super) fn read_ids(
+    folder: &SegmentFolder,
+    journal: &JournalId,
+    segment: u64,
+) -> io::Result<Option<Footer>> {
+    let bytes = Bytes::from(std::fs::read(folder.ids_path(segment))?);
+    let header = SegmentHeader::decode(&bytes).ok();
+    if header.is_none_or(|header| header.journal != *journal || header.segment != segment) {
+        return Ok(None);
+    }
+    let Some(offset) =
+        super::format::array_at(&bytes, SEGMENT_HEADER_LENGTH as usize).map(u64::from_le_bytes)
+    else {
+        return Ok(None);
+    };
+    let frame = frame_in_block(journal, segment, &bytes.slice(PREFIX_LENGTH..), offset, offset);
+    Ok(frame.and_then(|frame| Footer::read(&frame.payload)))
+}

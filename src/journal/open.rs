@@ -1,0 +1,257 @@
+//! Opening a journal: what is on disk is checked, cut at its torn tail, and made durable again, before anything
+//! listens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::active_segment::ActiveSegment;
+use super::dedup::{Dedup, DedupLimits};
+use super::format::JournalId;
+use super::format::footer::Footer;
+use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
+use super::frame_reader::FrameReader;
+use super::left_behind::{read_footer, read_ids};
+use super::scan::{Scan, Standing, scan};
+use super::segment_file::{SegmentFolder, allocate, read_header};
+use super::shared::SegmentState;
+use crate::config::JournalConfig;
+use crate::event_time::EventTime;
+use crate::metrics::JournalMetrics;
+
+/// A journal that can't be opened; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "{} is in use by another hikyaku: stop that one first, or give this one a data_dir of its own",
+        path.display()
+    )]
+    InUse { path: PathBuf },
+    #[error("{} can't be used: {source}. Move it away to start without it", path.display())]
+    Segment { path: PathBuf, source: SegmentHeaderError },
+    #[error(
+        "{} belongs to another journal than {}: two data folders were mixed. Move one of them away",
+        path.display(),
+        other.display()
+    )]
+    Mixed { path: PathBuf, other: PathBuf },
+    #[error(transparent)]
+    Cursor(#[from] super::CursorError),
+}
+
+/// What opening found, besides the segment to go on with.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) folder: SegmentFolder,
+    pub(super) journal: JournalId,
+    pub(super) segments: BTreeMap<u64, SegmentState>,
+    pub(super) dedup: Dedup,
+    pub(super) left_behind: BTreeSet<u64>,
+    /// Damage that has to be set aside.
+    pub(super) damaged: Vec<(u64, std::ops::Range<u64>)>,
+}
+
+/// Takes the data folder for this process alone, as long as the file is open.
+pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
+    let path = data_dir.join("lock");
+    let io_error = |source| OpenError::Io { action: "lock", path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: data_dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(io_error(source)),
+    }
+}
+
+/// Reads the folder, repairs its end, and gives the segment to go on with.
+pub(super) fn open(
+    data_dir: &Path,
+    config: &JournalConfig,
+    metrics: &JournalMetrics,
+) -> Result<(Opened, ActiveSegment), OpenError> {
+    let path = data_dir.join("journal");
+    let on_folder = |action| {
+        let path = path.clone();
+        move |source| OpenError::Io { action, path, source }
+    };
+    std::fs::create_dir_all(&path).map_err(on_folder("make"))?;
+    let folder = SegmentFolder::new(&path);
+    folder.remove_temporary_files().map_err(on_folder("clean"))?;
+    let listing = folder.list().map_err(on_folder("list"))?;
+    for foreign in listing.foreign.iter().filter(|path| !path.ends_with("damaged")) {
+        tracing::warn!(path = %foreign.display(), "a file in the journal's folder is none of ours: left alone");
+    }
+
+    let journal = match read_headers(&folder, &listing.segments)? {
+        Some(journal) => journal,
+        None => new_journal_id(),
+    };
+    let mut dedup = Dedup::new(DedupLimits {
+        window: config.dedup_window,
+        max_ids: config.dedup_max_ids,
+        max_ids_by_sender: config.dedup_max_ids_by_sender,
+    });
+    let mut left_behind = BTreeSet::new();
+    for segment in listing.ids {
+        let ids = read_ids(&folder, &journal, segment).map_err(on_folder("read chunk ids in"))?;
+        match ids {
+            Some(footer) => remember(&mut dedup, &footer, segment),
+            None => tracing::warn!(
+                path = %folder.ids_path(segment).display(),
+                "old chunk ids are damaged or of another journal: resends of that time may be delivered twice"
+            ),
+        }
+        left_behind.insert(segment);
+    }
+    warn_of_gaps(&listing.segments);
+
+    let mut opened =
+        Opened { folder, journal, segments: BTreeMap::new(), dedup, left_behind, damaged: Vec::new() };
+    let last = listing.segments.last().copied();
+    let mut unsealed = None;
+    for segment in listing.segments {
+        let found = opened.take_segment(segment, Some(segment) == last, metrics).map_err(|source| {
+            OpenError::Io { action: "recover", path: opened.folder.segment_path(segment), source }
+        })?;
+        unsealed = unsealed.or(found);
+    }
+    let active = match (last, unsealed) {
+        (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
+        _ => {
+            let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
+            opened.begin_segment(newest + 1, config.segment_size)
+        }
+    }
+    .map_err(on_folder("begin a segment in"))?;
+    opened.segments.insert(active.number, active.state(false));
+    Ok((opened, active))
+}
+
+impl Opened {
+    /// Takes up a segment that is on disk. The last one is given back if it can be written on.
+    ///
+    /// The last one is read as a whole even if it was sealed: its footer may have reached the disk before a chunk
+    /// that the footer names, and an id without its chunk would make a resend look like a repeat.
+    fn take_segment(
+        &mut self,
+        segment: u64,
+        is_last: bool,
+        metrics: &JournalMetrics,
+    ) -> io::Result<Option<Scan>> {
+        let file = self.folder.open(segment)?;
+        let length = file.metadata()?.len();
+        if !is_last && let Some((end, footer)) = read_footer(&self.folder, &self.journal, segment)? {
+            remember(&mut self.dedup, &footer, segment);
+            self.segments.insert(segment, SegmentState { end, sealed: true, bytes_on_disk: length });
+            return Ok(None);
+        }
+        let standing = if is_last { Standing::Last } else { Standing::Followed };
+        let scan = scan(&mut FrameReader::new(file, self.journal, segment), length, standing)?;
+        remember(&mut self.dedup, &scan.footer, segment);
+        self.damaged.extend(scan.damaged.iter().map(|range| (segment, range.clone())));
+        if is_last && !scan.sealed {
+            metrics.torn_bytes.inc_by(scan.torn);
+            return Ok(Some(scan));
+        }
+        if is_last {
+            let file = self.folder.open_for_writing(segment)?;
+            self.write_again(&file, segment, scan.synced, length)?;
+            file.sync_all()?;
+        } else {
+            tracing::warn!(
+                path = %self.folder.segment_path(segment).display(),
+                "the footer of a sealed segment is damaged: its chunks were found by reading all of it"
+            );
+        }
+        self.segments.insert(segment, SegmentState { end: scan.end, sealed: true, bytes_on_disk: length });
+        Ok(None)
+    }
+
+    /// After a failed sync the page cache may show bytes that never reached the disk: what is not marked as synced is
+    /// written once more, so that the sync that follows is about these very bytes.
+    fn write_again(&self, file: &File, segment: u64, from: u64, to: u64) -> io::Result<()> {
+        let reading = self.folder.open(segment)?;
+        let unsure = FrameReader::new(reading, self.journal, segment).bytes(from, to)?;
+        file.write_all_at(&unsure, from)
+    }
+
+    /// Makes the end of the last segment trustworthy and goes on behind it.
+    fn go_on_in(&mut self, segment: u64, scan: Scan, segment_size: u64) -> io::Result<ActiveSegment> {
+        let file = self.folder.open_for_writing(segment)?;
+        self.write_again(&file, segment, scan.synced.min(scan.end), scan.end)?;
+        // Cut, so that no frame of the torn tail can ever line up behind a new one; then allocated again.
+        file.set_len(scan.end)?;
+        let size = segment_size.max(scan.end);
+        allocate(&file, scan.end, size)?;
+        file.sync_all()?;
+        if scan.torn > 0 {
+            tracing::info!(
+                segment,
+                bytes = scan.torn,
+                "cut a half-written tail off the journal: none of it was acknowledged, and senders send it again"
+            );
+        }
+        Ok(ActiveSegment::new(segment, self.journal, file, size, scan.end, scan.footer))
+    }
+
+    fn begin_segment(&mut self, segment: u64, segment_size: u64) -> io::Result<ActiveSegment> {
+        let file = self.folder.allocate_spare(segment_size)?;
+        let header = SegmentHeader { journal: self.journal, segment, created_at: EventTime::now() };
+        self.folder.name_spare(&file, &header)?;
+        Ok(ActiveSegment::new(
+            segment,
+            self.journal,
+            file,
+            segment_size,
+            SEGMENT_HEADER_LENGTH,
+            Footer::default(),
+        ))
+    }
+}
+
+/// Checks that all segments are ours and of one journal.
+fn read_headers(folder: &SegmentFolder, segments: &[u64]) -> Result<Option<JournalId>, OpenError> {
+    let mut first: Option<(JournalId, u64)> = None;
+    for segment in segments {
+        let path = folder.segment_path(*segment);
+        let bytes = folder
+            .open(*segment)
+            .and_then(|file| read_header(&file))
+            .map_err(|source| OpenError::Io { action: "read", path: path.clone(), source })?;
+        let header = SegmentHeader::decode(&bytes)
+            .map_err(|source| OpenError::Segment { path: path.clone(), source })?;
+        let (journal, other) = *first.get_or_insert((header.journal, *segment));
+        if header.journal != journal || header.segment != *segment {
+            return Err(OpenError::Mixed { path, other: folder.segment_path(other) });
+        }
+    }
+    Ok(first.map(|(journal, _)| journal))
+}
+
+fn warn_of_gaps(segments: &[u64]) {
+    for pair in segments.windows(2) {
+        if pair[1] != pair[0] + 1 {
+            tracing::error!(
+                first = pair[0] + 1,
+                last = pair[1] - 1,
+                "journal segments are missing: somebody removed them, and what outputs had not delivered of them is lost"
+            );
+        }
+    }
+}
+
+fn remember(dedup: &mut Dedup, footer: &Footer, segment: u64) {
+    for id in footer.ids() {
+        dedup.insert(&id.sender, id.received_at, id.key, segment);
+    }
+}
+
+fn new_journal_id() -> JournalId {
+    let mut id = JournalId::default();
+    aws_lc_rs::rand::fill(&mut id).expect("the operating system gives random bytes");
+    id
+}

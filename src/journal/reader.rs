@@ -1,0 +1,164 @@
+//! Following the journal, from memory while it is recent and from disk where it is not.
+
+use std::io;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Position;
+use super::damage::set_aside;
+use super::format::chunk_payload::ChunkPayload;
+use super::format::frame::FrameKind;
+use super::frame_reader::{Frame, FrameReader, frame_in_block};
+use super::shared::{Place, RecentBlock, Shared};
+
+/// A chunk in the journal, with its place.
+#[derive(Debug, Clone)]
+pub struct StoredChunk {
+    /// Where it lies.
+    pub position: Position,
+    /// What to save as the cursor once it is delivered.
+    pub next: Position,
+    payload: ChunkPayload,
+}
+
+impl Deref for StoredChunk {
+    type Target = ChunkPayload;
+
+    fn deref(&self) -> &ChunkPayload {
+        &self.payload
+    }
+}
+
+/// The journal can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the journal segment {}: {source}", path.display())]
+pub struct ReadError {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+/// Reads the chunks from one position on, each once, in the order in which they were synced.
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    position: Position,
+    /// The block in memory that was read last.
+    recent: Option<RecentBlock>,
+    /// The segment on disk that was read last.
+    file: Option<FrameReader>,
+    synced: watch::Receiver<Position>,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>, position: Position) -> Self {
+        let synced = shared.synced();
+        Self { shared, position, recent: None, file: None, synced }
+    }
+
+    /// The next chunk, or `None` while nothing more is synced. Reads from disk where the chunk is not in memory any
+    /// more, so it belongs on a thread that may block.
+    pub fn try_next(&mut self) -> Result<Option<StoredChunk>, ReadError> {
+        loop {
+            let position = self.position;
+            if let Some(frame) = self.frame_in_memory(position) {
+                if let Some(chunk) = self.pass(frame) {
+                    return Ok(Some(chunk));
+                }
+                continue;
+            }
+            match self.shared.locate(position) {
+                Place::CaughtUp => return Ok(None),
+                Place::GoOn(next) => self.position = next,
+                Place::Memory(block) => {
+                    self.file = None;
+                    self.recent = Some(block);
+                    if self.frame_in_memory(position).is_none() {
+                        // The writer's own bytes do not check: this machine's memory is at fault. The disk may know.
+                        self.recent = None;
+                        if let Some(chunk) = self.read_from_disk(self.shared.end_of(position.segment))? {
+                            return Ok(Some(chunk));
+                        }
+                    }
+                }
+                Place::Disk { end } => {
+                    if let Some(chunk) = self.read_from_disk(end)? {
+                        return Ok(Some(chunk));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Resolves once there may be more to read.
+    pub async fn wait(&mut self) {
+        let position = self.position;
+        // The sender lives as long as `shared`, which this reader holds.
+        let _ = self.synced.wait_for(|synced| *synced > position).await;
+    }
+
+    /// The next position to read.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Bytes that are synced and not read yet.
+    pub fn bytes_behind(&self) -> u64 {
+        self.shared.bytes_behind(self.position)
+    }
+
+    fn frame_in_memory(&self, position: Position) -> Option<Frame> {
+        let block = self.recent.as_ref().filter(|block| block.start.segment == position.segment)?;
+        let journal = &self.shared.journal;
+        frame_in_block(journal, position.segment, &block.frames, block.start.offset, position.offset)
+    }
+
+    fn read_from_disk(&mut self, end: u64) -> Result<Option<StoredChunk>, ReadError> {
+        let Position { segment, offset } = self.position;
+        let path = || self.shared.folder.segment_path(segment);
+        let mut file = match self.file.take().filter(|file| file.segment() == segment) {
+            Some(file) => file,
+            None => {
+                let file =
+                    self.shared.folder.open(segment).map_err(|source| ReadError { path: path(), source })?;
+                FrameReader::new(file, self.shared.journal, segment)
+            }
+        };
+        let frame = file.frame_at(offset, end).map_err(|source| ReadError { path: path(), source })?;
+        let chunk = match frame {
+            Some(frame) => self.pass(frame),
+            None => {
+                let found =
+                    file.find_frame(offset, end).map_err(|source| ReadError { path: path(), source })?;
+                let next = found.frame.unwrap_or(end);
+                set_aside(&self.shared, &mut file, offset, next);
+                self.position.offset = next;
+                None
+            }
+        };
+        self.file = Some(file);
+        Ok(chunk)
+    }
+
+    /// Moves behind a frame; its chunk, if it holds one.
+    fn pass(&mut self, frame: Frame) -> Option<StoredChunk> {
+        let position = self.position;
+        let next = Position { offset: frame.next, ..position };
+        self.position = next;
+        if frame.header.kind != FrameKind::Chunk {
+            return None;
+        }
+        match ChunkPayload::decode(frame.payload) {
+            Ok(payload) => Some(StoredChunk { position, next, payload }),
+            Err(error) => {
+                if self.shared.is_new_damage(position) {
+                    self.shared.metrics.damaged_bytes.inc_by(next.offset - position.offset);
+                    tracing::error!(%position, %error, "a journal frame checks and does not decode: please report this");
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Scanning a segment frame by frame: what is there, where it ends, and what of it is damaged.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::format::chunk_payload::ChunkPayload;
+use super::format::footer::{Footer, chunk_key};
+use super::format::frame::FrameKind;
+use super::format::segment_header::SEGMENT_HEADER_LENGTH;
+use super::frame_reader::FrameReader;
+
+/// What a segment without a readable footer holds.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// Where the trustworthy frames end.
+    pub(super) end: u64,
+    /// Up to where the frames themselves say that they were synced.
+    pub(super) synced: u64,
+    /// Whether they end with a footer.
+    pub(super) sealed: bool,
+    /// The footer that the chunks give.
+    pub(super) footer: Footer,
+    /// Ranges below `end` that were synced once and hold no valid frame.
+    pub(super) damaged: Vec<Range<u64>>,
+    /// Bytes behind `end` that were half written.
+    pub(super) torn: u64,
+}
+
+/// One frame, or a gap between two.
+struct Stretch {
+    range: Range<u64>,
+    /// `None`: no valid frame.
+    frame: Option<Scanned>,
+}
+
+struct Scanned {
+    synced_mark: u64,
+    chunk: Option<ChunkPayload>,
+}
+
+/// Which segment is scanned, and so what a gap in it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The newest segment: what lies above the synced marks of its frames may be half written.
+    Last,
+    /// One that others follow, which are only begun when it is synced as a whole.
+    Followed,
+}
+
+/// Scans a segment up to `file_end`.
+pub(super) fn scan(reader: &mut FrameReader, file_end: u64, standing: Standing) -> io::Result<Scan> {
+    let mut stretches = Vec::new();
+    let mut at = SEGMENT_HEADER_LENGTH;
+    let mut torn_end = at;
+    let mut sealed = false;
+    while !sealed {
+        match reader.frame_at(at, file_end)? {
+            Some(frame) => {
+                sealed = frame.header.kind == FrameKind::Footer;
+                let chunk = match frame.header.kind {
+                    FrameKind::Chunk => ChunkPayload::decode(frame.payload).ok(),
+                    FrameKind::Footer => None,
+                };
+                let scanned = Scanned { synced_mark: frame.header.synced_mark, chunk };
+                stretches.push(Stretch { range: at..frame.next, frame: Some(scanned) });
+                at = frame.next;
+                torn_end = at;
+            }
+            None => {
+                let found = reader.find_frame(at, file_end)?;
+                torn_end = found.last_byte_before;
+                let Some(next) = found.frame else { break };
+                stretches.push(Stretch { range: at..next, frame: None });
+                at = next;
+            }
+        }
+    }
+    Ok(judge(stretches, torn_end, sealed, standing))
+}
+
+/// A gap below a later synced mark is damage; the first one above all of them is where the torn tail begins.
+fn judge(stretches: Vec<Stretch>, torn_end: u64, sealed: bool, standing: Standing) -> Scan {
+    let synced = stretches
+        .iter()
+        .filter_map(|stretch| stretch.frame.as_ref())
+        .map(|frame| frame.synced_mark)
+        .max()
+        .unwrap_or(SEGMENT_HEADER_LENGTH);
+    let synced = if standing == Standing::Followed { torn_end } else { synced };
+    let mut scan = Scan {
+        end: SEGMENT_HEADER_LENGTH,
+        synced,
+        sealed,
+        footer: Footer::default(),
+        damaged: Vec::new(),
+        torn: 0,
+    };
+    for stretch in stretches {
+        match stretch.frame {
+            Some(Scanned { chunk: Some(chunk), .. }) => {
+                note_chunk(&mut scan.footer, &chunk);
+                scan.end = stretch.range.end;
+            }
+            // The end of the chunks is the beginning of the footer.
+            Some(Scanned { chunk: None, .. }) if sealed && stretch.range.end == torn_end => {}
+            Some(Scanned { chunk: None, .. }) => scan.end = stretch.range.end,
+            None if stretch.range.start < synced => scan.damaged.push(stretch.range),
+            None => {
+                scan.sealed = false;
+                break;
+            }
+        }
+    }
+    if !scan.sealed {
+        scan.torn = torn_end.saturating_sub(scan.end);
+    }
+    scan
+}
+
+/// Adds a chunk to the footer of its segment.
+pub(super) fn note_chunk(footer: &mut Footer, chunk: &ChunkPayload) {
+    let received_at = chunk.received_at().unix_nanoseconds();
+    footer.counts.add(chunk.entry_count(), received_at);
+    if let Some(id) = chunk.id() {
+        footer.add_id(&Arc::from(chunk.sender()), received_at, chunk_key(chunk.tag(), id));
+    }
+}

@@ -1,0 +1,293 @@
+//! What the writer, the readers and the operator's endpoints know together.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::Position;
+use super::format::JournalId;
+use super::format::segment_header::SEGMENT_HEADER_LENGTH;
+use super::segment_file::SegmentFolder;
+use crate::metrics::JournalMetrics;
+
+/// State behind one lock. It is held for look-ups and never over a system call.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) folder: SegmentFolder,
+    pub(super) journal: JournalId,
+    pub(super) metrics: JournalMetrics,
+    /// Bytes of recent chunks to keep in memory.
+    memory: u64,
+    state: Mutex<State>,
+    /// Wakes the writer while it waits for space.
+    changed: Condvar,
+    /// Up to where everything is synced. Readers and acks see nothing behind it.
+    synced: watch::Sender<Position>,
+    status: watch::Sender<Status>,
+}
+
+/// Whether the journal takes chunks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    Accepting,
+    /// At its size limit: senders wait until an output has come further.
+    Full,
+    /// No space on the disk: senders wait until there is.
+    DiskFull,
+    /// A sync or a write failed: nothing more is taken until a restart.
+    Failed(Arc<str>),
+}
+
+impl Status {
+    /// Why nothing is taken, for operators; `None` while all is well.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Accepting => None,
+            Self::Full => Some(
+                "the journal is full and senders wait: an output is behind; see hikyaku_journal_bytes and \
+                 fluentd_output_status_buffer_total_bytes"
+                    .to_owned(),
+            ),
+            Self::DiskFull => {
+                Some("the disk of the journal is full and senders wait: free some space".to_owned())
+            }
+            Self::Failed(reason) => Some(format!("the journal has failed and needs a restart: {reason}")),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    segments: BTreeMap<u64, SegmentState>,
+    spare_bytes: u64,
+    /// Blocks of frames as they were written, oldest first.
+    recent: VecDeque<RecentBlock>,
+    recent_bytes: u64,
+    /// How far each output has come, durably.
+    cursors: BTreeMap<String, Position>,
+    /// Places that were found damaged, so that each is reported once.
+    damaged: HashSet<Position>,
+    stopping: bool,
+}
+
+/// What readers need to know of a segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SegmentState {
+    /// The end of its synced chunks.
+    pub(super) end: u64,
+    /// Whether it will stay like that.
+    pub(super) sealed: bool,
+    pub(super) bytes_on_disk: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct RecentBlock {
+    pub(super) start: Position,
+    pub(super) frames: Bytes,
+}
+
+/// Where a reader finds the frame at its position.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Nowhere yet.
+    CaughtUp,
+    /// The frame is in memory.
+    Memory(RecentBlock),
+    /// The frame is on disk, and so is everything up to this offset.
+    Disk { end: u64 },
+    /// The segment is over, or gone; this is where it goes on.
+    GoOn(Position),
+}
+
+impl Shared {
+    pub(super) fn new(
+        folder: SegmentFolder,
+        journal: JournalId,
+        memory: u64,
+        metrics: JournalMetrics,
+        segments: BTreeMap<u64, SegmentState>,
+    ) -> Self {
+        let end =
+            segments
+                .iter()
+                .next_back()
+                .map_or(Position { segment: 1, offset: SEGMENT_HEADER_LENGTH }, |(segment, state)| {
+                    Position { segment: *segment, offset: state.end }
+                });
+        Self {
+            folder,
+            journal,
+            metrics,
+            memory,
+            state: Mutex::new(State { segments, ..State::default() }),
+            changed: Condvar::new(),
+            synced: watch::Sender::new(end),
+            status: watch::Sender::new(Status::Accepting),
+        }
+    }
+
+    /// Up to where everything is synced.
+    pub(super) fn synced(&self) -> watch::Receiver<Position> {
+        self.synced.subscribe()
+    }
+
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    pub(super) fn set_status(&self, status: Status) {
+        self.metrics.accepting.set(i64::from(status == Status::Accepting));
+        self.status.send_if_modified(|current| {
+            let changed = *current != status;
+            *current = status;
+            changed
+        });
+    }
+
+    /// Makes what was just synced visible.
+    pub(super) fn publish(&self, start: Position, frames: Bytes, segment: SegmentState) {
+        let mut state = self.lock();
+        state.segments.insert(start.segment, segment);
+        state.recent_bytes += frames.len() as u64;
+        state.recent.push_back(RecentBlock { start, frames });
+        while state.recent_bytes > self.memory {
+            let Some(oldest) = state.recent.pop_front() else { break };
+            state.recent_bytes -= oldest.frames.len() as u64;
+        }
+        drop(state);
+        self.synced.send_replace(Position { segment: start.segment, offset: segment.end });
+    }
+
+    /// Adds a segment that was just made.
+    pub(super) fn add_segment(&self, segment: u64, state: SegmentState) {
+        self.lock().segments.insert(segment, state);
+    }
+
+    pub(super) fn set_spare_bytes(&self, bytes: u64) {
+        self.lock().spare_bytes = bytes;
+    }
+
+    pub(super) fn remove_segment(&self, segment: u64) {
+        self.lock().segments.remove(&segment);
+    }
+
+    /// Segments that every output has passed, and that are sealed. Never the last one: the number of the next and
+    /// the journal's id are known from it.
+    pub(super) fn removable(&self) -> Vec<u64> {
+        let state = self.lock();
+        let needed = state.cursors.values().map(|position| position.segment).min().unwrap_or(u64::MAX);
+        let last = state.segments.keys().next_back().copied().unwrap_or_default();
+        let needed = needed.min(last);
+        let sealed = state.segments.iter().filter(|(number, segment)| segment.sealed && **number < needed);
+        sealed.map(|(number, _)| *number).collect()
+    }
+
+    /// Bytes on disk, the spare included.
+    pub(super) fn bytes_on_disk(&self) -> u64 {
+        let state = self.lock();
+        state.spare_bytes + state.segments.values().map(|segment| segment.bytes_on_disk).sum::<u64>()
+    }
+
+    pub(super) fn segment_count(&self) -> usize {
+        self.lock().segments.len()
+    }
+
+    pub(super) fn set_cursor(&self, id: &str, position: Position) {
+        self.lock().cursors.insert(id.to_owned(), position);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn forget_cursor(&self, id: &str) {
+        self.lock().cursors.remove(id);
+        self.changed.notify_all();
+    }
+
+    /// Where the oldest kept chunk begins.
+    pub(super) fn oldest(&self) -> Position {
+        let state = self.lock();
+        let first = state.segments.keys().next().copied();
+        first.map_or(*self.synced.borrow(), |segment| Position { segment, offset: SEGMENT_HEADER_LENGTH })
+    }
+
+    /// Where the next chunk will begin.
+    pub(super) fn newest(&self) -> Position {
+        *self.synced.borrow()
+    }
+
+    /// The end of what is synced in a segment.
+    pub(super) fn end_of(&self, segment: u64) -> u64 {
+        self.lock().segments.get(&segment).map_or(SEGMENT_HEADER_LENGTH, |segment| segment.end)
+    }
+
+    /// Bytes of frames between a position and the newest.
+    pub(super) fn bytes_behind(&self, position: Position) -> u64 {
+        let state = self.lock();
+        state
+            .segments
+            .range(position.segment..)
+            .map(|(number, segment)| {
+                let start = if *number == position.segment { position.offset } else { SEGMENT_HEADER_LENGTH };
+                segment.end.saturating_sub(start)
+            })
+            .sum()
+    }
+
+    /// Where the frame at a position is.
+    pub(super) fn locate(&self, position: Position) -> Place {
+        let state = self.lock();
+        let Some(segment) = state.segments.get(&position.segment) else {
+            return go_on(&state, position);
+        };
+        if position.offset >= segment.end {
+            return if segment.sealed { go_on(&state, position) } else { Place::CaughtUp };
+        }
+        let index = state.recent.partition_point(|block| block.start <= position);
+        let block = index.checked_sub(1).and_then(|index| state.recent.get(index));
+        match block {
+            Some(block)
+                if block.start.segment == position.segment
+                    && position.offset < block.start.offset + block.frames.len() as u64 =>
+            {
+                Place::Memory(block.clone())
+            }
+            _ => Place::Disk { end: segment.end },
+        }
+    }
+
+    /// Whether damage at this place was not reported yet.
+    pub(super) fn is_new_damage(&self, position: Position) -> bool {
+        self.lock().damaged.insert(position)
+    }
+
+    /// Waits until a cursor moved, the server stops, or the time is over.
+    pub(super) fn wait_for_space(&self, longest: Duration) {
+        let state = self.lock();
+        if !state.stopping {
+            drop(self.changed.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// A panic elsewhere leaves this state whole: every change is one call on a map.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn go_on(state: &State, position: Position) -> Place {
+    match state.segments.range(position.segment + 1..).next() {
+        Some((segment, _)) => Place::GoOn(Position { segment: *segment, offset: SEGMENT_HEADER_LENGTH }),
+        None => Place::CaughtUp,
+    }
+}

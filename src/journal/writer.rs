@@ -1,0 +1,337 @@
+//! The one thread that writes: many chunks share one sync.
+//!
+//! While a sync runs, the next chunks queue up; all of them are written and synced together. Since this thread alone
+//! writes, and answers only after the sync, a chunk that is sent again while it is being synced gets its answer with
+//! that sync as well.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::Position;
+use super::active_segment::ActiveSegment;
+use super::append::{AppendError, Appended, ReceiptSender};
+use super::dedup::Dedup;
+use super::format::chunk_payload::chunk_payload_length;
+use super::format::footer::{Footer, chunk_key};
+use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::left_behind;
+use super::shared::{Shared, Status};
+use crate::chunk::Chunk;
+use crate::event_time::EventTime;
+
+/// Bytes of one group commit; more wait for the next.
+const MAX_COMMIT: usize = 8 * 1024 * 1024;
+
+/// How often a writer that waits for space looks again by itself.
+const SPACE_POLL: Duration = Duration::from_secs(1);
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Request {
+    Append {
+        chunk: Chunk,
+        reply: ReceiptSender,
+    },
+    /// A cursor moved: segments may be removable.
+    Release,
+    /// Everything before this is to be written, nothing after it.
+    Close,
+}
+
+/// The writer and all that it alone touches.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) active: ActiveSegment,
+    pub(super) dedup: Dedup,
+    /// Segments of which only the ids are left.
+    pub(super) left_behind: BTreeSet<u64>,
+    pub(super) segment_size: u64,
+    pub(super) max_size: u64,
+    pub(super) spare: Spare,
+    pub(super) replies: Vec<(ReceiptSender, Appended)>,
+}
+
+/// The next segment, allocated before it is needed.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    file: Option<File>,
+    /// When the disk last had no space for one.
+    disk_was_full: Option<Instant>,
+}
+
+/// Why the writer ends.
+#[derive(Debug)]
+enum End {
+    Closed,
+    Failed(String),
+}
+
+impl Writer {
+    /// Runs until the journal is closed or has failed.
+    pub(super) fn run(mut self) {
+        let end = self.serve();
+        let error = match end {
+            End::Closed => AppendError::Stopped,
+            End::Failed(reason) => {
+                tracing::error!(
+                    %reason,
+                    "the journal has failed and takes nothing more: what was acknowledged is kept, senders will send \
+                     the rest again. Check the disk (dmesg, smartctl), then restart"
+                );
+                let reason: Arc<str> = reason.into();
+                self.shared.set_status(Status::Failed(Arc::clone(&reason)));
+                AppendError::Failed(reason)
+            }
+        };
+        self.requests.close();
+        for (reply, _) in self.replies.drain(..) {
+            refuse(reply, &error);
+        }
+        while let Ok(request) = self.requests.try_recv() {
+            if let Request::Append { reply, .. } = request {
+                refuse(reply, &error);
+            }
+        }
+    }
+
+    fn serve(&mut self) -> End {
+        self.allocate_spare();
+        while let Some(first) = self.requests.blocking_recv() {
+            let mut next = Some(first);
+            let mut closing = false;
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Append { chunk, reply } => {
+                        if let Err(end) = self.take(&chunk, reply) {
+                            return end;
+                        }
+                    }
+                    Request::Release => {}
+                    Request::Close => closing = true,
+                }
+                if !closing && self.active.pending_bytes() < MAX_COMMIT {
+                    next = self.requests.try_recv().ok();
+                }
+            }
+            if let Err(end) = self.commit() {
+                return end;
+            }
+            if closing {
+                return End::Closed;
+            }
+            self.release();
+            self.allocate_spare();
+            self.update_metrics();
+        }
+        End::Closed
+    }
+
+    /// Adds a chunk to the next commit, unless it is kept already.
+    fn take(&mut self, chunk: &Chunk, reply: ReceiptSender) -> Result<(), End> {
+        let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
+        let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
+        if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
+            self.shared.metrics.duplicates.inc();
+            self.replies.push((reply, Appended::Duplicate));
+            return Ok(());
+        }
+        let growth = if key.is_some() { self.active.footer.growth(&sender) } else { 0 };
+        if !self.active.has_room_for(chunk_payload_length(chunk), growth)
+            && let Err(end) = self.roll()
+        {
+            let error = AppendError::Stopped;
+            refuse(reply, &error);
+            return Err(end);
+        }
+        self.active.push(chunk);
+        if let Some(key) = key {
+            let received_at = chunk.received_at.unix_nanoseconds();
+            self.active.footer.add_id(&sender, received_at, key);
+            self.dedup.insert(&sender, received_at, key, self.active.number);
+        }
+        self.shared.metrics.chunks.inc();
+        self.replies.push((reply, Appended::Written));
+        Ok(())
+    }
+
+    /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.
+    fn commit(&mut self) -> Result<(), End> {
+        if self.active.pending_bytes() > 0 {
+            self.until_there_is_space("write to", |active| active.write())?;
+            self.sync(false)?;
+        }
+        self.answer();
+        Ok(())
+    }
+
+    /// Seals the active segment and goes on in the next one, as soon as there may be one.
+    fn roll(&mut self) -> Result<(), End> {
+        self.until_there_is_space("seal", ActiveSegment::seal)?;
+        self.sync(true)?;
+        self.answer();
+        let spare = self.wait_for_spare()?;
+        let header = SegmentHeader {
+            journal: self.shared.journal,
+            segment: self.active.number + 1,
+            created_at: EventTime::now(),
+        };
+        self.shared
+            .folder
+            .name_spare(&spare, &header)
+            .map_err(|error| End::Failed(format!("cannot begin segment {}: {error}", header.segment)))?;
+        self.shared.set_spare_bytes(0);
+        self.active = ActiveSegment::new(
+            header.segment,
+            header.journal,
+            spare,
+            self.segment_size,
+            SEGMENT_HEADER_LENGTH,
+            Footer::default(),
+        );
+        self.shared.add_segment(header.segment, self.active.state(false));
+        Ok(())
+    }
+
+    fn sync(&mut self, sealed: bool) -> Result<(), End> {
+        let timer = self.shared.metrics.sync_time.start_timer();
+        let written = self.active.sync().map_err(|error| {
+            End::Failed(format!(
+                "cannot sync {}: {error}",
+                self.shared.folder.segment_path(self.active.number).display()
+            ))
+        })?;
+        timer.observe_duration();
+        self.shared.metrics.syncs.inc();
+        let start = Position { segment: self.active.number, offset: written.start };
+        self.shared.publish(start, Bytes::from(written.frames), self.active.state(sealed));
+        Ok(())
+    }
+
+    fn answer(&mut self) {
+        for (reply, appended) in self.replies.drain(..) {
+            // A connection that is gone needs no answer; its sender will send again and be recognised.
+            let _ = reply.send(Ok(appended));
+        }
+    }
+
+    /// Repeats a write that fails for want of space alone.
+    fn until_there_is_space(
+        &mut self,
+        action: &str,
+        mut write: impl FnMut(&mut ActiveSegment) -> io::Result<()>,
+    ) -> Result<(), End> {
+        let path = self.shared.folder.segment_path(self.active.number);
+        loop {
+            match write(&mut self.active) {
+                Ok(()) => {
+                    self.shared.set_status(Status::Accepting);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::StorageFull && !self.shared.is_stopping() => {
+                    self.report(Status::DiskFull);
+                    self.shared.wait_for_space(SPACE_POLL);
+                }
+                Err(error) => {
+                    return Err(End::Failed(format!("cannot {action} {}: {error}", path.display())));
+                }
+            }
+        }
+    }
+
+    fn wait_for_spare(&mut self) -> Result<File, End> {
+        loop {
+            self.release();
+            self.allocate_spare();
+            if let Some(spare) = self.spare.file.take() {
+                self.shared.set_status(Status::Accepting);
+                return Ok(spare);
+            }
+            if self.shared.is_stopping() {
+                return Err(End::Closed);
+            }
+            self.update_metrics();
+            self.report(if self.spare.disk_was_full.is_some() { Status::DiskFull } else { Status::Full });
+            self.shared.wait_for_space(SPACE_POLL);
+        }
+    }
+
+    fn report(&self, status: Status) {
+        if *self.shared.status().borrow() != status
+            && let Some(reason) = status.refusal()
+        {
+            tracing::warn!("{reason}");
+        }
+        self.shared.set_status(status);
+    }
+
+    /// Allocates the next segment, within the size limit and as far as the disk has space.
+    fn allocate_spare(&mut self) {
+        let tried_lately = self.spare.disk_was_full.is_some_and(|at| at.elapsed() < SPACE_POLL);
+        let too_large = self.shared.bytes_on_disk() + self.segment_size > self.max_size;
+        if self.spare.file.is_some() || tried_lately || too_large {
+            return;
+        }
+        match self.shared.folder.allocate_spare(self.segment_size) {
+            Ok(file) => {
+                self.spare = Spare { file: Some(file), disk_was_full: None };
+                self.shared.set_spare_bytes(self.segment_size);
+            }
+            Err(error) => {
+                let folder = self.shared.folder.path().display().to_string();
+                tracing::debug!(%error, folder, "cannot allocate the next journal segment yet");
+                self.spare.disk_was_full = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Removes segments that every output has passed, and leaves their chunk ids behind while those are needed.
+    fn release(&mut self) {
+        for segment in self.shared.removable() {
+            let needed = self.dedup.ids_in_segment(segment) > 0;
+            match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
+                Ok(()) => {
+                    self.shared.remove_segment(segment);
+                    if needed {
+                        self.left_behind.insert(segment);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, segment, "cannot remove a journal segment that was delivered; will try again");
+                    break;
+                }
+            }
+        }
+        let dedup = &self.dedup;
+        let folder = &self.shared.folder;
+        self.left_behind.retain(|segment| {
+            dedup.ids_in_segment(*segment) > 0
+                || folder
+                    .remove(&folder.ids_path(*segment))
+                    .inspect_err(|error| {
+                        tracing::warn!(%error, segment, "cannot remove old chunk ids; will try again");
+                    })
+                    .is_err()
+        });
+    }
+
+    fn update_metrics(&mut self) {
+        let metrics = &self.shared.metrics;
+        metrics.bytes.set(self.shared.bytes_on_disk() as i64);
+        metrics.segments.set(self.shared.segment_count() as i64);
+        metrics.dedup_ids.set(self.dedup.len() as i64);
+        metrics.dedup_evicted.inc_by(self.dedup.take_evicted());
+    }
+}
+
+fn refuse(reply: ReceiptSender, error: &AppendError) {
+    // As in `answer`: whoever is gone needs none.
+    let _ = reply.send(Err(error.clone()));
+}

@@ -1,0 +1,82 @@
+use std::fs;
+
+use hikyaku::journal::OpenError;
+
+use crate::{Bench, append, chunk, contents, start};
+
+/// A data folder that format 1 wrote, kept so that every later version must read it.
+const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/journal/format-1");
+
+#[tokio::test]
+async fn a_journal_of_format_1_reads() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path().join("journal")).unwrap();
+    for name in ["0000000000000001.seg", "0000000000000002.seg"] {
+        fs::copy(format!("{FORMAT_1}/{name}"), bench.path().join("journal").join(name)).unwrap();
+    }
+    let journal = bench.open();
+    let read = contents(&mut journal.reader(start()));
+    assert_eq!(read.len(), 7);
+    for (number, content) in read.iter().enumerate() {
+        assert_eq!(content, &vec![number as u8; 10_000]);
+    }
+    journal.close().await;
+}
+
+/// Writes the fixture of the present format anew; run by hand after a change of the format's version.
+#[tokio::test]
+#[ignore = "writes tests/fixtures"]
+async fn write_the_fixture() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for number in 0..7u8 {
+        append(&journal, crate::chunk_with_id(&[number], &[number; 10_000])).await;
+    }
+    journal.close().await;
+    fs::create_dir_all(FORMAT_1).unwrap();
+    for number in 1..=2 {
+        let name = bench.segment(number);
+        fs::copy(&name, format!("{FORMAT_1}/{}", name.file_name().unwrap().to_str().unwrap())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_newer_format_a_foreign_file_and_another_journal_are_refused_with_their_names() {
+    let refusal = |prepare: fn(&Bench)| {
+        let bench = Bench::new();
+        prepare(&bench);
+        let error = bench.try_open().err().unwrap();
+        (error.to_string(), error)
+    };
+    let (message, error) = refusal(|bench| {
+        fs::create_dir(bench.path().join("journal")).unwrap();
+        let mut bytes = fs::read(format!("{FORMAT_1}/0000000000000001.seg")).unwrap();
+        bytes[8] = 2;
+        fs::write(bench.segment(1), bytes).unwrap();
+    });
+    assert!(matches!(error, OpenError::Segment { .. }));
+    assert!(message.contains("0000000000000001.seg") && message.contains("newer hikyaku"), "{message}");
+
+    let (message, _) = refusal(|bench| {
+        fs::create_dir(bench.path().join("journal")).unwrap();
+        fs::write(bench.segment(1), vec![b'x'; 4096]).unwrap();
+    });
+    assert!(message.contains("no hikyaku segment"), "{message}");
+
+    let (_, error) = refusal(|bench| {
+        fs::create_dir(bench.path().join("journal")).unwrap();
+        fs::copy(format!("{FORMAT_1}/0000000000000001.seg"), bench.segment(5)).unwrap();
+    });
+    assert!(matches!(error, OpenError::Mixed { .. }));
+}
+
+#[tokio::test]
+async fn a_stray_file_in_the_folder_is_left_alone() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path().join("journal")).unwrap();
+    fs::write(bench.path().join("journal/notes.txt"), "mine").unwrap();
+    let journal = bench.open();
+    append(&journal, chunk(b"x")).await;
+    journal.close().await;
+    assert_eq!(fs::read(bench.path().join("journal/notes.txt")).unwrap(), b"mine");
+}

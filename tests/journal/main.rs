@@ -1,0 +1,110 @@
+//! The journal on a real disk: what is kept, what is cut, what is let go.
+
+mod damage;
+mod formats;
+mod full;
+mod reading;
+mod recovery;
+mod resends;
+mod retention;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hikyaku::chunk::{Chunk, Encoding};
+use hikyaku::config::{JournalConfig, StartAt};
+use hikyaku::event_time::EventTime;
+use hikyaku::journal::{Appended, Journal, OpenError, Position, Reader};
+use hikyaku::metrics::Metrics;
+use hikyaku::sender::Sender;
+
+pub const SEGMENT_SIZE: u64 = 64 * 1024;
+pub const SEGMENT_HEADER_LENGTH: u64 = 64;
+
+pub fn config() -> JournalConfig {
+    JournalConfig {
+        max_size: 4 * SEGMENT_SIZE,
+        segment_size: SEGMENT_SIZE,
+        memory: 1024 * 1024,
+        dedup_window: Duration::from_secs(600),
+        dedup_max_ids: 1_000,
+        dedup_max_ids_by_sender: 1_000,
+    }
+}
+
+/// A journal in a folder of its own.
+pub struct Bench {
+    pub directory: tempfile::TempDir,
+    pub metrics: Arc<Metrics>,
+    pub config: JournalConfig,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), metrics: Metrics::new("test", 10), config: config() }
+    }
+
+    /// Opens the journal, with an output that delivers nothing and so holds everything.
+    pub fn open(&self) -> Journal {
+        let journal = self.try_open().unwrap();
+        journal.attach("holder", StartAt::Oldest).unwrap();
+        journal
+    }
+
+    pub fn try_open(&self) -> Result<Journal, OpenError> {
+        Journal::open(self.path(), &self.config, self.metrics.journal.clone())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn segment(&self, number: u64) -> PathBuf {
+        self.path().join(format!("journal/{number:016}.seg"))
+    }
+
+    pub fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.path().join("journal"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// A chunk without an id, told from others by its content.
+pub fn chunk(content: &[u8]) -> Chunk {
+    Chunk {
+        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
+        input: "edge".into(),
+        tag: Bytes::from_static(b"nginx.access"),
+        id: None,
+        received_at: EventTime::from_unix_nanoseconds(1_760_000_000_000_000_000),
+        entry_count: 1,
+        has_bad_entries: false,
+        encoding: Encoding::Plain,
+        entries: Bytes::copy_from_slice(content),
+    }
+}
+
+/// A chunk that asks for an acknowledgement.
+pub fn chunk_with_id(id: &[u8], content: &[u8]) -> Chunk {
+    Chunk { id: Some(Bytes::copy_from_slice(id)), ..chunk(content) }
+}
+
+/// Appends and waits until it is durable.
+pub async fn append(journal: &Journal, chunk: Chunk) -> Appended {
+    journal.append(chunk).await.unwrap().await.unwrap()
+}
+
+/// The contents of all chunks that can be read now.
+pub fn contents(reader: &mut Reader) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| reader.try_next().unwrap()).map(|chunk| chunk.entries().to_vec()).collect()
+}
+
+pub fn start() -> Position {
+    Position { segment: 1, offset: SEGMENT_HEADER_LENGTH }
+}
