@@ -103,7 +103,12 @@ const EXPECTED: &[Expected] = &[
     Expected { acks: true, metadata: true, ..expect("fluentbit-metadata-ack", NGINX, 3, 7) },
     Expected { metadata: true, ..expect("fluentbit-metadata-noack", NGINX, 3, 7) },
     Expected { acks: true, ..expect("fluentbit-compat-ack", NGINX, 3, 7) },
-    Expected { acks: true, encoding: Encoding::Gzip, ..expect("fluentbit-gzip-ack", NGINX, 3, 7) },
+    Expected {
+        acks: true,
+        metadata: true,
+        encoding: Encoding::Gzip,
+        ..expect("fluentbit-gzip-ack", NGINX, 3, 7)
+    },
     Expected { nanoseconds: false, ..expect("fluentbit-integer-time", NGINX, 3, 7) },
     expect("python-message", APP, 3, 3),
     Expected { nanoseconds: false, ..expect("python-message-integer-time", APP, 1, 1) },

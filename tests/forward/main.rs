@@ -1,0 +1,10 @@
+//! The forward input over real sockets, before a scripted journal.
+
+mod acknowledgements;
+mod identity;
+mod limits;
+mod refusals;
+mod resumption;
+mod shutdown;
+mod support;
+mod tls_files;
