@@ -1,5 +1,7 @@
 //! What real clients and servers sent, byte for byte: see `fixtures/captures/README.md`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -175,7 +177,7 @@ fn nil_floats_lists_and_japanese_text_read() {
     let messages = client("python-message");
     let entry = Entries::new(&messages[0].entries).next().unwrap().unwrap().unwrap();
     assert_eq!(text(entry.record, "message"), Some("起動しました"));
-    assert_eq!(read(field(entry.record, "pi").unwrap(), &mut 0).unwrap(), Token::F64(3.14));
+    assert_eq!(field(entry.record, "pi"), Some(&b"\xcb\x40\x09\x1e\xb8\x51\xeb\x85\x1f"[..]));
     assert_eq!(field(entry.record, "none"), Some(&b"\xc0"[..]));
     assert_eq!(field(entry.record, "list"), Some(&b"\x92\x01\xc3"[..]));
 }

@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_message_of_exactly_the_limit_passes() {
         let bytes = message(500);
-        assert_eq!(messages(&mut Framer::new(bytes.len()), &bytes).unwrap(), [bytes.clone()]);
+        assert_eq!(messages(&mut Framer::new(bytes.len()), &bytes).unwrap(), [&bytes]);
         let limit = bytes.len() - 1;
         assert_eq!(messages(&mut Framer::new(limit), &bytes), Err(Refusal::TooLarge { limit }));
     }

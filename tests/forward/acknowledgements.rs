@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use hikyaku::chunk::Encoding;
 use hikyaku::journal::append::{AppendError, Appended};
+use hikyaku::wire::client::{Packed, encode_packed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::client::{ENTRY, message, plain, sized_message};
@@ -102,6 +103,30 @@ async fn large_messages_arrive_whole() {
     let chunk = journal.next().await.durable();
     assert!(chunk.entries == ENTRY.repeat(entries));
     assert_eq!(chunk.entry_count as usize, entries);
+    journal.next().await.durable();
+    assert_eq!(client.ack().await.unwrap(), b"large");
+    assert_eq!(client.ack().await.unwrap(), b"next");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_compressed_messages_arrive_in_their_turn() {
+    let journal = ScriptedJournal::new();
+    let server = Server::plain(&journal);
+    let mut client = plain(server.address).await;
+    // Stored, not compressed, so that the message stays large.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(&ENTRY.repeat(100_000)).unwrap();
+    let entries = encoder.finish().unwrap();
+    let large = encode_packed(&Packed {
+        tag: b"test.tag",
+        entries: &entries,
+        count: 0,
+        chunk: Some(b"large"),
+        gzip: true,
+    });
+    client.send(&[large, message("next")].concat()).await;
+    let chunk = journal.next().await.durable();
+    assert!((chunk.entry_count, chunk.encoding) == (100_000, Encoding::Gzip) && chunk.entries == entries);
     journal.next().await.durable();
     assert_eq!(client.ack().await.unwrap(), b"large");
     assert_eq!(client.ack().await.unwrap(), b"next");

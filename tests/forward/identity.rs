@@ -22,6 +22,7 @@ async fn refused(server_authority: &Authority, trusted: &Authority, pair: Option
         let _ = client.stream.write_all(&message("id")).await;
         assert!(client.stream.read(&mut [0; 16]).await.is_err(), "the alert tells the client");
     }
+    server.until(|samples| samples.refused(reason) > 0).await;
     let samples = server.stop().await;
     assert_eq!(samples.refused(reason), 1);
     assert_eq!(samples.input("accepted_connections_total"), 0);
@@ -67,6 +68,22 @@ async fn plain_tcp_on_a_tls_port_is_refused() {
     tokio::io::AsyncReadExt::read_to_end(&mut client.stream, &mut answer).await.unwrap();
     drop(client);
     assert_eq!(server.stop().await.refused("not_tls"), 1);
+}
+
+#[tokio::test]
+async fn a_health_check_that_connects_and_goes_away_is_no_refused_connection() {
+    let authority = Authority::new("authority");
+    let journal = ScriptedJournal::new();
+    let server = Server::start(&config(Some(authority.server())), &journal);
+    let mut check = plain(server.address).await;
+    tokio::io::AsyncWriteExt::shutdown(&mut check.stream).await.unwrap();
+    assert_eq!(check.ack().await, None);
+    drop(check);
+    let mut silent = plain(server.address).await;
+    silent.send(b"\x16").await;
+    drop(silent);
+    server.until(|samples| samples.refused("closed") > 0).await;
+    assert_eq!(server.stop().await.refused("closed"), 1);
 }
 
 #[tokio::test]

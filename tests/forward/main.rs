@@ -1,5 +1,7 @@
 //! The forward input over real sockets, before a scripted journal.
 
+#![allow(clippy::unwrap_used)]
+
 mod acknowledgements;
 mod identity;
 mod limits;

@@ -1,7 +1,7 @@
 //! The writing half of a connection: awaits receipts in order and acknowledges.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -9,7 +9,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use super::budget::Reservation;
-use super::reader::STALL_TIMEOUT;
 use crate::journal::append::{AppendError, Appended, Receipt};
 use crate::metrics::InputMetrics;
 
@@ -43,15 +42,16 @@ pub(super) enum AckError {
     Journal(#[from] AppendError),
     #[error("the acknowledgement cannot be written: {0}")]
     Network(#[from] io::Error),
-    #[error("the peer did not take an acknowledgement within {} s", STALL_TIMEOUT.as_secs())]
-    Stalled,
+    #[error("the peer did not take an acknowledgement within {0:?}")]
+    Stalled(Duration),
 }
 
 /// Acknowledges until the queue ends. Each acknowledgement is a write, and so a TLS record, of its own: Fluent Bit
-/// reads once and expects one whole acknowledgement.
+/// reads once and expects one whole acknowledgement. A peer has `stall_timeout` to take one.
 pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
     queue: &mut mpsc::UnboundedReceiver<Pending>,
     stream: &mut W,
+    stall_timeout: Duration,
     metrics: &InputMetrics,
 ) -> Result<(), AckError> {
     while let Some(Pending { stored, ack, received, reservation, slot }) = queue.recv().await {
@@ -65,7 +65,7 @@ pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
                 stream.write_all(&ack).await?;
                 stream.flush().await
             };
-            timeout(STALL_TIMEOUT, write).await.map_err(|_| AckError::Stalled)??;
+            timeout(stall_timeout, write).await.map_err(|_| AckError::Stalled(stall_timeout))??;
             metrics.ack_latency.observe(received.elapsed().as_secs_f64());
         }
     }
@@ -123,31 +123,43 @@ mod tests {
         }
     }
 
+    /// A queue of acknowledgements for chunks that are durable.
+    async fn queue(acks: &[&str], metrics: &InputMetrics) -> mpsc::UnboundedReceiver<Pending> {
+        let budget = Budget::new(1000, 100, metrics.in_flight_bytes.clone());
+        let slots = Arc::new(Semaphore::new(10));
+        let (sender, queue) = mpsc::unbounded_channel();
+        for ack in acks {
+            let (resolve, receipt) = Receipt::channel();
+            resolve.send(Ok(Appended::Written)).unwrap();
+            let pending = Pending {
+                stored: Some(Stored { receipt, tag: Bytes::from_static(b"t"), entries: 1, bad_entries: 0 }),
+                ack: Some(ack.as_bytes().to_vec()),
+                received: Instant::now(),
+                reservation: budget.reserve(),
+                slot: slots.clone().acquire_owned().await.unwrap(),
+            };
+            sender.send(pending).unwrap();
+        }
+        queue
+    }
+
     #[tokio::test]
     async fn each_acknowledgement_is_one_write_also_when_several_are_ready() {
         let metrics = Metrics::new("test", 10).input("edge");
-        let budget = Budget::new(1000, 100, metrics.in_flight_bytes.clone());
-        let slots = Arc::new(Semaphore::new(10));
-        let (sender, mut queue) = mpsc::unbounded_channel();
-        for ack in ["first", "second", "third"] {
-            let (resolve, receipt) = Receipt::channel();
-            resolve.send(Ok(Appended::Written)).unwrap();
-            let stored = Stored { receipt, tag: Bytes::from_static(b"t"), entries: 1, bad_entries: 0 };
-            sender
-                .send(Pending {
-                    stored: Some(stored),
-                    ack: Some(ack.into()),
-                    received: Instant::now(),
-                    reservation: budget.reserve(),
-                    slot: slots.clone().acquire_owned().await.unwrap(),
-                })
-                .unwrap();
-        }
-        drop(sender);
+        let mut queue = queue(&["first", "second", "third"], &metrics).await;
         let mut stream = Writes::default();
-        acknowledge(&mut queue, &mut stream, &metrics).await.unwrap();
+        acknowledge(&mut queue, &mut stream, Duration::MAX, &metrics).await.unwrap();
         assert_eq!(stream.writes, [&b"first"[..], b"second", b"third"]);
         assert_eq!(stream.flushed, 3);
-        assert_eq!((metrics.chunks.get(), slots.available_permits()), (3, 10));
+        assert_eq!(metrics.chunks.get(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_no_acknowledgements_is_given_up() {
+        let metrics = Metrics::new("test", 10).input("edge");
+        let mut queue = queue(&["too long for the pipe"], &metrics).await;
+        let (_peer, mut stream) = tokio::io::duplex(4);
+        let result = acknowledge(&mut queue, &mut stream, Duration::from_millis(10), &metrics).await;
+        assert!(matches!(result, Err(AckError::Stalled(_))));
     }
 }

@@ -65,11 +65,20 @@ impl Reservation {
         self.budget.gauge.add(more as i64);
     }
 
+    /// In bytes.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Gives back what a message of `size` bytes does not need.
     pub(super) fn shrink_to(&mut self, size: usize) {
         let Some(less) = self.size.checked_sub(size).filter(|less| *less > 0) else { return };
         if let Some(shared) = &mut self.shared {
             drop(shared.split(shared.num_permits().saturating_sub(size)));
+        }
+        if self.shared.as_ref().is_some_and(|shared| shared.num_permits() >= size) {
+            self.last_lane = None;
         }
         self.size = size;
         self.budget.gauge.sub(less as i64);
@@ -133,6 +142,18 @@ mod tests {
             assert!(grows(&mut first, 50));
         }
         assert_eq!(budget.shared.available_permits(), 100);
+    }
+
+    #[test]
+    fn the_last_lane_is_given_back_by_who_turns_out_not_to_need_it() {
+        let budget = budget(150, 50);
+        let (mut first, mut second, mut third) = (budget.reserve(), budget.reserve(), budget.reserve());
+        assert!(grows(&mut first, 90) && grows(&mut second, 10) && grows(&mut second, 40));
+        assert!(!grows(&mut third, 1));
+        second.shrink_to(11);
+        assert!(!grows(&mut third, 1));
+        second.shrink_to(10);
+        assert!(grows(&mut third, 1));
     }
 
     #[test]

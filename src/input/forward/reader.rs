@@ -17,10 +17,6 @@ use crate::wire::refusal::Refusal;
 /// Bytes that each connection may buffer without asking the budget; a read that does not know better takes so many.
 pub(super) const READ_SIZE: usize = 16 * 1024;
 
-/// How long the rest of a message may take to go on coming, and an acknowledgement to go out. It holds a part of the
-/// budget meanwhile, that others wait for.
-pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Reads one message after the other.
 #[derive(Debug)]
 pub(super) struct MessageReader<R> {
@@ -29,6 +25,7 @@ pub(super) struct MessageReader<R> {
     budget: Budget,
     /// Of the message under way.
     reservation: Reservation,
+    stall_timeout: Duration,
     shutdown: CancellationToken,
 }
 
@@ -48,18 +45,17 @@ pub(super) enum ReadError {
     Network(#[from] io::Error),
     #[error("the peer closed the connection inside a message, {0} bytes of it had come")]
     CutShort(usize),
-    #[error(
-        "the rest of a message did not come within {seconds} s, {buffered} bytes of it had come",
-        seconds = STALL_TIMEOUT.as_secs()
-    )]
-    Stalled { buffered: usize },
+    #[error("the rest of a message did not come within {timeout:?}, {buffered} bytes of it had come")]
+    Stalled { timeout: Duration, buffered: usize },
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
+    /// `stall_timeout` is how long the rest of a message that has begun may take to go on coming.
     pub(super) fn new(
         stream: R,
         max_message_size: usize,
         budget: &Budget,
+        stall_timeout: Duration,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -67,6 +63,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             framer: Framer::new(max_message_size),
             reservation: budget.reserve(),
             budget: budget.clone(),
+            stall_timeout,
             shutdown,
         }
     }
@@ -112,7 +109,9 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         if buffered == 0 {
             return Ok(read.await?);
         }
-        Ok(timeout(STALL_TIMEOUT, read).await.map_err(|_| ReadError::Stalled { buffered })??)
+        Ok(timeout(self.stall_timeout, read)
+            .await
+            .map_err(|_| ReadError::Stalled { timeout: self.stall_timeout, buffered })??)
     }
 }
 
@@ -133,4 +132,88 @@ async fn read_some<R: AsyncRead + Unpin>(
         polled
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::IntGauge;
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::wire::client::{Packed, encode_packed};
+
+    const MAX_MESSAGE_SIZE: usize = 1 << 20;
+
+    fn reader(stall_timeout: Duration) -> (DuplexStream, MessageReader<DuplexStream>) {
+        let budget = Budget::new(4 << 20, MAX_MESSAGE_SIZE, IntGauge::new("in_flight", "bytes").unwrap());
+        let (client, server) = duplex(1 << 16);
+        let shutdown = CancellationToken::new();
+        (client, MessageReader::new(server, MAX_MESSAGE_SIZE, &budget, stall_timeout, shutdown))
+    }
+
+    fn message(length: usize) -> Vec<u8> {
+        let entries = vec![b'x'; length];
+        encode_packed(&Packed { tag: b"t", entries: &entries, count: 0, chunk: None, gzip: false })
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_holds_no_buffer() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        client.write_all(&message(10)).await.unwrap();
+        assert!(reader.next().await.unwrap().is_some());
+        assert!(
+            pin!(reader.next())
+                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
+        assert_eq!(reader.framer.buffer().capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn announcing_a_large_message_gets_no_memory_for_it() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        client.write_all(b"\x92\xa1t\xc6\x00\x0f\x00\x00").await.unwrap();
+        assert!(
+            pin!(reader.next())
+                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
+        assert!(reader.framer.buffer().capacity() < 4 * READ_SIZE);
+    }
+
+    #[tokio::test]
+    async fn a_message_takes_its_own_size_of_the_budget() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let bytes = message(300_000);
+        let writer = tokio::spawn(async move {
+            for part in [&message(300_000)[..], &message(10)] {
+                client.write_all(part).await.unwrap();
+            }
+            client
+        });
+        let large = reader.next().await.unwrap().unwrap();
+        assert_eq!(large.message, bytes);
+        assert_eq!(large.reservation.size(), bytes.len());
+        let small = reader.next().await.unwrap().unwrap();
+        assert_eq!(small.reservation.size(), small.message.len());
+        drop(writer.await.unwrap());
+        assert!(reader.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_stops_coming_is_given_up() {
+        let (mut client, mut reader) = reader(Duration::from_millis(10));
+        client.write_all(&message(10)).await.unwrap();
+        client.write_all(&message(10)[..5]).await.unwrap();
+        assert!(reader.next().await.unwrap().is_some());
+        assert!(matches!(reader.next().await, Err(ReadError::Stalled { buffered: 5, .. })));
+    }
+
+    #[tokio::test]
+    async fn an_end_inside_a_message_is_no_end_between_messages() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        client.write_all(&message(10)[..5]).await.unwrap();
+        drop(client);
+        assert!(matches!(reader.next().await, Err(ReadError::CutShort(5))));
+    }
 }

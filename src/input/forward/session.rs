@@ -1,7 +1,7 @@
 //! A connection from its first message to its last acknowledgement.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::Budget;
 use super::intake::{Accepted, Intake};
-use super::linger::close;
 use super::reader::{MessageReader, ReadError, Received};
 use super::warnings::Warnings;
 use crate::chunk::Chunk;
@@ -24,6 +23,10 @@ use crate::wire::ack::encode_ack;
 use crate::wire::contents::Contents;
 use crate::wire::message::Message;
 use crate::wire::refusal::Refusal;
+
+/// How long the rest of a message may take to go on coming, and an acknowledgement to be taken. Who stalls holds a
+/// part of the budget that others wait for.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What all connections of an input share.
 #[derive(Debug)]
@@ -58,6 +61,11 @@ impl SessionError {
             _ => None,
         }
     }
+
+    /// Whether the journal is to blame.
+    pub(super) fn is_of_the_journal(&self) -> bool {
+        matches!(self, Self::Journal(_) | Self::Ack(AckError::Journal(_)))
+    }
 }
 
 impl From<Refusal> for SessionError {
@@ -67,8 +75,12 @@ impl From<Refusal> for SessionError {
 }
 
 /// Takes messages and acknowledges them until either side is done. Whatever ends the reading, what was taken before
-/// is still acknowledged, and then the connection is closed.
-pub(super) async fn run<S, J>(stream: S, sender: &Arc<Sender>, shared: &Shared<J>) -> Result<(), SessionError>
+/// is still acknowledged. The stream comes back to be closed.
+pub(super) async fn run<S, J>(
+    stream: S,
+    sender: &Arc<Sender>,
+    shared: &Shared<J>,
+) -> (S, Result<(), SessionError>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     J: ChunkSink,
@@ -78,12 +90,13 @@ where
         read_half,
         shared.config.max_message_size,
         &shared.budget,
+        STALL_TIMEOUT,
         shared.shutdown.clone(),
     );
     let (queue, mut pending) = mpsc::unbounded_channel();
     let result = {
         let reading = take_messages(&mut reader, queue, sender, shared);
-        let acking = acknowledge(&mut pending, &mut write_half, &shared.metrics);
+        let acking = acknowledge(&mut pending, &mut write_half, STALL_TIMEOUT, &shared.metrics);
         tokio::pin!(reading, acking);
         tokio::select! {
             taken = &mut reading => {
@@ -94,10 +107,7 @@ where
             acked = &mut acking => acked.map_err(SessionError::from),
         }
     };
-    // What still waits will not be acknowledged; its part of the budget must not wait for the peer to go away.
-    drop(pending);
-    close(reader.into_inner().unsplit(write_half)).await;
-    result
+    (reader.into_inner().unsplit(write_half), result)
 }
 
 /// Reads, checks and appends in order; the queue's end tells the acker that it is over.

@@ -58,6 +58,13 @@ impl Server {
         Samples(self.metrics.render().unwrap())
     }
 
+    /// Waits for what no client can see.
+    pub(crate) async fn until(&self, happened: impl Fn(&Samples) -> bool) {
+        while !happened(&self.samples()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) fn samples(&self) -> Samples {
         Samples(self.metrics.render().unwrap())
     }
