@@ -38,7 +38,7 @@ pub type ReceiptSender = oneshot::Sender<Result<Appended, AppendError>>;
 
 impl Receipt {
     /// A receipt, and what resolves it. Dropping that resolves it to [`AppendError::Stopped`].
-    pub fn new() -> (ReceiptSender, Self) {
+    pub fn channel() -> (ReceiptSender, Self) {
         let (sender, receiver) = oneshot::channel();
         (sender, Self(receiver))
     }

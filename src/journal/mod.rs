@@ -136,7 +136,7 @@ impl Journal {
         if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
             return Err(AppendError::TooLarge);
         }
-        let (reply, receipt) = Receipt::new();
+        let (reply, receipt) = Receipt::channel();
         match self.requests.send(Request::Append { chunk, reply }).await {
             Ok(()) => Ok(receipt),
             Err(_) => Err(match &*self.shared.status().borrow() {

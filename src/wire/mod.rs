@@ -1,5 +1,19 @@
 //! The forward protocol and msgpack: bytes in, values out. No socket, no clock.
+//!
+//! ```text
+//! bytes ──▶ framing ──▶ message ──▶ contents ──▶ a chunk for the journal
+//!                          │
+//!                          └──────▶ ack ──▶ bytes
+//! ```
 
+pub mod ack;
+pub mod client;
+pub mod compression;
+pub mod contents;
 pub mod entry;
+pub mod framing;
+pub mod message;
 pub mod msgpack;
+pub mod options;
+pub mod refusal;
 pub mod time;

@@ -20,10 +20,10 @@ use hikyaku::journal::{Appended, Journal, OpenError, Position, Reader};
 use hikyaku::metrics::Metrics;
 use hikyaku::sender::Sender;
 
-pub const SEGMENT_SIZE: u64 = 64 * 1024;
-pub const SEGMENT_HEADER_LENGTH: u64 = 64;
+pub(crate) const SEGMENT_SIZE: u64 = 64 * 1024;
+pub(crate) const SEGMENT_HEADER_LENGTH: u64 = 64;
 
-pub fn config() -> JournalConfig {
+pub(crate) fn config() -> JournalConfig {
     JournalConfig {
         max_size: 4 * SEGMENT_SIZE,
         segment_size: SEGMENT_SIZE,
@@ -35,37 +35,37 @@ pub fn config() -> JournalConfig {
 }
 
 /// A journal in a folder of its own.
-pub struct Bench {
-    pub directory: tempfile::TempDir,
-    pub metrics: Arc<Metrics>,
-    pub config: JournalConfig,
+pub(crate) struct Bench {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) config: JournalConfig,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), metrics: Metrics::new("test", 10), config: config() }
     }
 
     /// Opens the journal, with an output that delivers nothing and so holds everything.
-    pub fn open(&self) -> Journal {
+    pub(crate) fn open(&self) -> Journal {
         let journal = self.try_open().unwrap();
         journal.attach("holder", StartAt::Oldest).unwrap();
         journal
     }
 
-    pub fn try_open(&self) -> Result<Journal, OpenError> {
+    pub(crate) fn try_open(&self) -> Result<Journal, OpenError> {
         Journal::open(self.path(), &self.config, self.metrics.journal.clone())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn segment(&self, number: u64) -> PathBuf {
+    pub(crate) fn segment(&self, number: u64) -> PathBuf {
         self.path().join(format!("journal/{number:016}.seg"))
     }
 
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.path().join("journal"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -76,7 +76,7 @@ impl Bench {
 }
 
 /// A chunk without an id, told from others by its content.
-pub fn chunk(content: &[u8]) -> Chunk {
+pub(crate) fn chunk(content: &[u8]) -> Chunk {
     Chunk {
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
         input: "edge".into(),
@@ -91,20 +91,20 @@ pub fn chunk(content: &[u8]) -> Chunk {
 }
 
 /// A chunk that asks for an acknowledgement.
-pub fn chunk_with_id(id: &[u8], content: &[u8]) -> Chunk {
+pub(crate) fn chunk_with_id(id: &[u8], content: &[u8]) -> Chunk {
     Chunk { id: Some(Bytes::copy_from_slice(id)), ..chunk(content) }
 }
 
 /// Appends and waits until it is durable.
-pub async fn append(journal: &Journal, chunk: Chunk) -> Appended {
+pub(crate) async fn append(journal: &Journal, chunk: Chunk) -> Appended {
     journal.append(chunk).await.unwrap().await.unwrap()
 }
 
 /// The contents of all chunks that can be read now.
-pub fn contents(reader: &mut Reader) -> Vec<Vec<u8>> {
+pub(crate) fn contents(reader: &mut Reader) -> Vec<Vec<u8>> {
     std::iter::from_fn(|| reader.try_next().unwrap()).map(|chunk| chunk.entries().to_vec()).collect()
 }
 
-pub fn start() -> Position {
+pub(crate) fn start() -> Position {
     Position { segment: 1, offset: SEGMENT_HEADER_LENGTH }
 }

@@ -4,10 +4,12 @@
 //! A `str` is read as bytes: Fluentd and Fluent Bit send binary data in it.
 
 mod read;
+mod scan;
 mod skip;
 mod write;
 
 pub use read::{Token, read};
+pub use scan::{ScanError, Scanner};
 pub use skip::{MAX_DEPTH, skip};
 pub use write::{
     write_array, write_bin, write_bool, write_f64, write_i64, write_map, write_nil, write_str, write_u64,

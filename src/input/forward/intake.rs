@@ -1,0 +1,86 @@
+//! From the bytes of a message to what the journal takes.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
+
+use crate::chunk::Encoding;
+use crate::wire::contents::Contents;
+use crate::wire::message::Message;
+use crate::wire::options::Signal;
+use crate::wire::refusal::Refusal;
+
+/// Messages up to this many bytes are looked into on the spot; larger ones where they hold up nobody else.
+const CHECK_ON_THE_SPOT: usize = 256 * 1024;
+
+/// Scratch memory up to this many bytes is kept for the next compressed message.
+const KEPT_SCRATCH: usize = 4 << 20;
+
+/// Decodes and checks messages. Compressed ones are inflated for it, so many at a time as there are processors, which
+/// bounds the memory for it to that many times `max_inflated_size`.
+#[derive(Debug)]
+pub(super) struct Intake {
+    max_inflated_size: usize,
+    inflating: Semaphore,
+    scratch: Mutex<Vec<Vec<u8>>>,
+}
+
+/// A message that may be taken.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// Events.
+    Events(Message, Contents),
+    /// Metrics or traces, which this server does not keep.
+    Signal(Message, u64),
+}
+
+impl Intake {
+    pub(super) fn new(max_inflated_size: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { max_inflated_size, inflating: Semaphore::new(processors), scratch: Mutex::default() }
+    }
+
+    /// # Errors
+    ///
+    /// Where the message must not be taken.
+    pub(super) async fn accept(&self, message: &Bytes) -> Result<Accepted, Refusal> {
+        let message = Message::decode(message)?;
+        if let Signal::Other(signal) = message.options.signal {
+            return Ok(Accepted::Signal(message, signal));
+        }
+        let contents = match message.encoding {
+            Encoding::Plain => self.contents(&message, &mut Vec::new())?,
+            Encoding::Gzip => {
+                let _turn = self.inflating.acquire().await.expect("the semaphore is never closed");
+                let mut scratch = self.take_scratch();
+                let contents = self.contents(&message, &mut scratch);
+                self.keep_scratch(scratch);
+                contents?
+            }
+        };
+        Ok(Accepted::Events(message, contents))
+    }
+
+    fn contents(&self, message: &Message, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
+        let mut work = || message.contents(self.max_inflated_size, scratch);
+        // A runtime of one thread has no place to move its other tasks to.
+        let can_move = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if can_move && message.entries.len() > CHECK_ON_THE_SPOT {
+            tokio::task::block_in_place(work)
+        } else {
+            work()
+        }
+    }
+
+    fn take_scratch(&self) -> Vec<u8> {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn keep_scratch(&self, scratch: Vec<u8>) {
+        if scratch.capacity() <= KEPT_SCRATCH {
+            self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a message is not taken.
+
+use super::compression::InflateError;
+use super::message::{MAX_CHUNK_ID_LENGTH, MAX_TAG_LENGTH};
+use super::msgpack::MsgpackError;
+
+/// A message that is refused without an acknowledgement. The sender is to blame for each of them, so a connection
+/// that sent one is closed: behind such a message nothing can be trusted to begin where it seems to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the message is no msgpack: {0}")]
+    Msgpack(#[from] MsgpackError),
+    #[error("a message cannot begin with the byte {0:#04x}; is the peer a forward client?")]
+    FirstByte(u8),
+    #[error("the message is no message of the forward protocol: {0}")]
+    Shape(&'static str),
+    #[error(
+        "the message is larger than max_message_size ({limit} bytes); send smaller chunks or raise the limit"
+    )]
+    TooLarge { limit: usize },
+    #[error(
+        "the message inflates to more than max_inflated_size ({limit} bytes); send smaller chunks or raise the limit"
+    )]
+    InflatesTooLarge { limit: usize },
+    #[error("the message is larger than the journal can take; send smaller chunks")]
+    TooLargeForJournal,
+    #[error("the tag has {0} bytes, more than {MAX_TAG_LENGTH}")]
+    TagTooLong(usize),
+    #[error("the chunk id has {0} bytes, more than {MAX_CHUNK_ID_LENGTH}")]
+    ChunkIdTooLong(usize),
+    #[error("the gzip data is damaged: {0}")]
+    CorruptCompression(String),
+    #[error("compression {0:?} is not supported; set the sender to gzip or text")]
+    UnsupportedCompression(String),
+    #[error("the message is JSON, which this input does not read; set the sender to msgpack")]
+    Json,
+    #[error(
+        "the peer speaks TLS, and this input is plain TCP; give the input tls or switch it off at the sender"
+    )]
+    Tls,
+    #[error(
+        "the peer wants a shared key handshake, which this input does not speak; remove shared_key at the sender"
+    )]
+    Handshake,
+}
+
+impl Refusal {
+    /// One word for metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Msgpack(_) | Self::FirstByte(_) | Self::Shape(_) => "malformed",
+            Self::TooLarge { .. } | Self::InflatesTooLarge { .. } | Self::TooLargeForJournal => "too_large",
+            Self::TagTooLong(_) | Self::ChunkIdTooLong(_) => "malformed",
+            Self::CorruptCompression(_) => "corrupt_compression",
+            Self::UnsupportedCompression(_) => "unsupported_compression",
+            Self::Json => "json",
+            Self::Tls => "tls",
+            Self::Handshake => "handshake",
+        }
+    }
+}
+
+impl From<InflateError> for Refusal {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooLarge { limit } => Self::InflatesTooLarge { limit },
+            InflateError::Corrupt(reason) => Self::CorruptCompression(reason),
+        }
+    }
+}

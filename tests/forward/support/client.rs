@@ -1,0 +1,80 @@
+//! What senders do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hikyaku::wire::client::{AckReader, Packed, encode_packed};
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// An entry: time 1, record `{"a": 1}`.
+pub(crate) const ENTRY: &[u8] = b"\x92\x01\x81\xa1a\x01";
+
+/// How long a test waits to see that nothing happens.
+pub(crate) const NOTHING: Duration = Duration::from_millis(50);
+
+pub(crate) struct Client<S> {
+    pub(crate) stream: S,
+    acks: AckReader,
+}
+
+pub(crate) async fn plain(address: SocketAddr) -> Client<TcpStream> {
+    Client::new(TcpStream::connect(address).await.unwrap())
+}
+
+pub(crate) async fn tls(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = "localhost".try_into().unwrap();
+    TlsConnector::from(config).connect(name, stream).await.map(Client::new)
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, acks: AckReader::default() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// The id of the next acknowledgement; `None` where the server closes.
+    pub(crate) async fn ack(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(id) = self.acks.next_ack().unwrap() {
+                return Some(id.to_vec());
+            }
+            if self.stream.read_buf(self.acks.buffer()).await.unwrap() == 0 {
+                return None;
+            }
+        }
+    }
+
+    pub(crate) async fn no_ack(&mut self) {
+        let ack = tokio::time::timeout(NOTHING, self.ack()).await;
+        assert!(ack.is_err(), "acknowledged too early: {ack:?}");
+    }
+}
+
+/// A PackedForward message of one entry that asks for an acknowledgement.
+pub(crate) fn message(id: &str) -> Vec<u8> {
+    sized_message(id, 1)
+}
+
+/// As [`message`], of many entries.
+pub(crate) fn sized_message(id: &str, entries: usize) -> Vec<u8> {
+    encode_packed(&Packed {
+        tag: b"test.tag",
+        entries: &ENTRY.repeat(entries),
+        count: entries as u64,
+        chunk: Some(id.as_bytes()),
+        gzip: false,
+    })
+}

@@ -1,0 +1,82 @@
+//! A journal that does what the test says.
+
+use std::sync::Arc;
+
+use hikyaku::chunk::Chunk;
+use hikyaku::input::ChunkSink;
+use hikyaku::journal::{AppendError, Appended, Receipt};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+#[derive(Clone)]
+pub(crate) struct ScriptedJournal {
+    room: Arc<Semaphore>,
+    taken: mpsc::UnboundedSender<Taken>,
+    chunks: Arc<Mutex<mpsc::UnboundedReceiver<Taken>>>,
+    refusal: Option<AppendError>,
+}
+
+/// A chunk that was taken, and what resolves its receipt.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) chunk: Chunk,
+    receipt: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+impl Taken {
+    pub(crate) fn durable(self) -> Chunk {
+        self.resolve(Ok(Appended::Written))
+    }
+
+    pub(crate) fn resolve(self, result: Result<Appended, AppendError>) -> Chunk {
+        self.receipt.send(result).unwrap();
+        self.chunk
+    }
+
+    pub(crate) fn id(&self) -> &[u8] {
+        self.chunk.id.as_ref().unwrap()
+    }
+}
+
+impl ScriptedJournal {
+    /// With room for everything.
+    pub(crate) fn new() -> Self {
+        Self::with_room(Semaphore::MAX_PERMITS)
+    }
+
+    /// With room for so many chunks, until [`ScriptedJournal::make_room`].
+    pub(crate) fn with_room(room: usize) -> Self {
+        let (taken, chunks) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(room));
+        Self { room, taken, chunks: Arc::new(Mutex::new(chunks)), refusal: None }
+    }
+
+    pub(crate) fn refusing(error: AppendError) -> Self {
+        Self { refusal: Some(error), ..Self::new() }
+    }
+
+    pub(crate) fn make_room(&self, chunks: usize) {
+        self.room.add_permits(chunks);
+    }
+
+    /// The next chunk that was taken.
+    pub(crate) async fn next(&self) -> Taken {
+        self.chunks.lock().await.recv().await.unwrap()
+    }
+
+    pub(crate) async fn nothing_comes(&self) {
+        let next = tokio::time::timeout(super::client::NOTHING, self.next()).await;
+        assert!(next.is_err(), "taken too early: {next:?}");
+    }
+}
+
+impl ChunkSink for ScriptedJournal {
+    async fn append(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+        if let Some(error) = &self.refusal {
+            return Err(error.clone());
+        }
+        self.room.acquire().await.unwrap().forget();
+        let (sender, receipt) = Receipt::channel();
+        self.taken.send(Taken { chunk, receipt: sender }).unwrap();
+        Ok(receipt)
+    }
+}

@@ -1,0 +1,99 @@
+//! A forward input on a free port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hikyaku::config::{InputConfig, TlsConfig};
+use hikyaku::input::forward::ForwardInput;
+use hikyaku::metrics::Metrics;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::ScriptedJournal;
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
+    InputConfig {
+        id: "edge".to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        tls,
+        max_connections: 100,
+        handshake_timeout: Duration::from_secs(10),
+        max_message_size: 1 << 20,
+        max_inflated_size: 1 << 20,
+        max_in_flight: 4 << 20,
+        max_pending_acks: 64,
+    }
+}
+
+impl Server {
+    pub(crate) fn start(config: &InputConfig, journal: &ScriptedJournal) -> Self {
+        let input = ForwardInput::bind(config).unwrap();
+        let address = input.local_addr();
+        let metrics = Metrics::new("test", 100);
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), shutdown.clone()));
+        Self { address, metrics, shutdown, running }
+    }
+
+    pub(crate) fn plain(journal: &ScriptedJournal) -> Self {
+        Self::start(&config(None), journal)
+    }
+
+    pub(crate) fn begin_shutdown(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Waits until every connection has ended, and gives the metrics as they are then.
+    pub(crate) async fn stop(self) -> Samples {
+        self.shutdown.cancel();
+        self.running.await.unwrap();
+        Samples(self.metrics.render().unwrap())
+    }
+
+    /// Waits for what no client can see.
+    pub(crate) async fn until(&self, happened: impl Fn(&Samples) -> bool) {
+        while !happened(&self.samples()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn samples(&self) -> Samples {
+        Samples(self.metrics.render().unwrap())
+    }
+}
+
+pub(crate) struct Samples(String);
+
+impl Samples {
+    /// The sample whose name and labels are this; 0 where there is none.
+    pub(crate) fn get(&self, sample: &str) -> i64 {
+        self.0
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))
+            .map_or(0, |value| value.parse().unwrap())
+    }
+
+    pub(crate) fn refused(&self, reason: &str) -> i64 {
+        self.get(&format!("hikyaku_input_refused_connections_total{{input=\"edge\",reason=\"{reason}\"}}"))
+    }
+
+    pub(crate) fn rejected(&self, reason: &str) -> i64 {
+        self.get(&format!("hikyaku_input_rejected_messages_total{{input=\"edge\",reason=\"{reason}\"}}"))
+    }
+
+    pub(crate) fn input(&self, name: &str) -> i64 {
+        self.get(&format!("hikyaku_input_{name}{{input=\"edge\"}}"))
+    }
+
+    pub(crate) fn of_tag(&self) -> i64 {
+        self.get("fluentd_input_status_num_records_total{hostname=\"test\",tag=\"test.tag\"}")
+    }
+}
