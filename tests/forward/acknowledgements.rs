@@ -164,6 +164,7 @@ async fn a_duplicate_is_acknowledged_and_not_counted_again() {
     client.send(&message("again")).await;
     journal.next().await.resolve(Ok(Appended::Duplicate));
     assert_eq!(client.ack().await.unwrap(), b"again");
+    drop(client);
     let samples = server.stop().await;
     assert_eq!((samples.input("chunks_total"), samples.of_tag()), (0, 0));
 }
@@ -177,6 +178,7 @@ async fn bad_entries_are_taken_with_the_good_ones_and_counted() {
     let chunk = journal.next().await.durable();
     assert_eq!((chunk.entry_count, chunk.has_bad_entries), (3, true));
     assert_eq!(client.ack().await.unwrap(), b"i");
+    drop(client);
     assert_eq!(server.stop().await.input("bad_entries_total"), 1);
 }
 
@@ -191,6 +193,7 @@ async fn an_empty_run_is_acknowledged_in_its_turn_and_not_stored() {
     first.durable();
     assert_eq!(client.ack().await.unwrap(), b"first");
     assert_eq!(client.ack().await.unwrap(), b"empty");
+    drop(client);
     assert_eq!(server.stop().await.input("chunks_total"), 1);
 }
 
@@ -204,6 +207,7 @@ async fn metrics_are_dropped_loudly_and_do_not_hold_back_the_logs_behind_them() 
     assert_eq!(journal.next().await.durable().id.unwrap(), "logs");
     assert_eq!(client.ack().await.unwrap(), b"m");
     assert_eq!(client.ack().await.unwrap(), b"logs");
+    drop(client);
     assert_eq!(server.stop().await.rejected("signal"), 1);
 }
 

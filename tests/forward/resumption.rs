@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hikyaku::tls::pem::{read_certificates, read_key};
+use hikyaku::tls::server::server_config;
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::version::{TLS12, TLS13};
@@ -48,6 +49,11 @@ async fn resumes(version: &'static SupportedProtocolVersion, resumption: Resumpt
     assert!(senders[0].certificate.is_some());
     assert!(senders.iter().all(|sender| *sender == senders[0]));
     assert_eq!(server.stop().await.input("accepted_connections_total"), 3);
+}
+
+#[test]
+fn clients_keep_their_sessions_so_that_any_number_of_them_can_resume() {
+    assert!(server_config(&Authority::new("authority").server()).unwrap().ticketer.enabled());
 }
 
 #[tokio::test]

@@ -28,13 +28,15 @@ pub(super) async fn serve<J: ChunkSink>(
     let Some(tls) = tls else {
         return serve_sender(stream, peer, Sender::from_address(peer.ip()), &shared).await;
     };
-    let handshake = async {
+    // Handshake and stream are on the heap: as parts of this future they would be in it several times over, for as
+    // long as the connection lives.
+    let handshake = Box::pin(async {
         // Health checks connect and go away again; that is no failed handshake.
         match stream.peek(&mut [0]).await {
             Ok(0) => None,
-            _ => Some(tls.accept(stream).into_fallible().await),
+            _ => Some(tls.accept(stream).into_fallible().await.map(Box::new)),
         }
-    };
+    });
     let handshake = tokio::select! {
         () = shared.shutdown.cancelled() => return,
         handshake = timeout(shared.config.handshake_timeout, handshake) => handshake,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// How long the peer has to close its side.
@@ -14,9 +14,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     let goodbye = async {
         stream.shutdown().await?;
-        let mut discarded = [0; 1024];
-        while stream.read(&mut discarded).await? > 0 {}
-        Ok::<(), std::io::Error>(())
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
     if let Ok(Err(error)) = timeout(LINGER, goodbye).await {
         tracing::trace!(%error, "the peer was gone before the connection was closed");

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Reading and acknowledging go on at the same time and in the order of the messages. What bounds them: the number of
-//! connections, the [`budget`] of bytes over all of them, and the chunks of one connection that wait for their sync.
+//! connections, the budget of bytes over all of them, and the chunks of one connection that wait for their sync.
 //! At each limit the sender waits, and nobody else does.
 
 mod acker;

@@ -9,7 +9,7 @@ pub const MAX_DEPTH: usize = 128;
 ///
 /// # Errors
 ///
-/// As [`read`], and [`MsgpackError::TooDeep`] past [`MAX_DEPTH`].
+/// As [`read()`], and [`MsgpackError::TooDeep`] past [`MAX_DEPTH`].
 pub fn skip(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
     // Values still to come, by depth. A fixed array on the stack: a peer's nesting costs no memory.
     let mut remaining = [0u64; MAX_DEPTH];
