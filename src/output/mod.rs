@@ -1,1 +1,3 @@
-//! output
+//! Outputs deliver what the pipeline gives them, each at its own pace and with its own cursor.
+
+pub mod file;

@@ -4,7 +4,19 @@
 //! same chunk again gives the same bytes.
 
 pub mod characters;
+pub mod event;
 pub mod field_path;
+mod filter;
+pub mod json;
+mod nested;
+pub mod record;
+mod route;
+pub mod selector;
 pub mod tag_pattern;
 pub mod template;
 pub mod time_format;
+pub mod timestamp;
+
+pub use event::{Event, Source};
+pub use record::{RecordField, RecordFields};
+pub use selector::{Pipeline, Selector, Tally};

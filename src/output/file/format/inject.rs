@@ -1,0 +1,86 @@
+//! `inject`: fields that are added as a record is written.
+
+use crate::config::InjectConfig;
+use crate::pipeline::time_format::TimeWriter;
+use crate::pipeline::{Event, RecordField, RecordFields};
+use crate::wire::msgpack::write_str;
+
+/// The fields that `inject` adds: in place of those of the same name, else behind the last one.
+#[derive(Debug)]
+pub(super) struct Inject {
+    tag: Option<Injected>,
+    time: Option<(Injected, TimeWriter)>,
+}
+
+#[derive(Debug)]
+struct Injected {
+    name: Vec<u8>,
+    /// The encoded name and, for the event at hand, the encoded value.
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Injected {
+    fn new(name: &str) -> Self {
+        let mut key = Vec::new();
+        write_str(&mut key, name.as_bytes());
+        Self { name: name.as_bytes().to_vec(), key, value: Vec::new() }
+    }
+
+    fn set(&mut self, text: &[u8]) {
+        self.value.clear();
+        write_str(&mut self.value, text);
+    }
+
+    fn field(&self) -> RecordField<'_> {
+        RecordField { key: &self.key, name: Some(&self.name), value: &self.value }
+    }
+}
+
+impl Inject {
+    pub(super) fn new(config: &InjectConfig) -> Self {
+        Self {
+            tag: config.tag.as_deref().map(Injected::new),
+            time: config.time.as_ref().map(|(name, format)| (Injected::new(name), TimeWriter::new(format))),
+        }
+    }
+
+    /// Works out the values for an event.
+    pub(super) fn prepare(&mut self, event: &Event<'_>) {
+        if let Some(tag) = &mut self.tag {
+            tag.set(event.source.tag);
+        }
+        if let Some((time, writer)) = &mut self.time {
+            time.set(writer.format(event.time));
+        }
+    }
+
+    /// The injected value of a top-level field.
+    #[inline]
+    pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.injected().find(|injected| injected.name == name).map(|injected| injected.value.as_slice())
+    }
+
+    /// The fields of the record and the injected ones, as they are written.
+    #[inline]
+    pub(super) fn fields<'a>(&'a self, record: RecordFields<'a>) -> impl Iterator<Item = RecordField<'a>> {
+        let replaced = record.iter().map(|field| match field.name.and_then(|name| self.get(name)) {
+            Some(value) => RecordField { value, ..field },
+            None => field,
+        });
+        replaced.chain(self.appended(record))
+    }
+
+    /// How many fields [`fields`](Self::fields) gives.
+    pub(super) fn count(&self, record: RecordFields<'_>) -> u32 {
+        record.len().saturating_add(self.appended(record).count() as u32)
+    }
+
+    fn appended<'a>(&'a self, record: RecordFields<'a>) -> impl Iterator<Item = RecordField<'a>> {
+        self.injected().filter(move |injected| record.get_name(&injected.name).is_none()).map(Injected::field)
+    }
+
+    fn injected(&self) -> impl Iterator<Item = &Injected> {
+        self.tag.iter().chain(self.time.iter().map(|(time, _)| time))
+    }
+}

@@ -1,0 +1,3 @@
+//! Archive files.
+
+pub mod format;

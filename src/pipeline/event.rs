@@ -1,0 +1,39 @@
+//! What filters, routes, templates and formats see.
+
+use super::record::RecordFields;
+use crate::event_time::EventTime;
+
+/// Where a run of entries came from: the same for all of its events.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The tag, as sent: usually UTF-8, but nothing holds a peer to it.
+    pub tag: &'a [u8],
+    /// When the message was complete; the journal keeps it.
+    pub received_at: EventTime,
+    /// The `id` of the input.
+    pub input: &'a str,
+    /// The sender's identity.
+    pub sender: &'a str,
+    /// The sender's IP address, as text.
+    pub source_address: Option<&'a str>,
+    /// The subject of the client certificate.
+    pub subject: Option<&'a str>,
+    /// SHA-256 over the client certificate, lowercase hex.
+    pub fingerprint: Option<&'a str>,
+}
+
+/// One event on its way to an output.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    pub source: &'a Source<'a>,
+    /// The name of this server.
+    pub server: &'a str,
+    /// The event's own time; that of receipt where the sender gave none.
+    pub time: EventTime,
+    /// Fluent Bit's metadata, an encoded map. No format writes it yet.
+    pub metadata: Option<&'a [u8]>,
+    /// The record as the filters left it.
+    pub record: RecordFields<'a>,
+    /// The place of its entry in the run, bad entries counted.
+    pub index: u32,
+}

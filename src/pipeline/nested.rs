@@ -1,0 +1,152 @@
+//! Fields inside the values of a record: reading, and rebuilding one value around a change.
+
+use crate::wire::msgpack::{Token, read, skip, write_map, write_str};
+
+/// The encoded value to which `keys` lead inside the encoded `value`: the value itself where there are none, `None`
+/// where a key is missing or something on the way is no map. Of a key that a map holds twice the last one counts,
+/// as in Ruby.
+pub(super) fn descend<'a>(value: &'a [u8], keys: &[String]) -> Option<&'a [u8]> {
+    keys.iter().try_fold(value, |value, key| lookup(value, key.as_bytes()))
+}
+
+fn lookup<'a>(value: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let mut found = None;
+    for (name, value) in MapEntries::of(value)? {
+        if name.as_bytes() == Some(key) {
+            found = Some(value.value);
+        }
+    }
+    found
+}
+
+/// Walks over the pairs of an encoded map.
+#[derive(Debug, Clone)]
+pub(super) struct MapEntries<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    remaining: u32,
+}
+
+/// One pair of a map, each side encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MapEntry<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> MapEntries<'a> {
+    /// `None` where the value is no map.
+    pub(super) fn of(value: &'a [u8]) -> Option<Self> {
+        let mut at = 0;
+        match read(value, &mut at) {
+            Ok(Token::Map(remaining)) => Some(Self { bytes: value, at, remaining }),
+            _ => None,
+        }
+    }
+
+    /// Pairs without the head of their map.
+    pub(super) fn following(bytes: &'a [u8], remaining: u32) -> Self {
+        Self { bytes, at: 0, remaining }
+    }
+
+    /// Where the next pair begins.
+    pub(super) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// How many pairs are still to come.
+    pub(super) fn remaining(&self) -> u32 {
+        self.remaining
+    }
+}
+
+impl<'a> Iterator for MapEntries<'a> {
+    /// The key, read, and the pair. Ends where the bytes are no msgpack.
+    type Item = (Token<'a>, MapEntry<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let start = self.at;
+        let key = read(self.bytes, &mut self.at).ok()?;
+        let middle = match key {
+            Token::Array(_) | Token::Map(_) => skip(self.bytes, start).ok()?,
+            _ => self.at,
+        };
+        self.at = skip(self.bytes, middle).ok()?;
+        Some((key, MapEntry { key: &self.bytes[start..middle], value: &self.bytes[middle..self.at] }))
+    }
+}
+
+/// Whether a field at `keys` inside `value` is there or could be added: the way leads through maps, as far as it goes.
+pub(super) fn leads_through_maps(value: &[u8], keys: &[String]) -> bool {
+    let mut value = value;
+    for key in keys {
+        if MapEntries::of(value).is_none() {
+            return false;
+        }
+        match lookup(value, key.as_bytes()) {
+            Some(inner) => value = inner,
+            None => return true,
+        }
+    }
+    true
+}
+
+/// Appends `old` with `value` at `keys`; maps are made on the way, also in place of what is no map.
+pub(super) fn set(out: &mut Vec<u8>, old: Option<&[u8]>, keys: &[String], value: &[u8]) {
+    let Some((key, inner)) = keys.split_first() else {
+        out.extend_from_slice(value);
+        return;
+    };
+    let key = key.as_bytes();
+    let entries = || old.and_then(MapEntries::of).into_iter().flatten();
+    let last = entries().enumerate().filter(|(_, (name, _))| name.as_bytes() == Some(key)).last();
+    let count = entries().count();
+    write_map(out, (count + usize::from(last.is_none())) as u32);
+    for (at, (_, entry)) in entries().enumerate() {
+        out.extend_from_slice(entry.key);
+        match last {
+            Some((last, _)) if at == last => set(out, Some(entry.value), inner, value),
+            _ => out.extend_from_slice(entry.value),
+        }
+    }
+    if last.is_none() {
+        write_str(out, key);
+        set(out, None, inner, value);
+    }
+}
+
+/// Appends `old` without what is at `keys`, of which there is at least one.
+pub(super) fn remove(out: &mut Vec<u8>, old: &[u8], keys: &[String]) {
+    let (Some((key, inner)), Some(entries)) = (keys.split_first(), MapEntries::of(old)) else {
+        out.extend_from_slice(old);
+        return;
+    };
+    let goes = |name: &Token<'_>| inner.is_empty() && name.as_bytes() == Some(key.as_bytes());
+    write_map(out, entries.clone().filter(|(name, _)| !goes(name)).count() as u32);
+    for (name, entry) in entries.filter(|(name, _)| !goes(name)) {
+        out.extend_from_slice(entry.key);
+        match name.as_bytes() == Some(key.as_bytes()) {
+            true => remove(out, entry.value, inner),
+            false => out.extend_from_slice(entry.value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::field_path::FieldPath;
+    use super::*;
+
+    #[test]
+    fn lookups_descend_through_maps_only() {
+        let path = |text: &str| FieldPath::parse(text).unwrap().keys().to_vec();
+        // {"a": {"b": 1, "b": 2, 3: 4}, "c": [5]}
+        let value = b"\x82\xa1a\x83\xa1b\x01\xa1b\x02\x03\x04\xa1c\x91\x05";
+        assert_eq!(descend(value, &path("a.b")), Some(&b"\x02"[..]));
+        assert_eq!(descend(value, &path("c")), Some(&b"\x91\x05"[..]));
+        for missing in ["x", "a.x", "a.b.c", "c.0", "a.3"] {
+            assert_eq!(descend(value, &path(missing)), None, "{missing}");
+        }
+    }
+}

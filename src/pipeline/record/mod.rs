@@ -1,0 +1,265 @@
+//! Records without trees: a list of top-level fields that point into the encoded record.
+//!
+//! Filters replace, append and remove entries of the list. What they write lies in an arena beside the record, which
+//! itself is never touched. Both list and arena are kept from event to event, so that nothing is allocated once they
+//! have grown to the size of the records at hand.
+
+mod editor;
+mod seen_keys;
+
+use std::ops::Range;
+
+pub use editor::RecordEditor;
+use seen_keys::SeenKeys;
+
+use super::field_path::FieldPath;
+use super::nested::{MapEntries, MapEntry, descend};
+use crate::wire::msgpack::{Token, read};
+
+/// How many fields of one record filters see; the ones past it are passed on as they are. Bounds the memory that one
+/// record can claim, since a field takes two bytes of a message and many more in the list.
+pub const MAX_FIELDS: usize = 65_536;
+
+/// The list and the arena, to be used for one event after the other.
+#[derive(Debug, Default)]
+pub struct RecordBuffer {
+    fields: Vec<Field>,
+    arena: Vec<u8>,
+    /// Where nested values are rebuilt before they enter the arena.
+    rebuilt: Vec<u8>,
+    /// The fields past [`MAX_FIELDS`], in the record.
+    rest: Range<usize>,
+    rest_count: u32,
+}
+
+/// Bytes of the record or of the arena.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+    in_arena: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    /// The encoded key.
+    key: Span,
+    /// How many bytes of the key are its head, if it is text: what follows is the name.
+    name_offset: Option<u8>,
+    /// The encoded value.
+    value: Span,
+}
+
+impl RecordBuffer {
+    /// Lists the fields of an encoded record (a map). Of a key that appears twice the last value counts, as in Ruby,
+    /// at the place of the first.
+    pub fn open<'a>(&'a mut self, record: &'a [u8]) -> RecordEditor<'a> {
+        self.fields.clear();
+        self.arena.clear();
+        self.rest = 0..0;
+        self.rest_count = 0;
+        if let Some(mut entries) = MapEntries::of(record) {
+            let mut seen = SeenKeys::default();
+            while self.fields.len() < MAX_FIELDS {
+                let Some((key, entry)) = entries.next() else { break };
+                self.add(record, key, entry, entries.offset(), &mut seen);
+            }
+            self.rest = entries.offset()..record.len();
+            self.rest_count = entries.remaining();
+        }
+        RecordEditor::new(record, self)
+    }
+
+    fn add<'a>(
+        &mut self,
+        record: &'a [u8],
+        key: Token<'a>,
+        entry: MapEntry<'a>,
+        end: usize,
+        seen: &mut SeenKeys<'a>,
+    ) {
+        let value = Span { start: end - entry.value.len(), end, in_arena: false };
+        let start = value.start - entry.key.len();
+        let name = key.as_bytes();
+        if let Some(first) = name.and_then(|name| seen.insert(name, &self.fields, record)) {
+            self.fields[first].value = value;
+            return;
+        }
+        let name_offset = name.map(|name| (entry.key.len() - name.len()) as u8);
+        self.fields.push(Field {
+            key: Span { start, end: value.start, in_arena: false },
+            name_offset,
+            value,
+        });
+    }
+}
+
+impl Field {
+    /// The name of a field whose key lies in `bytes`.
+    #[inline]
+    fn name_in<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        Some(&bytes[self.key.start + usize::from(self.name_offset?)..self.key.end])
+    }
+}
+
+/// The fields of one record, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordFields<'a> {
+    record: &'a [u8],
+    buffer: &'a RecordBuffer,
+}
+
+/// One top-level field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordField<'a> {
+    /// The encoded key.
+    pub key: &'a [u8],
+    /// The key's bytes, if it is text.
+    pub name: Option<&'a [u8]>,
+    /// The encoded value.
+    pub value: &'a [u8],
+}
+
+impl<'a> RecordFields<'a> {
+    /// How many fields there are.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.buffer.fields.len()).unwrap_or(u32::MAX).saturating_add(self.buffer.rest_count)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoded value of a field; of the first [`MAX_FIELDS`] only.
+    pub fn get(&self, path: &FieldPath) -> Option<&'a [u8]> {
+        let (name, inner) = path.split_first();
+        descend(self.get_name(name.as_bytes())?, inner)
+    }
+
+    /// The encoded value of a top-level field; of the first [`MAX_FIELDS`] only.
+    pub fn get_name(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.position(name).map(|position| self.bytes(self.buffer.fields[position].value))
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl Iterator<Item = RecordField<'a>> + use<'a> {
+        let fields = *self;
+        let listed = self.buffer.fields.iter().map(move |field| RecordField {
+            key: fields.bytes(field.key),
+            name: fields.name(field),
+            value: fields.bytes(field.value),
+        });
+        let rest = MapEntries::following(&self.record[self.buffer.rest.clone()], self.buffer.rest_count);
+        listed.chain(rest.map(|(name, entry)| RecordField {
+            key: entry.key,
+            name: name.as_bytes(),
+            value: entry.value,
+        }))
+    }
+
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        self.buffer.fields.iter().position(|field| self.name(field) == Some(name))
+    }
+
+    #[inline]
+    fn name(&self, field: &Field) -> Option<&'a [u8]> {
+        field.name_in(if field.key.in_arena { &self.buffer.arena } else { self.record })
+    }
+
+    #[inline]
+    fn bytes(&self, span: Span) -> &'a [u8] {
+        let bytes = if span.in_arena { &self.buffer.arena } else { self.record };
+        &bytes[span.start..span.end]
+    }
+}
+
+/// Whether an encoded value is nil or empty text.
+pub fn is_blank(value: &[u8]) -> bool {
+    matches!(read(value, &mut 0), Ok(Token::Nil | Token::Str(b"") | Token::Bin(b"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json;
+    use super::*;
+    use crate::wire::msgpack::{write_map, write_str, write_u64};
+
+    pub(super) fn path(text: &str) -> FieldPath {
+        FieldPath::parse(text).unwrap()
+    }
+
+    pub(super) fn text(fields: RecordFields<'_>) -> String {
+        let mut out = Vec::new();
+        for field in fields.iter() {
+            json::write_key(&mut out, field.key);
+            out.push(b'=');
+            json::write_value(&mut out, field.value);
+            out.push(b' ');
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    /// `{"a": 1, "b": {"c": 2, "d": 3}, 4: 5}`
+    pub(super) const RECORD: &[u8] = b"\x83\xa1a\x01\xa1b\x82\xa1c\x02\xa1d\x03\x04\x05";
+
+    #[test]
+    fn fields_are_listed_as_they_come() {
+        assert_eq!(text(RecordBuffer::default().open(RECORD).fields()), r#""a"=1 "b"={"c":2,"d":3} "4"=5 "#);
+        let mut buffer = RecordBuffer::default();
+        let editor = buffer.open(RECORD);
+        assert_eq!(editor.fields().get(&path("b.d")), Some(&b"\x03"[..]));
+        assert_eq!(editor.fields().get(&path("b.x")), None);
+        assert_eq!(editor.fields().get(&path("4")), None);
+    }
+
+    #[test]
+    fn of_a_key_that_comes_twice_the_last_value_counts_at_the_first_place() {
+        let mut buffer = RecordBuffer::default();
+        let record = b"\x84\xa1a\x01\xa1b\x02\xa1a\x03\xc4\x01a\x04";
+        assert_eq!(text(buffer.open(record).fields()), r#""a"=4 "b"=2 "#);
+        // The same with so many fields that a table finds them.
+        let mut record = Vec::new();
+        write_map(&mut record, 2000);
+        for number in 0..2000 {
+            write_str(&mut record, format!("key{}", number % 1000).as_bytes());
+            write_u64(&mut record, number);
+        }
+        let editor = buffer.open(&record);
+        assert_eq!(editor.fields().len(), 1000);
+        let values: Vec<_> = editor.fields().iter().map(|field| read(field.value, &mut 0).unwrap()).collect();
+        assert_eq!(values, (1000..2000).map(Token::Unsigned).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn fields_past_the_limit_are_passed_on_unseen() {
+        for count in [MAX_FIELDS, MAX_FIELDS + 2] {
+            let mut record = Vec::new();
+            write_map(&mut record, count as u32);
+            for number in 0..count {
+                write_str(&mut record, format!("key{number}").as_bytes());
+                write_u64(&mut record, number as u64);
+            }
+            let mut buffer = RecordBuffer::default();
+            let mut editor = buffer.open(&record);
+            editor.set(&path("new"), b"\x01");
+            let fields = editor.fields();
+            assert_eq!(buffer_len(fields), MAX_FIELDS + 1);
+            assert_eq!(fields.len() as usize, count + 1);
+            assert_eq!(fields.iter().count(), count + 1);
+            assert!(fields.get_name(format!("key{}", MAX_FIELDS - 1).as_bytes()).is_some());
+            assert_eq!(fields.get_name(format!("key{MAX_FIELDS}").as_bytes()), None);
+        }
+    }
+
+    fn buffer_len(fields: RecordFields<'_>) -> usize {
+        fields.buffer.fields.len()
+    }
+
+    #[test]
+    fn nothing_of_the_event_before_remains() {
+        let mut buffer = RecordBuffer::default();
+        buffer.open(RECORD).set(&path("new"), b"\x01");
+        assert_eq!(text(buffer.open(b"\x81\xa1z\x01").fields()), r#""z"=1 "#);
+    }
+}

@@ -1,0 +1,202 @@
+//! Which output takes which event.
+//!
+//! * An output with `match` takes the events whose tag matches and whose `require` fields are all known: there, and
+//!   neither nil, nor empty text, nor the text `unknown`.
+//! * An output with `invalid = true` takes every event that the `require` of at least one `match` output refused, whether
+//!   or not another one took it: that an upstream takes everything must not hide invalid events from a person.
+//! * An output with `fallback = true` takes every event that none of the others takes.
+//!
+//! So with a fallback every event has an output. Filters don't change tags; what the tag decides is decided once a tag.
+
+use super::event::Event;
+use super::field_path::FieldPath;
+use super::record::{RecordFields, is_blank};
+use crate::config::{OutputConfig, OutputTake};
+use crate::wire::msgpack::{Token, read};
+
+/// The routing of all outputs, of which each output's depends on the others'.
+#[derive(Debug)]
+pub(super) struct Routes {
+    outputs: Vec<(String, OutputTake)>,
+}
+
+/// What the tag alone says about whether an output takes an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    Always,
+    Never,
+    /// If the `require` of this output is satisfied.
+    Satisfies(usize),
+    /// If the `require` of any of these outputs is not satisfied.
+    RefusedByAny(Vec<usize>),
+    /// If the `require` of none of these outputs is satisfied.
+    RefusedByAll(Vec<usize>),
+}
+
+impl Routes {
+    pub(super) fn new(outputs: &[OutputConfig]) -> Self {
+        Self { outputs: outputs.iter().map(|output| (output.id.clone(), output.take.clone())).collect() }
+    }
+
+    /// The index of an output.
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
+        self.outputs.iter().position(|(known, _)| known == id)
+    }
+
+    /// What the tag says about one output.
+    pub(super) fn decide(&self, output: usize, tag: &str) -> Decision {
+        let requires = |index: usize| !self.require(index).is_empty();
+        let matching = (0..self.outputs.len()).filter(
+            |index| matches!(&self.outputs[*index].1, OutputTake::Match { tags, .. } if tags.matches(tag)),
+        );
+        match &self.outputs[output].1 {
+            OutputTake::Match { tags, .. } if !tags.matches(tag) => Decision::Never,
+            OutputTake::Match { .. } if requires(output) => Decision::Satisfies(output),
+            OutputTake::Match { .. } => Decision::Always,
+            OutputTake::Invalid => {
+                let refusing: Vec<_> = matching.filter(|index| requires(*index)).collect();
+                if refusing.is_empty() { Decision::Never } else { Decision::RefusedByAny(refusing) }
+            }
+            OutputTake::Fallback => {
+                let matching: Vec<_> = matching.collect();
+                if matching.is_empty() {
+                    Decision::Always
+                } else if self.has_invalid() || !matching.iter().all(|index| requires(*index)) {
+                    Decision::Never
+                } else {
+                    Decision::RefusedByAll(matching)
+                }
+            }
+        }
+    }
+
+    /// Whether the output takes this event, as the filters left it.
+    #[inline]
+    pub(super) fn takes(&self, decision: &Decision, event: &Event<'_>) -> bool {
+        let satisfied = |index: &usize| self.require(*index).iter().all(|path| is_known(event.record, path));
+        match decision {
+            Decision::Always => true,
+            Decision::Never => false,
+            Decision::Satisfies(output) => satisfied(output),
+            Decision::RefusedByAny(outputs) => !outputs.iter().all(satisfied),
+            Decision::RefusedByAll(outputs) => !outputs.iter().any(satisfied),
+        }
+    }
+
+    fn require(&self, output: usize) -> &[FieldPath] {
+        match &self.outputs[output].1 {
+            OutputTake::Match { require, .. } => require,
+            OutputTake::Invalid | OutputTake::Fallback => &[],
+        }
+    }
+
+    fn has_invalid(&self) -> bool {
+        self.outputs.iter().any(|(_, take)| matches!(take, OutputTake::Invalid))
+    }
+}
+
+fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
+    let is_unknown =
+        |value| matches!(read(value, &mut 0), Ok(Token::Str(b"unknown") | Token::Bin(b"unknown")));
+    record.get(path).is_some_and(|value| !is_blank(value) && !is_unknown(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_time::EventTime;
+    use crate::pipeline::event::Source;
+    use crate::pipeline::record::RecordBuffer;
+    use crate::pipeline::tag_pattern::TagPatterns;
+    use proptest::prelude::*;
+
+    fn matching(tags: &str, require: &[&str]) -> OutputTake {
+        let require = require.iter().map(|path| FieldPath::parse(path).unwrap()).collect();
+        OutputTake::Match { tags: TagPatterns::parse(tags).unwrap(), require }
+    }
+
+    /// The outputs, by their index, that take a record.
+    fn takers(takes: &[OutputTake], tag: &str, record: &[u8]) -> Vec<usize> {
+        let outputs =
+            takes.iter().enumerate().map(|(index, take)| (index.to_string(), take.clone())).collect();
+        let routes = Routes { outputs };
+        let time = EventTime::from_unix_nanoseconds(0);
+        let source = Source {
+            tag: tag.as_bytes(),
+            received_at: time,
+            input: "edge",
+            sender: "CN=engine-1",
+            source_address: None,
+            subject: None,
+            fingerprint: None,
+        };
+        let mut buffer = RecordBuffer::default();
+        let editor = buffer.open(record);
+        let event =
+            Event { source: &source, server: "", time, metadata: None, record: editor.fields(), index: 0 };
+        (0..takes.len()).filter(|index| routes.takes(&routes.decide(*index, tag), &event)).collect()
+    }
+
+    /// `{"a": "x"}`, and records in which `a` is not known.
+    const KNOWN: &[u8] = b"\x81\xa1a\xa1x";
+    const UNKNOWN: [&[u8]; 4] = [b"\x80", b"\x81\xa1a\xc0", b"\x81\xa1a\xa0", b"\x81\xa1a\xa7unknown"];
+
+    #[test]
+    fn invalid_events_go_to_the_invalid_output_and_unmatched_ones_to_the_fallback() {
+        let takes = [matching("nginx.**", &["a"]), OutputTake::Invalid, OutputTake::Fallback];
+        assert_eq!(takers(&takes, "nginx.access", KNOWN), [0]);
+        for record in UNKNOWN {
+            assert_eq!(takers(&takes, "nginx.access", record), [1]);
+        }
+        assert_eq!(takers(&takes, "other", KNOWN), [2]);
+    }
+
+    #[test]
+    fn an_output_that_takes_everything_does_not_hide_invalid_events() {
+        let takes =
+            [matching("nginx.**", &["a"]), matching("**", &[]), OutputTake::Invalid, OutputTake::Fallback];
+        assert_eq!(takers(&takes, "nginx.access", KNOWN), [0, 1]);
+        assert_eq!(takers(&takes, "nginx.access", b"\x80"), [1, 2]);
+        assert_eq!(takers(&takes, "other", b"\x80"), [1]);
+    }
+
+    #[test]
+    fn without_an_invalid_output_the_fallback_takes_what_all_refused() {
+        let takes = [matching("a.**", &["a"]), matching("**", &["b"]), OutputTake::Fallback];
+        assert_eq!(takers(&takes, "a.b", b"\x80"), [2]);
+        assert_eq!(takers(&takes, "a.b", KNOWN), [0]);
+        assert_eq!(takers(&takes, "a.b", b"\x81\xa1b\x01"), [1]);
+    }
+
+    fn any_take() -> impl Strategy<Value = OutputTake> {
+        let tags = prop_oneof![Just("**"), Just("a.**"), Just("{a,b}.c"), Just("*"), Just("a.b")];
+        let require = prop_oneof![Just(vec![]), Just(vec!["a"]), Just(vec!["a", "b.c"])];
+        prop_oneof![
+            4 => (tags, require).prop_map(|(tags, require)| matching(tags, &require)),
+            1 => Just(OutputTake::Invalid),
+            1 => Just(OutputTake::Fallback),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn with_a_fallback_every_event_has_an_output(
+            mut takes in proptest::collection::vec(any_take(), 0..6),
+            with_invalid: bool,
+            tag in prop_oneof![Just("a"), Just("a.b"), Just("a.c"), Just("b.c"), Just("x.y"), Just("")],
+            record in prop_oneof![
+                Just(KNOWN), Just(UNKNOWN[0]), Just(UNKNOWN[3]), Just(&b"\x82\xa1a\x01\xa1b\x81\xa1c\x01"[..])
+            ],
+        ) {
+            takes.push(OutputTake::Fallback);
+            if with_invalid {
+                takes.push(OutputTake::Invalid);
+            }
+            let takers = takers(&takes, tag, record);
+            prop_assert!(!takers.is_empty());
+            // The fallback takes nothing that another output takes.
+            let is_fallback = |index: &usize| matches!(takes[*index], OutputTake::Fallback);
+            prop_assert!(takers.iter().all(is_fallback) || !takers.iter().any(is_fallback));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `{field}`, `{tag[1]}`, `{@received_at}` and `%Y` in configuration values.
+
+mod path;
+mod path_overlap;
+mod path_parts;
+mod path_time;
+mod path_value;
+mod placeholder;
+mod value;
+
+use std::ops::Range;
+
+pub use path::PathRenderer;
+pub use path_parts::PathTemplate;
+pub use path_value::MAX_PATH_VALUE;
+pub use value::{ValueRenderer, ValueTemplate};
+
+/// A mistake in a value of the little languages that configurations are written in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// The bytes of the value at fault.
+    pub at: Range<usize>,
+    /// What is wrong and what is expected instead.
+    pub message: String,
+}
