@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Position;
-use super::durable::replace_file;
+use super::durable::{create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
 
 const MAGIC: [u8; 8] = *b"HKYKCURS";
@@ -75,7 +75,7 @@ impl CursorFolder {
 
     /// Makes the folder and the reserve where they are missing.
     pub fn prepare(&self) -> Result<(), CursorError> {
-        std::fs::create_dir_all(&self.path).map_err(|source| CursorError::Io {
+        create_folder(&self.path).map_err(|source| CursorError::Io {
             action: "make the folder of",
             path: self.path.clone(),
             source,

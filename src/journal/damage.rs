@@ -36,7 +36,7 @@ pub(super) fn set_aside(shared: &Shared, reader: &mut FrameReader, from: u64, to
 
 fn copy(shared: &Shared, reader: &mut FrameReader, from: Position, to: u64) -> std::io::Result<PathBuf> {
     let folder = shared.folder.path().join("damaged");
-    std::fs::create_dir_all(&folder)?;
+    super::durable::create_folder(&folder)?;
     let path = folder.join(format!("{:016}-{}.bytes", from.segment, from.offset));
     if !path.exists() {
         super::durable::replace_file(&path, &reader.bytes(from.offset, to)?)?;

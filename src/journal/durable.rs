@@ -1,4 +1,4 @@
-//! Small files that are replaced as a whole.
+//! Small files that are replaced as a whole, and folders that are there after a power cut.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -16,6 +16,14 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     sync_folder_of(path)
+}
+
+/// Makes a folder and those above it, and their names durable.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()).collect();
+    std::fs::create_dir_all(folder)?;
+    missing.into_iter().rev().try_for_each(sync_folder_of)
 }
 
 /// Makes the name of a file durable.

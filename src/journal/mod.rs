@@ -80,7 +80,7 @@ impl Journal {
     /// Where the folder is in use, holds what is none of ours, or can't be read and written. Nothing is changed then.
     pub fn open(data_dir: &Path, config: &JournalConfig, metrics: JournalMetrics) -> Result<Self, OpenError> {
         let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
-        std::fs::create_dir_all(data_dir).map_err(io_error("make"))?;
+        durable::create_folder(data_dir).map_err(io_error("make"))?;
         let lock = open::lock(data_dir)?;
         let cursors = CursorFolder::new(data_dir);
         cursors.prepare()?;
@@ -127,6 +127,11 @@ impl Journal {
             segment_size: config.segment_size,
             writer: Arc::new(Mutex::new(Some(RunningWriter { thread: writer, lock }))),
         })
+    }
+
+    /// Takes a data folder for this process alone, without opening the journal in it.
+    pub fn lock(data_dir: &Path) -> Result<std::fs::File, OpenError> {
+        open::lock(data_dir)
     }
 
     /// Hands over a chunk. Resolves when it is queued, which takes as long as the journal is full; the receipt
@@ -183,14 +188,6 @@ impl Journal {
         self.cursors.save(id, &saved)?;
         self.shared.set_cursor(id, saved.position);
         Ok(OutputCursor { id: id.to_owned(), saved, cursors: self.cursors.clone(), journal: self.clone() })
-    }
-
-    /// Gives up the backlog of an output that is no more.
-    pub fn forget(&self, id: &str) -> Result<(), CursorError> {
-        self.cursors.remove(id)?;
-        self.shared.forget_cursor(id);
-        self.release();
-        Ok(())
     }
 
     /// Outputs that have a cursor, sorted.

@@ -78,7 +78,7 @@ pub(super) fn open(
         let path = path.clone();
         move |source| OpenError::Io { action, path, source }
     };
-    std::fs::create_dir_all(&path).map_err(on_folder("make"))?;
+    super::durable::create_folder(&path).map_err(on_folder("make"))?;
     let folder = SegmentFolder::new(&path);
     folder.remove_temporary_files().map_err(on_folder("clean"))?;
     let listing = folder.list().map_err(on_folder("list"))?;

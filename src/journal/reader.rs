@@ -109,6 +109,11 @@ impl Reader {
         self.shared.bytes_behind(self.position)
     }
 
+    /// Bytes that were read behind an earlier position.
+    pub fn bytes_since(&self, position: Position) -> u64 {
+        self.shared.bytes_behind(position).saturating_sub(self.shared.bytes_behind(self.position))
+    }
+
     fn frame_in_memory(&self, position: Position) -> Option<Frame> {
         let block = self.recent.as_ref().filter(|block| block.start.segment == position.segment)?;
         let journal = &self.shared.journal;

@@ -200,11 +200,6 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    pub(super) fn forget_cursor(&self, id: &str) {
-        self.lock().cursors.remove(id);
-        self.changed.notify_all();
-    }
-
     /// Where the oldest kept chunk begins.
     pub(super) fn oldest(&self) -> Position {
         let state = self.lock();

@@ -1,5 +1,5 @@
 use hikyaku::config::StartAt;
-use hikyaku::journal::{Appended, Journal};
+use hikyaku::journal::{Appended, CursorFolder, Journal};
 
 use crate::{Bench, SEGMENT_SIZE, append, chunk_with_id, contents, start};
 
@@ -63,7 +63,11 @@ async fn an_output_that_is_gone_from_the_config_holds_its_backlog_until_it_is_fo
     append(&journal, chunk_with_id(b"poke again", b"")).await;
     assert!(bench.segment(1).exists());
 
-    journal.forget("gone").unwrap();
+    journal.close().await;
+    drop((journal, cursor));
+
+    CursorFolder::new(bench.path()).remove("gone").unwrap();
+    let journal = bench.try_open().unwrap();
     append(&journal, chunk_with_id(b"and again", b"")).await;
     append(&journal, chunk_with_id(b"once more", b"")).await;
     assert!(!bench.segment(1).exists());

@@ -1,0 +1,75 @@
+//! Dead letters: entries that are well-formed msgpack and no events, taken out of the journal by a reader of its own,
+//! so that the intake writes the journal alone.
+//!
+//! One JSON object a line, in `DATA_DIR/dead-letters/YYYY-MM-DD.jsonl` by the day of receipt:
+//!
+//! ```json
+//! {"position":"1:64","index":3,"reason":"the time is no time","sender":"CN=engine-1","tag":"nginx.access",
+//!  "received_at":"2026-02-17T01:00:00.000000000Z","chunk":"base64 of the chunk id","msgpack":"base64 of the entry"}
+//! ```
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::archive::Archive;
+use super::lines::{Inflater, Lines};
+use crate::journal::StoredChunk;
+use crate::metrics::OutputMetrics;
+use crate::wire::entry::Entries;
+
+/// The id of the dead letters' cursor. No output of a configuration can have it, since ids hold no `@`.
+pub const DEAD_LETTERS: &str = "@dead-letters";
+
+/// Lines for entries that are no events.
+#[derive(Debug)]
+pub(super) struct DeadLetterLines {
+    folder: PathBuf,
+    inflater: Inflater,
+    metrics: OutputMetrics,
+}
+
+impl DeadLetterLines {
+    pub(super) fn new(folder: PathBuf, metrics: OutputMetrics) -> Self {
+        Self { folder, inflater: Inflater::default(), metrics }
+    }
+}
+
+impl Lines for DeadLetterLines {
+    fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
+        if !chunk.has_bad_entries() {
+            return;
+        }
+        let entries = match self.inflater.entries(chunk) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(position = %chunk.position, %error, "a chunk in the journal does not inflate");
+                return;
+            }
+        };
+        let received_at = chunk.received_at().timestamp();
+        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d.jsonl").to_string();
+        let slot = archive.slot(&self.folder.join(day));
+        for (index, entry) in Entries::new(entries).enumerate() {
+            let Ok(Err(bad)) = entry else { continue };
+            let line = serde_json::json!({
+                "position": chunk.position.to_string(),
+                "index": index,
+                "reason": bad.reason.to_string(),
+                "sender": chunk.sender(),
+                "tag": String::from_utf8_lossy(chunk.tag()),
+                "received_at": format!("{received_at:.9}"),
+                "chunk": chunk.id().map(|id| BASE64_STANDARD.encode(id)),
+                "msgpack": BASE64_STANDARD.encode(bad.bytes),
+            });
+            archive.append(slot, |out| {
+                out.extend_from_slice(line.to_string().as_bytes());
+                out.push(b'\n');
+            });
+            self.metrics.dead_letter(bad.reason.label(), 1);
+        }
+    }
+
+    fn written(&mut self) {}
+}

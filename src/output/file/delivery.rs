@@ -1,0 +1,258 @@
+//! The loop of a file output: read, filter, format, flush, checkpoint.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::archive::{Archive, ArchiveOptions, FlushError};
+use super::disk::RealDisk;
+use super::lines::Lines;
+use crate::config::StartAt;
+use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError, Reader, Status};
+use crate::metrics::OutputMetrics;
+use crate::output::{Controls, Output, OutputError};
+
+/// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
+const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
+
+/// A flush that takes longer is counted as slow, as in Fluentd.
+const SLOW_FLUSH: Duration = Duration::from_secs(20);
+
+/// An output that archives events in files.
+#[derive(Debug)]
+pub struct FileOutput {
+    options: DeliveryOptions,
+    reader: Reader,
+    journal_status: watch::Receiver<Status>,
+    cursor: OutputCursor,
+    lines: Box<dyn Lines>,
+    archive: Archive,
+    metrics: OutputMetrics,
+    /// Where the files are once everything in memory is written: behind the last chunk that was read.
+    flushed: Position,
+    /// When the oldest line in memory is due in its file.
+    flush_due: Option<Instant>,
+    /// When the cursor is due, once it is behind.
+    checkpoint_due: Option<Instant>,
+    retry_wait: Duration,
+}
+
+/// What is tried again.
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Flush(#[from] FlushError),
+}
+
+/// When an output writes and saves, and within which limits.
+#[derive(Debug, Clone)]
+pub(super) struct DeliveryOptions {
+    pub(super) id: String,
+    pub(super) start: StartAt,
+    pub(super) flush_interval: Duration,
+    pub(super) checkpoint_interval: Duration,
+    pub(super) buffer_memory: usize,
+    pub(super) max_open_files: usize,
+    pub(super) compression_level: i32,
+    pub(super) retry_min_interval: Duration,
+    pub(super) retry_max_interval: Duration,
+    pub(super) journal_max_size: u64,
+}
+
+impl FileOutput {
+    /// Takes up the cursor of an output, or makes one. Its files must have been recovered before.
+    pub(super) fn new(
+        options: DeliveryOptions,
+        lines: Box<dyn Lines>,
+        data_dir: &Path,
+        journal: &Journal,
+        metrics: OutputMetrics,
+    ) -> Result<Self, CursorError> {
+        let cursor = journal.attach(&options.id, options.start)?;
+        let position = cursor.saved().position;
+        let archive = ArchiveOptions {
+            undo_folder: super::undo_folder(data_dir, &options.id),
+            generation: cursor.saved().generation,
+            max_open_files: options.max_open_files,
+            compression_level: options.compression_level,
+        };
+        Ok(Self {
+            reader: journal.reader(position),
+            journal_status: journal.status(),
+            lines,
+            archive: Archive::new(Box::new(RealDisk), archive, metrics.clone()),
+            cursor,
+            metrics,
+            flushed: position,
+            flush_due: None,
+            checkpoint_due: None,
+            retry_wait: options.retry_min_interval,
+            options,
+        })
+    }
+}
+
+impl Output for FileOutput {
+    fn id(&self) -> &str {
+        &self.options.id
+    }
+
+    fn run(mut self: Box<Self>, mut controls: Controls) -> Result<(), OutputError> {
+        loop {
+            let stopping = controls.stop.is_cancelled();
+            match self.advance(&mut controls) {
+                Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
+                Ok(Next::CaughtUp) if stopping => return self.finish(),
+                Ok(Next::CaughtUp) => self.wait(&mut controls),
+                Err(DeliveryError::Flush(error @ FlushError::Sync { .. })) => return Err(self.fatal(&error)),
+                Err(error) => {
+                    self.metrics.num_errors.inc();
+                    if stopping {
+                        tracing::warn!(
+                            output = self.options.id, %error,
+                            "stopping with undelivered events: they are kept in the journal"
+                        );
+                        return Ok(());
+                    }
+                    self.retry(&error, &mut controls);
+                }
+            }
+        }
+    }
+}
+
+/// What a step came to.
+enum Next {
+    GoOn,
+    CaughtUp,
+}
+
+impl FileOutput {
+    /// Does whatever is due, else takes one chunk.
+    fn advance(&mut self, controls: &mut Controls) -> Result<Next, DeliveryError> {
+        let asked = controls.flush_requests.has_changed().unwrap_or(false);
+        let now = Instant::now();
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        let checkpoint = asked || is_due(self.checkpoint_due) || self.journal_needs_space();
+        if checkpoint || is_due(self.flush_due) || self.archive.buffered_bytes() >= self.options.buffer_memory
+        {
+            self.flush()?;
+        }
+        if checkpoint {
+            self.checkpoint()?;
+        }
+        if asked {
+            controls.flush_requests.mark_unchanged();
+        }
+        let Some(chunk) = self.reader.try_next()? else { return Ok(Next::CaughtUp) };
+        self.lines.take(&chunk, &mut self.archive);
+        let now = Instant::now();
+        self.checkpoint_due.get_or_insert(now + self.options.checkpoint_interval);
+        if self.archive.buffered_bytes() > 0 {
+            self.flush_due.get_or_insert(now + self.options.flush_interval);
+        }
+        self.metrics.emit_count.inc();
+        self.update_gauges();
+        Ok(Next::GoOn)
+    }
+
+    /// The last words of an output that has delivered everything.
+    fn finish(&mut self) -> Result<(), OutputError> {
+        let finished = self.flush().and_then(|()| self.checkpoint());
+        match finished {
+            Ok(()) => Ok(()),
+            Err(error @ FlushError::Sync { .. }) => Err(self.fatal(&error)),
+            Err(error) => {
+                tracing::warn!(
+                    output = self.options.id, %error,
+                    "stopping with unsaved events: they are kept in the journal"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), FlushError> {
+        let started = Instant::now();
+        let (cursor, flushed) = (&mut self.cursor, self.flushed);
+        self.archive.flush(&mut |generation| cursor.save(flushed, generation))?;
+        self.flushed = self.reader.position();
+        self.flush_due = None;
+        self.lines.written();
+        if started.elapsed() > SLOW_FLUSH {
+            self.metrics.slow_flush_count.inc();
+        }
+        self.update_gauges();
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), FlushError> {
+        if self.cursor.saved().position != self.flushed {
+            let (cursor, flushed) = (&mut self.cursor, self.flushed);
+            self.archive.checkpoint(&mut |generation| cursor.save(flushed, generation))?;
+        }
+        self.checkpoint_due = None;
+        Ok(())
+    }
+
+    /// Whether senders wait for this output, or soon would.
+    fn journal_needs_space(&self) -> bool {
+        let saved = self.cursor.saved().position;
+        if saved == self.reader.position() {
+            return false;
+        }
+        let read = self.reader.bytes_since(saved);
+        let is_full = matches!(*self.journal_status.borrow(), Status::Full | Status::DiskFull);
+        is_full || read > self.options.journal_max_size / CHECKPOINTS_IN_A_JOURNAL
+    }
+
+    fn retry(&mut self, error: &DeliveryError, controls: &mut Controls) {
+        tracing::error!(
+            output = self.options.id, %error, wait_seconds = self.retry_wait.as_secs_f64(),
+            "cannot deliver; everything is kept in the journal, trying again"
+        );
+        self.metrics.retry_count.inc();
+        self.metrics.retry_wait.set(self.retry_wait.as_secs() as i64);
+        let until = Instant::now() + self.retry_wait;
+        self.retry_wait = (self.retry_wait * 2).min(self.options.retry_max_interval);
+        controls.runtime.clone().block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep_until(until.into()) => {}
+                () = controls.stop.cancelled() => {}
+            }
+        });
+        self.metrics.retry_wait.set(0);
+    }
+
+    /// Waits for something to do.
+    fn wait(&mut self, controls: &mut Controls) {
+        self.update_gauges();
+        let due = [self.flush_due, self.checkpoint_due].into_iter().flatten().min();
+        let saved = self.cursor.saved().position == self.reader.position();
+        let (reader, status) = (&mut self.reader, &mut self.journal_status);
+        controls.runtime.clone().block_on(async {
+            tokio::select! {
+                () = reader.wait() => {}
+                () = controls.stop.cancelled() => {}
+                _ = controls.flush_requests.changed() => controls.flush_requests.mark_changed(),
+                // A full journal waits for a checkpoint of what is read and not saved yet.
+                _ = status.wait_for(|status| matches!(status, Status::Full | Status::DiskFull)), if !saved => {}
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
+            }
+        });
+    }
+
+    fn update_gauges(&self) {
+        let (staged, behind) = (self.archive.buffered_bytes() as i64, self.reader.bytes_behind() as i64);
+        self.metrics.buffer_stage_bytes.set(staged);
+        self.metrics.buffer_queue_bytes.set(behind);
+        self.metrics.buffer_total_bytes.set(staged + behind);
+    }
+
+    fn fatal(&self, error: &FlushError) -> OutputError {
+        OutputError { id: self.options.id.clone(), reason: error.to_string() }
+    }
+}

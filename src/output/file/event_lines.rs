@@ -1,0 +1,109 @@
+//! Lines of events: filtered, routed, formatted, and sorted by file.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use super::archive::{Archive, Slot};
+use super::format::Formatter;
+use super::lines::{Inflater, Lines};
+use crate::config::OutputConfig;
+use crate::journal::StoredChunk;
+use crate::metrics::OutputMetrics;
+use crate::pipeline::template::PathRenderer;
+use crate::pipeline::{Pipeline, Selector, Source};
+
+/// Lines for the events that are an output's.
+#[derive(Debug)]
+pub(super) struct EventLines {
+    id: String,
+    selector: Selector,
+    formatter: Formatter,
+    paths: PathRenderer,
+    /// Files by what their path is made of, so that a path is rendered once for all events that share it.
+    slots: HashMap<Box<[u8]>, Slot>,
+    key: Vec<u8>,
+    inflater: Inflater,
+    /// Records by tag that are in the buffers of their files.
+    staged: HashMap<Box<[u8]>, u64>,
+    metrics: OutputMetrics,
+}
+
+impl EventLines {
+    pub(super) fn new(config: &OutputConfig, pipeline: &Pipeline, metrics: OutputMetrics) -> Self {
+        Self {
+            id: config.id.clone(),
+            selector: pipeline
+                .selector(&config.id)
+                .expect("the pipeline is made from the configuration that this output is in"),
+            formatter: Formatter::new(&config.format, &config.inject),
+            paths: PathRenderer::new(&config.path, &config.path_characters, config.timezone.clone()),
+            slots: HashMap::new(),
+            key: Vec::new(),
+            inflater: Inflater::default(),
+            staged: HashMap::new(),
+            metrics,
+        }
+    }
+}
+
+impl Lines for EventLines {
+    fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
+        let Self { selector, formatter, paths, slots, key, inflater, .. } = self;
+        let tag = chunk.tag();
+        if !selector.wants(tag) {
+            return;
+        }
+        let entries = match inflater.entries(chunk) {
+            Ok(entries) => entries,
+            Err(error) => {
+                // The input inflated it before it was acknowledged, and the journal's checksum holds.
+                tracing::error!(
+                    output = self.id, position = %chunk.position, %error,
+                    "a chunk in the journal does not inflate: please report this, with the output of hikyaku journal cat"
+                );
+                self.metrics.dead_letter("does_not_inflate", u64::from(chunk.entry_count()));
+                return;
+            }
+        };
+        let source = Source {
+            tag,
+            received_at: chunk.received_at(),
+            input: chunk.input(),
+            sender: chunk.sender(),
+            source_address: chunk.source_address(),
+            subject: chunk.subject(),
+            fingerprint: chunk.fingerprint(),
+        };
+        let taken = selector.for_each(&source, entries, |event| {
+            paths.render_key(event, key);
+            let slot = match slots.get(key.as_slice()) {
+                Some(slot) => *slot,
+                None => {
+                    let slot = archive.slot(&paths.render_path(event));
+                    slots.insert(key.as_slice().into(), slot);
+                    slot
+                }
+            };
+            archive.append(slot, |out| formatter.write(event, out));
+            Ok::<(), Infallible>(())
+        });
+        let Ok(tally) = taken;
+        let taken = tally.taken;
+        if taken > 0 {
+            self.metrics.emit_records.inc_by(taken);
+            match self.staged.get_mut(tag) {
+                Some(count) => *count += taken,
+                None => {
+                    self.staged.insert(tag.into(), taken);
+                }
+            }
+        }
+    }
+
+    fn written(&mut self) {
+        self.slots.clear();
+        for (tag, count) in self.staged.drain() {
+            self.metrics.delivered(&tag, count);
+        }
+    }
+}

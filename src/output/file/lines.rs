@@ -1,0 +1,39 @@
+//! From a chunk to lines in the buffers of files.
+
+use crate::chunk::Encoding;
+use crate::journal::StoredChunk;
+use crate::wire::compression::{InflateError, inflate_gzip};
+
+use super::archive::Archive;
+
+/// Bytes of one chunk after inflating. Inputs check every chunk against their own, lower limit before they take it.
+const MAX_INFLATED_SIZE: usize = 4 << 30;
+
+/// Makes lines of chunks.
+pub(super) trait Lines: Send + std::fmt::Debug {
+    /// Appends the lines of a chunk to the buffers of their files.
+    fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive);
+
+    /// All lines so far are in their files, and slots of the archive are void.
+    fn written(&mut self);
+}
+
+/// Entries as plain msgpack, in memory that is reused.
+#[derive(Debug, Default)]
+pub(super) struct Inflater {
+    inflated: Vec<u8>,
+}
+
+impl Inflater {
+    /// The entries of a chunk, one after the other.
+    pub(super) fn entries<'a>(&'a mut self, chunk: &'a StoredChunk) -> Result<&'a [u8], InflateError> {
+        match chunk.encoding() {
+            Encoding::Plain => Ok(chunk.entries()),
+            Encoding::Gzip => {
+                self.inflated.clear();
+                inflate_gzip(chunk.entries(), MAX_INFLATED_SIZE, &mut self.inflated)?;
+                Ok(&self.inflated)
+            }
+        }
+    }
+}
