@@ -126,10 +126,10 @@ async fn unknown_paths_and_methods_are_refused() {
 #[tokio::test]
 async fn computed_gauges_are_refreshed_before_each_scrape() {
     let metrics = Metrics::new("logserver-1", 10);
-    let days = metrics.certificate_days_left.clone();
+    let days = metrics.certificate_days_left("server.crt");
     let left = AtomicI64::new(90);
     let running = Running::start(Readiness::starting(), metrics, move || {
-        days.with_label_values(&["server.crt"]).set(left.fetch_sub(1, Ordering::Relaxed));
+        days.set(left.fetch_sub(1, Ordering::Relaxed));
     });
     for (path, sample) in [
         ("/metrics", "hikyaku_certificate_days_left{file=\"server.crt\"} 90"),

@@ -15,7 +15,7 @@ pub struct InputConfig {
     pub max_connections: usize,
     /// How long a TLS handshake may take. Default: 10 s.
     pub handshake_timeout: Duration,
-    /// Bytes of one message; a larger one is refused, counted. Default: 64 MiB.
+    /// Bytes of one message; a larger one is refused, counted. At most half of a journal segment. Default: 16 MiB.
     pub max_message_size: usize,
     /// Bytes of one message after inflating. Default: 256 MiB.
     pub max_inflated_size: usize,

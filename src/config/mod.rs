@@ -2,17 +2,34 @@
 //!
 //! Everything else in the program receives these types and never sees TOML.
 
+mod error;
 mod filter;
 mod input;
+mod load;
 mod output;
+pub mod reference;
 mod server;
+#[cfg(test)]
+mod tests;
+mod units;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
+pub(crate) use units::{parse_time, show_size, show_time};
+
+pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
 pub use input::{InputConfig, TlsConfig};
 pub use output::{FileFormat, InjectConfig, OutputConfig, OutputTake, StartAt};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
+
+/// Bytes of the largest configuration file that is read; thousands of times what any needs.
+pub const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
+
+/// What `run --dev` runs: loopback only, everything below the working directory.
+const DEVELOPMENT: &str = include_str!("../../config/dev.toml");
 
 /// A whole configuration file.
 #[derive(Debug, Clone)]
@@ -32,4 +49,56 @@ pub struct Config {
     pub monitor_agent: Option<AdminConfig>,
     /// Prometheus.
     pub metrics: Option<MetricsConfig>,
+}
+
+impl Config {
+    /// Reads a file, with `${NAME}` from the environment of this process.
+    ///
+    /// # Errors
+    /// Where the file can't be read, and all the mistakes in it at once.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let text =
+            read_file(path).map_err(|source| ConfigErrors::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, Some(path.to_owned()), &|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
+    }
+
+    /// Reads the text of a file that is called `path`, with `${NAME}` from `environment`.
+    ///
+    /// # Errors
+    /// All the mistakes at once.
+    pub fn parse(
+        text: &str,
+        path: Option<PathBuf>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
+        let file =
+            path.as_ref().map_or("built-in configuration".to_owned(), |path| path.display().to_string());
+        let config = load::parse(text, &file, environment).map_err(ConfigErrors::Invalid)?;
+        Ok(Self { path, ..config })
+    }
+
+    /// The built-in configuration of `run --dev`.
+    ///
+    /// # Errors
+    /// None in a released version: a test reads it.
+    pub fn development() -> Result<Self, ConfigErrors> {
+        Self::parse(DEVELOPMENT, None, &|_| None)
+    }
+}
+
+/// The name of this machine.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_FILE_SIZE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_SIZE {
+        let message = format!("it has more than {}", units::show_size(MAX_FILE_SIZE));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(text)
 }

@@ -14,7 +14,7 @@ mod output;
 use std::sync::Arc;
 
 use prometheus::core::Collector;
-use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use input::InputMetrics;
 pub use journal::JournalMetrics;
@@ -29,8 +29,7 @@ pub struct Metrics {
     outputs: output::OutputFamilies,
     /// The one journal.
     pub journal: JournalMetrics,
-    /// Days until a certificate expires, negative afterwards, by file.
-    pub certificate_days_left: IntGaugeVec,
+    certificate_days_left: IntGaugeVec,
 }
 
 impl Metrics {
@@ -66,6 +65,11 @@ impl Metrics {
         self.outputs.bind(id, kind)
     }
 
+    /// Days until the certificate in a file expires; negative afterwards.
+    pub fn certificate_days_left(&self, file: &str) -> IntGauge {
+        self.certificate_days_left.with_label_values(&[&labels::safe(file)])
+    }
+
     /// The text that Prometheus scrapes.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
@@ -91,8 +95,8 @@ fn counter(name: &str, help: &str) -> prometheus::IntCounter {
     prometheus::IntCounter::new(name, help).expect("metric names are valid")
 }
 
-fn gauge(name: &str, help: &str) -> prometheus::IntGauge {
-    prometheus::IntGauge::new(name, help).expect("metric names are valid")
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::new(name, help).expect("metric names are valid")
 }
 
 /// From a tenth of a millisecond to ten seconds: a sync on flash, on a disk, on a disk in trouble.

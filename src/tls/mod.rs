@@ -6,6 +6,7 @@
 pub mod client;
 pub mod expiry;
 pub mod explain;
+pub mod generate;
 pub mod identity;
 pub mod pem;
 pub mod server;

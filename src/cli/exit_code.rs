@@ -1,0 +1,4 @@
+//! What the exit code of the process means, besides 0 and 1.
+
+/// The configuration is wrong: `EX_CONFIG` of sysexits.h. Starting again changes nothing until it is mended.
+pub(super) const CONFIGURATION: u8 = 78;

@@ -1,0 +1,130 @@
+//! What concerns several sections at once.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Table;
+use super::document::Read;
+use crate::config::{InputConfig, JournalConfig, OutputConfig, OutputTake};
+
+/// The journal needs this many segments: one that is written, one that is read, one that is being removed.
+const MIN_SEGMENTS: u64 = 3;
+
+/// A message may take up to this part of a segment, so that segments are not closed half empty.
+const MESSAGES_IN_SEGMENT: u64 = 2;
+
+/// Configurations without mistakes of their own, with the tables that they came from.
+pub(super) fn complete<'t, 'a, T>(
+    tables: &'t [Table<'a>],
+    configs: &'t [Read<T>],
+) -> Vec<(&'t Table<'a>, &'t T)> {
+    tables.iter().zip(configs).filter_map(|(table, config)| Some((table, config.as_ref().ok()?))).collect()
+}
+
+pub(super) fn journal(table: &Table<'_>, journal: &JournalConfig, inputs: &[(&Table<'_>, &InputConfig)]) {
+    let JournalConfig { max_size, segment_size, .. } = *journal;
+    if max_size < MIN_SEGMENTS * segment_size {
+        let name = if table.has("max_size") { "max_size" } else { "segment_size" };
+        let least = MIN_SEGMENTS * segment_size;
+        table.report(
+            name,
+            format!("`max_size` ({max_size} bytes) must be at least {MIN_SEGMENTS} × `segment_size`, {least} bytes"),
+        );
+    }
+    if journal.dedup_max_ids_by_sender > journal.dedup_max_ids {
+        let name =
+            if table.has("dedup_max_ids_by_sender") { "dedup_max_ids_by_sender" } else { "dedup_max_ids" };
+        table.report(name, "`dedup_max_ids_by_sender` is greater than `dedup_max_ids`");
+    }
+    let limit = segment_size / MESSAGES_IN_SEGMENT;
+    for (table, input) in inputs {
+        if input.max_message_size as u64 > limit {
+            table.report(
+                "max_message_size",
+                format!(
+                    "`max_message_size` ({} bytes) is more than half of `[journal]` `segment_size`, {limit} bytes; \
+                     make one smaller or the other larger",
+                    input.max_message_size
+                ),
+            );
+        }
+    }
+}
+
+/// An id names one input or output.
+pub(super) fn ids(inputs: &[(&Table<'_>, &InputConfig)], outputs: &[(&Table<'_>, &OutputConfig)]) {
+    let inputs = inputs.iter().map(|(table, input)| (*table, input.id.as_str()));
+    let outputs = outputs.iter().map(|(table, output)| (*table, output.id.as_str()));
+    let all: Vec<_> = inputs.chain(outputs).collect();
+    for (index, (table, id)) in all.iter().enumerate() {
+        if all[..index].iter().any(|(_, earlier)| earlier == id) {
+            table.report("id", format!("another input or output has the id `{id}` already"));
+        }
+    }
+}
+
+/// One output at most takes what is invalid, one what is left over; and what `require` refuses needs a place.
+pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
+    let mut invalid = None;
+    let mut fallback = None;
+    for (table, output) in outputs {
+        let (name, first) = match output.take {
+            OutputTake::Invalid => ("invalid", &mut invalid),
+            OutputTake::Fallback => ("fallback", &mut fallback),
+            OutputTake::Match { .. } => continue,
+        };
+        match first {
+            None => *first = Some(&output.id),
+            Some(id) => {
+                table.report(name, format!("output `{id}` has `{name} = true` already; only one may"));
+            }
+        }
+    }
+    for (table, output) in outputs {
+        if matches!(&output.take, OutputTake::Match { require, .. } if !require.is_empty())
+            && invalid.is_none()
+        {
+            table.report(
+                "require",
+                "what `require` refuses would have no place; add an output with `invalid = true`",
+            );
+        }
+    }
+}
+
+/// A file has one writer.
+pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
+    for (index, (table, output)) in outputs.iter().enumerate() {
+        if let Some((_, earlier)) =
+            outputs[..index].iter().find(|(_, earlier)| earlier.path.may_equal(&output.path))
+        {
+            table.report(
+                "path",
+                format!(
+                    "could write the same file as output `{}`; put them into different folders",
+                    earlier.id
+                ),
+            );
+        }
+    }
+}
+
+/// An address has one listener; port 0 is a different one each time.
+pub(super) fn listeners(listeners: &[(&Table<'_>, SocketAddr)]) {
+    for (index, (table, address)) in listeners.iter().enumerate() {
+        if let Some((_, earlier)) = listeners[..index].iter().find(|(_, earlier)| overlap(*earlier, *address))
+        {
+            table.report("listen", format!("{address} is taken by another listener of this file, {earlier}"));
+        }
+    }
+}
+
+fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
+    left.port() == right.port()
+        && left.port() != 0
+        && (left.ip() == right.ip() || covers(left.ip(), right.ip()) || covers(right.ip(), left.ip()))
+}
+
+/// `0.0.0.0` stands for every IPv4 address, `::` for every address.
+fn covers(wide: IpAddr, other: IpAddr) -> bool {
+    wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
+}

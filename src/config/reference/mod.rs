@@ -1,0 +1,129 @@
+//! Every key of the configuration: its type, its limits, its default and its meaning.
+//!
+//! Loading reads its defaults and limits from here, refuses every key that is not here, and
+//! `docs/configuration.md` holds exactly these tables.
+
+mod filter;
+mod input;
+mod kind;
+mod output;
+mod server;
+
+use std::fmt;
+
+pub use kind::{Kind, MAX_ID_LENGTH};
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: Default,
+    /// One line for the reference.
+    pub meaning: &'static str,
+}
+
+/// What a key means when it is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Default {
+    /// Leaving it out is an error.
+    Required,
+    /// Leaving it out means this value, as TOML.
+    Value(&'static str),
+    /// Leaving it out has a meaning that no value of the key has, in words.
+    Absent(&'static str),
+}
+
+impl fmt::Display for Default {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required => formatter.write_str("required"),
+            Self::Value(toml) => write!(formatter, "`{toml}`"),
+            Self::Absent(words) => formatter.write_str(words),
+        }
+    }
+}
+
+/// A table with a fixed set of keys.
+#[derive(Debug)]
+pub struct Section {
+    /// How the file writes it: `[journal]`, `[[output]]`, `inject = { … }`.
+    pub title: &'static str,
+    pub keys: &'static [Key],
+}
+
+impl Section {
+    /// The key of this name.
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// The table of the reference.
+    pub fn markdown(&self) -> String {
+        let mut table = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
+        for Key { name, kind, default, meaning } in self.keys {
+            table.push_str(&format!("| `{name}` | {kind} | {default} | {meaning} |\n"));
+        }
+        table
+    }
+}
+
+pub(super) use filter::FILTER;
+pub(super) use input::{INPUT, TLS};
+pub(super) use output::{INJECT, OUTPUT};
+pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
+
+/// Every section, in the order of the reference.
+pub const SECTIONS: &[&Section] = &[
+    &FILE,
+    &SERVER,
+    &LOG,
+    &JOURNAL,
+    &INPUT,
+    &TLS,
+    &FILTER,
+    &OUTPUT,
+    &INJECT,
+    &HEALTH,
+    &MONITOR_AGENT,
+    &METRICS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
+
+    #[test]
+    fn the_reference_holds_the_table_of_every_section() {
+        for section in SECTIONS {
+            let table = section.markdown();
+            assert!(
+                DOCUMENT.contains(&format!("`{}`\n", section.title)) && DOCUMENT.contains(&table),
+                "docs/configuration.md needs under `{}`:\n{table}",
+                section.title
+            );
+        }
+    }
+
+    #[test]
+    fn the_reference_has_no_key_that_the_code_does_not_know() {
+        let known: Vec<String> = SECTIONS.iter().map(|section| section.markdown()).collect();
+        // Rows that begin with a brace explain placeholders.
+        let is_key = |line: &&str| line.starts_with("| `") && !line.starts_with("| `{");
+        for line in DOCUMENT.lines().filter(is_key) {
+            assert!(known.iter().any(|table| table.lines().any(|row| row == line)), "stale row: {line}");
+        }
+    }
+
+    #[test]
+    fn no_section_names_a_key_twice() {
+        for section in SECTIONS {
+            for key in section.keys {
+                let count = section.keys.iter().filter(|other| other.name == key.name).count();
+                assert_eq!(count, 1, "{} in {}", key.name, section.title);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The keys of [`crate::config::OutputConfig`].
+
+use std::time::Duration;
+
+use super::{Default, Key, Kind, Section};
+use crate::config::units::{GIB, KIB, TIB};
+
+pub(in crate::config) const OUTPUT: Section = Section {
+    title: "[[output]]",
+    keys: &[
+        Key {
+            name: "id",
+            kind: Kind::Id,
+            default: Default::Required,
+            meaning: "Names the cursor, so it must stay the same over restarts; unique among inputs and outputs",
+        },
+        Key {
+            name: "type",
+            kind: Kind::Choice(&["file"]),
+            default: Default::Required,
+            meaning: "Files on the local disk",
+        },
+        Key {
+            name: "match",
+            kind: Kind::Syntax("tag patterns"),
+            default: Default::Absent("one of these three is required"),
+            meaning: "Takes the events whose tag matches",
+        },
+        Key {
+            name: "invalid",
+            kind: Kind::Boolean,
+            default: Default::Absent("one of these three is required"),
+            meaning: "`true` takes what another output's `match` took and its `require` refused; one output at most",
+        },
+        Key {
+            name: "fallback",
+            kind: Kind::Boolean,
+            default: Default::Absent("one of these three is required"),
+            meaning: "`true` takes what no other output took; one output at most",
+        },
+        Key {
+            name: "require",
+            kind: Kind::Syntax("list of fields"),
+            default: Default::Value("[]"),
+            meaning: "With `match`: events in which one of these is missing, empty or `unknown` are left to the \
+                      output with `invalid = true`, which must exist",
+        },
+        Key {
+            name: "start",
+            kind: Kind::Choice(&["newest", "oldest"]),
+            default: Default::Value("\"newest\""),
+            meaning: "Where an output that has no cursor yet starts to read the journal",
+        },
+        Key {
+            name: "path",
+            kind: Kind::Syntax("path template"),
+            default: Default::Required,
+            meaning: "The files; `.gz` at the end means compressed",
+        },
+        Key {
+            name: "path_characters",
+            kind: Kind::Map("table of character sets by placeholder"),
+            default: Default::Value("{}"),
+            meaning: "The characters that a placeholder keeps in the path, every other becomes `_`; \
+                      `a-zA-Z0-9._-` where not named here",
+        },
+        Key {
+            name: "timezone",
+            kind: Kind::Syntax("IANA name"),
+            default: Default::Value("\"UTC\""),
+            meaning: "The zone of `%Y %m %d %H %M %S` in the path",
+        },
+        Key {
+            name: "format",
+            kind: Kind::Choice(&["json", "msgpack", "ltsv", "csv"]),
+            default: Default::Value("\"json\""),
+            meaning: "How an event is written: a JSON object a line, `[time, record]` in msgpack, `key:value` \
+                      separated by tabs, or the columns `csv_fields`",
+        },
+        Key {
+            name: "csv_fields",
+            kind: Kind::Syntax("list of fields"),
+            default: Default::Absent("required with `csv`"),
+            meaning: "The columns, in this order",
+        },
+        Key {
+            name: "inject",
+            kind: Kind::Section("`inject = { … }`"),
+            default: Default::Absent("nothing"),
+            meaning: "What is added to each record as it is written",
+        },
+        Key {
+            name: "flush_interval",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(3600) },
+            default: Default::Value("\"10s\""),
+            meaning: "How long an event may stay in memory before it is in its file",
+        },
+        Key {
+            name: "checkpoint_interval",
+            kind: Kind::Time { min: Duration::from_millis(100), max: Duration::from_secs(3600) },
+            default: Default::Value("\"30s\""),
+            meaning: "How often files are synced, the cursor is saved and the journal released",
+        },
+        Key {
+            name: "buffer_memory",
+            kind: Kind::Size { min: 64 * KIB, max: 64 * GIB },
+            default: Default::Value("\"64MiB\""),
+            meaning: "Bytes of formatted events held in memory; at the limit they are flushed early",
+        },
+        Key {
+            name: "max_open_files",
+            kind: Kind::Integer { min: 1, max: 100_000 },
+            default: Default::Value("256"),
+            meaning: "Files held open at one time",
+        },
+        Key {
+            name: "compression_level",
+            kind: Kind::Integer { min: 1, max: 12 },
+            default: Default::Value("6"),
+            meaning: "gzip level, from fast to small",
+        },
+        Key {
+            name: "retry_min_interval",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(86_400) },
+            default: Default::Value("\"1s\""),
+            meaning: "First wait after a failed write; doubled with every further failure",
+        },
+        Key {
+            name: "retry_max_interval",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(86_400) },
+            default: Default::Value("\"30s\""),
+            meaning: "Longest wait after a failed write; at least `retry_min_interval`",
+        },
+        Key {
+            name: "undone_max_size",
+            kind: Kind::Size { min: 0, max: 64 * TIB },
+            default: Default::Value("\"256MiB\""),
+            meaning: "Bytes kept of file tails that a recovery cut off; the oldest go first",
+        },
+    ],
+};
+
+pub(in crate::config) const INJECT: Section = Section {
+    title: "inject = { … }",
+    keys: &[
+        Key {
+            name: "tag",
+            kind: Kind::Text { max_length: 255 },
+            default: Default::Absent("not added"),
+            meaning: "The field that gets the tag",
+        },
+        Key {
+            name: "time",
+            kind: Kind::Text { max_length: 255 },
+            default: Default::Absent("not added"),
+            meaning: "The field that gets the event time",
+        },
+        Key {
+            name: "time_format",
+            kind: Kind::Syntax("time format"),
+            default: Default::Value("\"%Y-%m-%dT%H:%M:%S.%LZ\""),
+            meaning: "How the event time is written; required where `timezone` is not UTC",
+        },
+        Key {
+            name: "timezone",
+            kind: Kind::Syntax("IANA name"),
+            default: Default::Value("\"UTC\""),
+            meaning: "The zone that the event time is written in",
+        },
+    ],
+};

@@ -1,0 +1,157 @@
+//! The keys of [`crate::config::ServerConfig`] and its neighbours.
+
+use std::time::Duration;
+
+use super::{Default, Key, Kind, Section};
+use crate::config::units::{GIB, MIB, TIB};
+
+pub(in crate::config) const FILE: Section = Section {
+    title: "hikyaku.toml",
+    keys: &[
+        section("server", "`[server]`", "The process itself"),
+        section("log", "`[log]`", "The server's own log on standard output"),
+        section("journal", "`[journal]`", "The chunks on disk"),
+        section("input", "`[[input]]`", "What listens; at least one"),
+        section("filter", "`[[filter]]`", "What changes records, in the order of the file"),
+        section("output", "`[[output]]`", "Where events go; at least one"),
+        section("health", "`[health]`", "`/health` and `/ready`"),
+        section("monitor_agent", "`[monitor_agent]`", "Fluentd's `/api/plugins.json`"),
+        section("metrics", "`[metrics]`", "Prometheus' `/metrics`"),
+    ],
+};
+
+const fn section(name: &'static str, title: &'static str, meaning: &'static str) -> Key {
+    Key { name, kind: Kind::Section(title), default: Default::Absent("see there"), meaning }
+}
+
+pub(in crate::config) const SERVER: Section = Section {
+    title: "[server]",
+    keys: &[
+        Key {
+            name: "name",
+            kind: Kind::Text { max_length: 255 },
+            default: Default::Absent("the host name"),
+            meaning: "What `{@server}` and the metrics' `hostname` label say",
+        },
+        Key {
+            name: "data_dir",
+            kind: Kind::Path,
+            default: Default::Value("\"/var/lib/hikyaku\""),
+            meaning: "Where the journal, cursors, undo records and dead letters live",
+        },
+        Key {
+            name: "shutdown_timeout",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(3600) },
+            default: Default::Value("\"30s\""),
+            meaning: "How long TERM waits for senders and outputs before the process ends anyway",
+        },
+    ],
+};
+
+pub(in crate::config) const LOG: Section = Section {
+    title: "[log]",
+    keys: &[
+        Key {
+            name: "format",
+            kind: Kind::Choice(&["auto", "json", "text"]),
+            default: Default::Value("\"auto\""),
+            meaning: "`auto` is text on a terminal, else one JSON object a line",
+        },
+        Key {
+            name: "level",
+            kind: Kind::Choice(LEVELS),
+            default: Default::Value("\"info\""),
+            meaning: "The least important lines that are written",
+        },
+        Key {
+            name: "modules",
+            kind: Kind::Map("table of levels by module"),
+            default: Default::Value("{}"),
+            meaning: "Levels of single modules: `modules = { journal = \"debug\" }`",
+        },
+    ],
+};
+
+/// The levels of the log, loudest last.
+pub(in crate::config) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+/// Bytes of the smallest segment.
+const MIN_SEGMENT_SIZE: u64 = MIB;
+
+pub(in crate::config) const JOURNAL: Section = Section {
+    title: "[journal]",
+    keys: &[
+        Key {
+            name: "max_size",
+            kind: Kind::Size { min: 3 * MIN_SEGMENT_SIZE, max: 64 * TIB },
+            default: Default::Value("\"2GiB\""),
+            meaning: "Bytes on disk at which senders wait; at least 3 × `segment_size`",
+        },
+        Key {
+            name: "segment_size",
+            kind: Kind::Size { min: MIN_SEGMENT_SIZE, max: 2 * GIB },
+            default: Default::Value("\"64MiB\""),
+            meaning: "Bytes of one segment file, allocated before use; at least 2 × every `max_message_size`",
+        },
+        Key {
+            name: "memory",
+            kind: Kind::Size { min: 0, max: 64 * GIB },
+            default: Default::Value("\"64MiB\""),
+            meaning: "Bytes of recent chunks kept in memory, so that outputs that keep up never read the disk",
+        },
+        Key {
+            name: "dedup_window",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(7 * 86_400) },
+            default: Default::Value("\"10m\""),
+            meaning: "How long a chunk id is remembered, counted while its sender goes on sending",
+        },
+        Key {
+            name: "dedup_max_ids",
+            kind: Kind::Integer { min: 1, max: 100_000_000 },
+            default: Default::Value("1000000"),
+            meaning: "Chunk ids remembered in all; past it the oldest go early, counted",
+        },
+        Key {
+            name: "dedup_max_ids_by_sender",
+            kind: Kind::Integer { min: 1, max: 100_000_000 },
+            default: Default::Value("100000"),
+            meaning: "Chunk ids that one sender may occupy; at most `dedup_max_ids`",
+        },
+    ],
+};
+
+const ENABLED: Key = Key {
+    name: "enabled",
+    kind: Kind::Boolean,
+    default: Default::Value("true"),
+    meaning: "`false` switches the listener off",
+};
+
+const fn listen(default: &'static str) -> Key {
+    Key {
+        name: "listen",
+        kind: Kind::Address,
+        default: Default::Value(default),
+        meaning: "Where it listens; port 0 takes a free one",
+    }
+}
+
+pub(in crate::config) const HEALTH: Section =
+    Section { title: "[health]", keys: &[ENABLED, listen("\"127.0.0.1:8889\"")] };
+
+pub(in crate::config) const MONITOR_AGENT: Section =
+    Section { title: "[monitor_agent]", keys: &[ENABLED, listen("\"127.0.0.1:24220\"")] };
+
+pub(in crate::config) const METRICS: Section = Section {
+    title: "[metrics]",
+    keys: &[
+        ENABLED,
+        listen("\"127.0.0.1:24231\""),
+        Key {
+            name: "max_label_values",
+            kind: Kind::Integer { min: 1, max: 100_000 },
+            default: Default::Value("1000"),
+            meaning: "Different tags, and different senders, with samples of their own; the rest counts as `other`",
+        },
+    ],
+};

@@ -1,0 +1,420 @@
+//! Whole configurations: what is filled in, and what is refused where.
+
+use std::time::Duration;
+
+use super::*;
+
+/// The least that a configuration needs.
+const MINIMAL: &str = r#"
+[[input]]
+id = "edge"
+type = "forward"
+listen = "127.0.0.1:24224"
+
+[[output]]
+id = "archive"
+type = "file"
+match = "**"
+path = "logs/%Y.log"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse(text, Some(PathBuf::from("x.toml")), &|_| None)
+}
+
+/// `line:column: message` of every problem.
+fn problems(text: &str) -> Vec<String> {
+    match parse(text) {
+        Err(ConfigErrors::Invalid(invalid)) => invalid
+            .problems
+            .iter()
+            .map(|problem| format!("{}:{}: {}", problem.line, problem.column, problem.message))
+            .collect(),
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+/// The only problem of the text, checked to hold `expected`.
+fn assert_problem(text: &str, expected: &str) {
+    let problems = problems(text);
+    assert!(problems.len() == 1 && problems[0].contains(expected), "{problems:#?} should hold {expected:?}");
+}
+
+fn with_input(keys: &str) -> String {
+    MINIMAL.replace("24224\"\n", &format!("24224\"\n{keys}\n"))
+}
+
+fn with_output(keys: &str) -> String {
+    format!("{MINIMAL}{keys}\n")
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = parse(MINIMAL).unwrap();
+    assert_eq!(config.path, Some(PathBuf::from("x.toml")));
+    assert_eq!(config.server.name, host_name());
+    assert_eq!(config.server.data_dir, PathBuf::from("/var/lib/hikyaku"));
+    assert_eq!(config.log.format, LogFormat::Auto);
+    assert_eq!(config.journal.max_size, 2 << 30);
+    assert_eq!(config.journal.dedup_window, Duration::from_secs(600));
+    assert_eq!(config.health.unwrap().listen.to_string(), "127.0.0.1:8889");
+    assert_eq!(config.monitor_agent.unwrap().listen.to_string(), "127.0.0.1:24220");
+    assert_eq!(config.metrics.unwrap().listen.to_string(), "127.0.0.1:24231");
+    let input = &config.inputs[0];
+    assert!(input.tls.is_none());
+    assert_eq!((input.max_message_size, input.max_pending_acks), (16 << 20, 64));
+    let output = &config.outputs[0];
+    assert_eq!(output.flush_interval, Duration::from_secs(10));
+    assert_eq!(output.format, FileFormat::Json);
+    assert_eq!(output.start, StartAt::Newest);
+    assert!(matches!(&output.take, OutputTake::Match { require, .. } if require.is_empty()));
+}
+
+#[test]
+fn every_key_can_be_written() {
+    let config = parse(
+        r#"
+        [server]
+        name = "logserver-1"
+        data_dir = "data"
+        shutdown_timeout = "1h"
+        [log]
+        format = "json"
+        level = "warn"
+        modules = { journal = "debug", "input::forward" = "trace" }
+        [journal]
+        max_size = 201326592
+        segment_size = "64MiB"
+        memory = 0
+        dedup_window = "7d"
+        dedup_max_ids = 2
+        dedup_max_ids_by_sender = 1
+        [[input]]
+        id = "edge"
+        type = "forward"
+        listen = "[::]:8888"
+        tls = { cert = "a.crt", key = "a.key", client_ca = "ca.crt" }
+        max_connections = 1
+        handshake_timeout = "1ms"
+        max_message_size = "32MiB"
+        max_inflated_size = "32MiB"
+        max_in_flight = "32MiB"
+        max_pending_acks = 1
+        [[filter]]
+        match = ["a.*", "b.**"]
+        type = "set"
+        fields = { z = "{tag}", "a.b" = 1, f = 1.5, t = true }
+        [[filter]]
+        type = "remove"
+        fields = ["a"]
+        [[output]]
+        id = "csv"
+        type = "file"
+        match = "**"
+        require = ["a"]
+        start = "oldest"
+        path = "logs/{a}.log"
+        path_characters = { a = "a-z" }
+        timezone = "Asia/Tokyo"
+        format = "csv"
+        csv_fields = ["a", "b"]
+        inject = { tag = "tag", time = "at", time_format = "%s", timezone = "Asia/Tokyo" }
+        flush_interval = "500ms"
+        checkpoint_interval = "1s"
+        buffer_memory = "1MiB"
+        max_open_files = 1
+        compression_level = 12
+        retry_min_interval = "1s"
+        retry_max_interval = "1s"
+        undone_max_size = 0
+        [[output]]
+        id = "invalid"
+        type = "file"
+        invalid = true
+        path = "logs/invalid"
+        [health]
+        enabled = false
+        [monitor_agent]
+        listen = "127.0.0.1:0"
+        [metrics]
+        listen = "127.0.0.1:0"
+        max_label_values = 1
+        "#,
+    )
+    .unwrap();
+    assert!(config.health.is_none());
+    assert_eq!(config.journal.max_size, 3 * config.journal.segment_size);
+    assert_eq!(config.log.modules.len(), 2);
+    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, Some(PathBuf::from("ca.crt")));
+    let FilterKind::Set { fields } = &config.filters[0].kind else { panic!("{:?}", config.filters[0]) };
+    let order: Vec<_> = fields.iter().map(|(path, _)| path.clone()).collect();
+    let path = |text| crate::pipeline::field_path::FieldPath::parse(text).unwrap();
+    assert_eq!(
+        order,
+        [path("z"), path("a.b"), path("f"), path("t")],
+        "fields are set in the order of the file"
+    );
+    let output = &config.outputs[0];
+    assert_eq!(output.timezone.iana_name(), Some("Asia/Tokyo"));
+    assert!(matches!(&output.format, FileFormat::Csv { fields } if fields.len() == 2));
+    assert_eq!(output.inject.tag.as_deref(), Some("tag"));
+    assert_eq!(output.start, StartAt::Oldest);
+}
+
+#[test]
+fn the_built_in_and_the_shipped_configurations_are_valid() {
+    let development = Config::development().unwrap();
+    assert!(development.inputs.iter().all(|input| input.listen.ip().is_loopback()));
+    let text = include_str!("../../config/hikyaku.toml");
+    let production = parse(text).unwrap();
+    assert_eq!(production.inputs[0].tls.as_ref().unwrap().cert, PathBuf::from("certs/server.crt"));
+    assert_eq!(production.filters.len(), development.filters.len());
+    let moved =
+        Config::parse(text, None, &|name| (name == "HIKYAKU_CERTS").then(|| "/c".to_owned())).unwrap();
+    assert_eq!(moved.inputs[0].tls.as_ref().unwrap().key, PathBuf::from("/c/server.key"));
+}
+
+#[test]
+fn the_first_example_of_the_reference_is_valid() {
+    let document = include_str!("../../docs/configuration.md");
+    let (_, example) = document.split_once("## The smallest file\n").unwrap();
+    let (example, _) = example.split_once("\n## ").unwrap();
+    assert_eq!(parse(example).unwrap().outputs[0].id, "archive");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
+    let text = r#"[server]
+nmae = "x"
+[journal]
+max_size = "1GB"
+[[input]]
+id = "a b"
+type = "froward"
+[[output]]
+id = "o"
+type = "file"
+match = "**"
+path = "logs/{a"
+flush_interval = 10
+"#;
+    assert_eq!(
+        problems(text),
+        [
+            "2:1: unknown key `nmae` in `[server]`; did you mean `name`?",
+            "4:12: unknown unit `GB`; write \"1GiB\"",
+            "5:1: `[[input]]` needs `listen` (address and port): Where it listens; port 0 takes a free one",
+            "6:6: expected 1 to 64 of `A-Za-z0-9_-`",
+            "7:8: expected one of `\"forward\"`; did you mean `forward`?",
+            &problems(text)[5],
+            "13:18: expected a time with its unit, such as \"10s\" (units ms, s, m, h, d)",
+        ]
+    );
+    assert!(problems(text)[5].starts_with("12:14: "), "inside the string: {}", problems(text)[5]);
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_file_its_line_and_a_caret() {
+    let shown = parse(&with_output("timezone = \"Asia/Tokio\"")).unwrap_err().to_string();
+    assert_eq!(
+        shown,
+        "x.toml:12:12: expected a time zone such as \"UTC\" or \"Asia/Tokyo\"; did you mean `Asia/Tokyo`?\n \
+         12 | timezone = \"Asia/Tokio\"\n    \
+            |            ^^^^^^^^^^^^\n"
+    );
+}
+
+#[test]
+fn syntax_errors_are_reported_alone() {
+    let problems = problems("[server]\nname = unquoted\nnmae = 1\n[[input]\n");
+    assert!(problems.iter().all(|problem| problem.contains("TOML syntax")), "{problems:#?}");
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[0].starts_with("2:8: ") && problems[1].starts_with("4:"), "{problems:#?}");
+}
+
+#[test]
+fn wrong_types_say_what_was_expected() {
+    assert_problem(&format!("log = 1\n{MINIMAL}"), "1:7: expected one table `[log]`, found integer");
+    assert_problem(&format!("[filter]\n{MINIMAL}"), "expected `[[filter]]`, found table");
+    assert_problem(&format!("filter = [1]\n{MINIMAL}"), "1:11: expected `[[filter]]`, found integer");
+    assert_problem(&with_input("max_connections = \"1\""), "expected integer, 1 to 1000000, found string");
+    assert_problem(&with_input("tls = \"x\""), "`tls`: expected `tls = { … }`, found string");
+    assert_problem(&with_input("tls = { cert = \"x\" }"), "`tls = { … }` needs `key`");
+    assert_problem(&with_output("require = \"a\""), "expected list of fields, found string");
+    assert_problem(&format!("[health]\nenabled = 1\n{MINIMAL}"), "expected `true`, `false`, found integer");
+    assert_problem(&format!("[metrics]\nlisten = \":1\"\n{MINIMAL}"), "\"0.0.0.0:8888\" (all of IPv4)");
+}
+
+#[test]
+fn limits_hold_at_their_edges() {
+    let accepted = |text: &str| parse(&with_output(text)).is_ok();
+    assert!(accepted("compression_level = 1") && accepted("compression_level = 12"));
+    assert_problem(&with_output("compression_level = 0"), "out of range: expected integer, 1 to 12");
+    assert_problem(&with_output("compression_level = 13"), "out of range");
+    assert_problem(&with_output("max_open_files = 9223372036854775808"), "out of range");
+    assert!(accepted("buffer_memory = \"64KiB\"") && accepted("buffer_memory = 65536"));
+    assert_problem(&with_output("buffer_memory = 65535"), "out of range: expected size, 64KiB to 64GiB");
+    assert_problem(&with_output("buffer_memory = -1"), "out of range");
+    assert!(accepted("flush_interval = \"10ms\"") && accepted("flush_interval = \"1h\""));
+    assert_problem(&with_output("flush_interval = \"9ms\""), "out of range: expected time, 10ms to 1h");
+    let id = |length| MINIMAL.replace("archive", &"a".repeat(length));
+    assert!(parse(&id(reference::MAX_ID_LENGTH)).is_ok());
+    assert_problem(&id(reference::MAX_ID_LENGTH + 1), "expected 1 to 64");
+    assert_problem(&MINIMAL.replace("archive", ""), "`id` is empty");
+    let name = |length| format!("[server]\nname = \"{}\"\n{MINIMAL}", "n".repeat(length));
+    assert!(parse(&name(255)).is_ok());
+    assert_problem(&name(256), "has 256 bytes, at most 255");
+}
+
+#[test]
+fn sizes_fit_into_each_other() {
+    let journal = |keys: &str| format!("[journal]\n{keys}\n{MINIMAL}");
+    assert!(parse(&journal("max_size = \"192MiB\"")).is_ok());
+    assert_problem(
+        &journal("max_size = 201326591"),
+        "2:12: `max_size` (201326591 bytes) must be at least 3 ×",
+    );
+    assert!(parse(&journal("segment_size = \"32MiB\"")).is_ok());
+    assert_problem(&journal("segment_size = 33554430"), "more than half of `[journal]` `segment_size`");
+    assert_problem(&journal("dedup_max_ids = 99999"), "greater than `dedup_max_ids`");
+    assert!(parse(&with_input("max_in_flight = \"16MiB\"\nmax_inflated_size = \"16MiB\"")).is_ok());
+    assert_problem(&with_input("max_in_flight = 16777215"), "less than `max_message_size` (16777216)");
+    assert_problem(&with_input("max_inflated_size = 16777215"), "less than `max_message_size` (16777216)");
+    assert!(parse(&with_output("retry_max_interval = \"1s\"")).is_ok());
+    assert_problem(&with_output("retry_max_interval = \"999ms\""), "shorter than `retry_min_interval`");
+}
+
+#[test]
+fn names_addresses_and_files_belong_to_one() {
+    assert_problem(&MINIMAL.replace("archive", "edge"), "another input or output has the id `edge` already");
+    for listen in ["127.0.0.1:24224", "0.0.0.0:24224", "[::]:24224"] {
+        assert_problem(
+            &format!("[metrics]\nlisten = \"{listen}\"\n{MINIMAL}"),
+            "taken by another listener of this file, 127.0.0.1:24224",
+        );
+    }
+    assert!(parse(&format!("[metrics]\nlisten = \"127.0.0.2:24224\"\n{MINIMAL}")).is_ok());
+    assert!(parse(&format!("[metrics]\nlisten = \"[::1]:24224\"\n{MINIMAL}")).is_ok());
+    assert!(
+        parse(&format!("[metrics]\nenabled = false\nlisten = \"127.0.0.1:24224\"\n{MINIMAL}")).is_ok(),
+        "what is switched off listens nowhere"
+    );
+    let second = "[[output]]\nid = \"b\"\ntype = \"file\"\nmatch = \"b\"\npath = \"logs/%Y.log\"";
+    assert_problem(&with_output(second), "16:8: could write the same file as output `archive`");
+}
+
+#[test]
+fn a_configuration_without_input_or_output_is_refused() {
+    assert_eq!(
+        problems(""),
+        [
+            "1:1: the file has no `[[input]]`; at least one is needed",
+            "1:1: the file has no `[[output]]`; at least one is needed",
+        ]
+    );
+}
+
+#[test]
+fn an_output_takes_events_in_one_way() {
+    assert_problem(&MINIMAL.replace("match = \"**\"", ""), "7:1: which events?");
+    assert_problem(&MINIMAL.replace("match = \"**\"", "invalid = false"), "which events?");
+    assert_problem(&with_output("invalid = true"), "only one of");
+    assert_problem(&with_output("fallback = true"), "only one of");
+    assert_problem(
+        &MINIMAL.replace("match = \"**\"", "fallback = true\nrequire = [\"a\"]"),
+        "means nothing without it",
+    );
+    assert_problem(&with_output("require = [\"a\"]"), "add an output with `invalid = true`");
+    for take in ["invalid", "fallback"] {
+        let output = |id: &str| {
+            format!("[[output]]\nid = \"{id}\"\ntype = \"file\"\n{take} = true\npath = \"logs/{id}\"\n")
+        };
+        assert!(parse(&with_output(&output("b"))).is_ok());
+        assert_problem(
+            &with_output(&format!("{}{}", output("b"), output("c"))),
+            &format!("output `b` has `{take} = true` already"),
+        );
+    }
+}
+
+#[test]
+fn a_path_stays_where_it_is_written() {
+    let path = |path: &str| MINIMAL.replace("logs/%Y.log", path);
+    assert!(parse(&path("logs/..a/b..")).is_ok());
+    assert_problem(&path("logs/../x"), "11:14: `..` is not allowed");
+    assert_problem(&path(".."), "11:9: `..` is not allowed");
+    assert_problem(&path(""), "`path` is empty");
+    assert_problem(&path("logs/"), "this is a folder");
+    assert_problem(&path("logs/x.zst"), "11:15: Zstandard is not supported yet; use .gz");
+    assert_problem(&path("logs/${customer_name}/x"), "written `{customer_name}`");
+    assert_problem(&path("logs/%{host}/x"), "write `{host}`");
+    assert_problem(&with_output("path_characters = { b = \"a-z\" }"), "`path` has no placeholder `{b}`");
+}
+
+#[test]
+fn formats_and_what_is_injected_are_complete() {
+    assert_problem(&with_output("format = \"csv\""), "needs `csv_fields`");
+    assert_problem(&with_output("format = \"csv\"\ncsv_fields = []"), "needs `csv_fields`");
+    assert_problem(&with_output("csv_fields = [\"a\"]"), "means nothing without");
+    assert_problem(&with_output("format = \"josn\""), "did you mean `json`?");
+    assert_problem(&with_output("inject = { time_format = \"%s\" }"), "means nothing without `time`");
+    assert_problem(
+        &with_output("inject = { time = \"t\", timezone = \"Asia/Tokyo\" }"),
+        "needs a `time_format`",
+    );
+    assert_problem(&with_output("inject = { time = \"t\", tag = \"t\" }"), "name the same field");
+    let config = parse(&with_output("inject = { time = \"t\" }")).unwrap();
+    assert_eq!(config.outputs[0].inject.time.as_ref().unwrap().0, "t");
+}
+
+#[test]
+fn filters_take_scalars_by_field() {
+    let filter = |keys: &str| format!("[[filter]]\n{keys}\n{MINIMAL}");
+    assert_problem(&filter("type = \"set\"\nfields = { a = { b = 1 } }"), "3:16: expected text");
+    assert_problem(&filter("type = \"set\"\nfields = { a = [1] }"), "expected text");
+    assert_problem(&filter("type = \"set\"\nfields = { a = 1979-05-27 }"), "expected text");
+    assert_problem(&filter("type = \"set\"\nfields = {}"), "`fields` is empty");
+    assert_problem(&filter("type = \"set\"\nfields = [\"a\"]"), "found array");
+    assert_problem(&filter("type = \"remove\"\nfields = { a = 1 }"), "found table");
+    assert_problem(&filter("type = \"remove\"\nfields = [1]"), "found integer");
+    assert_problem(&filter("type = \"set\""), "`[[filter]]` needs `fields`");
+    assert_problem(&filter("type = \"drop\"\nfields = [\"a\"]"), "expected one of");
+    assert_problem(
+        &filter("match = [\"a\", 1]\ntype = \"remove\"\nfields = [\"a\"]"),
+        "2:15: `match`: expected",
+    );
+}
+
+#[test]
+fn levels_are_known() {
+    assert_problem(
+        &format!("[log]\nmodules = {{ journal = \"debgu\" }}\n{MINIMAL}"),
+        "did you mean `debug`?",
+    );
+    assert_problem(&format!("[log]\nlevel = \"INFO\"\n{MINIMAL}"), "did you mean `info`?");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("missing.toml");
+    let error = Config::load(&path).unwrap_err();
+    assert!(matches!(error, ConfigErrors::Unreadable { .. }));
+    assert!(error.to_string().contains("missing.toml"), "{error}");
+    assert!(error.to_string().contains("No such file"), "{error}");
+}
+
+#[test]
+fn a_file_may_have_the_largest_size_and_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("large.toml");
+    let mut text = MINIMAL.to_owned();
+    let padding = MAX_FILE_SIZE as usize - text.len() - 1;
+    text.push('#');
+    text.push_str(&"x".repeat(padding));
+    std::fs::write(&path, &text).unwrap();
+    assert_eq!(Config::load(&path).unwrap().path, Some(path.clone()));
+    text.push('x');
+    std::fs::write(&path, &text).unwrap();
+    assert!(Config::load(&path).unwrap_err().to_string().contains("more than 4MiB"));
+}
