@@ -20,6 +20,7 @@
 pub mod admin;
 pub mod chunk;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod event_time;
 pub mod input;

@@ -1,0 +1,107 @@
+//! `hikyaku journal`: look into the journal, also while a server writes it.
+
+mod cat;
+mod forget;
+mod ls;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::config::Config;
+use crate::journal::inspect::InspectError;
+use crate::journal::{CursorError, OpenError};
+
+/// Look into the journal: what is kept, what each output still has to deliver, whether it is sound
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    hikyaku journal ls                          segments, and how far each output is\n  \
+    hikyaku journal cat --tag nginx.access      the events that are kept, as JSON lines\n  \
+    hikyaku journal verify                      check every byte; exit code 1 if something is damaged\n\n\
+    All but `forget` only read, and may be used while the server runs.")]
+pub(super) struct Arguments {
+    /// The data folder [default: server.data_dir of the configuration]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// The configuration that names the data folder
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        global = true,
+        env = "HIKYAKU_CONFIG",
+        default_value = "config/hikyaku.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Verify(verify::Verify),
+    Forget(forget::Forget),
+}
+
+/// The journal can't be looked into.
+#[derive(Debug, thiserror::Error)]
+enum JournalError {
+    #[error("{0}\nName the data folder with --data-dir, or a configuration with -c")]
+    Config(crate::config::ConfigErrors),
+    #[error("there is no journal in {}: name the data folder with --data-dir", .0.display())]
+    NoJournal(PathBuf),
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("there is no output with the id {id:?} in {}; there are: {known}", data_dir.display())]
+    UnknownOutput { id: String, data_dir: PathBuf, known: String },
+    #[error("{0}")]
+    Invalid(String),
+    #[error("cannot write the answer: {0}")]
+    Write(#[from] std::io::Error),
+}
+
+impl Arguments {
+    pub(super) fn execute(self) -> ExitCode {
+        let done = self.data_dir().and_then(|data_dir| match self.action {
+            Action::Ls(ls) => ls.execute(&data_dir),
+            Action::Cat(cat) => cat.execute(&data_dir),
+            Action::Verify(verify) => verify.execute(&data_dir),
+            Action::Forget(forget) => forget.execute(&data_dir),
+        });
+        match done {
+            Ok(code) => code,
+            // `journal cat | head` is no failure.
+            Err(JournalError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                super::complain(error);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn data_dir(&self) -> Result<PathBuf, JournalError> {
+        let data_dir = match &self.data_dir {
+            Some(data_dir) => data_dir.clone(),
+            None => Config::load(&self.config).map_err(JournalError::Config)?.server.data_dir,
+        };
+        if Path::new(&data_dir).join("journal").is_dir() {
+            Ok(data_dir)
+        } else {
+            Err(JournalError::NoJournal(data_dir))
+        }
+    }
+}
+
+/// Seconds and nanoseconds as people and scripts read them.
+fn time_text(unix_nanoseconds: i64) -> String {
+    let time = crate::event_time::EventTime::from_unix_nanoseconds(unix_nanoseconds).timestamp();
+    format!("{time:.3}")
+}

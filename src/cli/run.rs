@@ -1,0 +1,95 @@
+//! `hikyaku run`: the server.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{complain, dev, exit_code};
+use crate::config::Config;
+use crate::logging;
+use crate::server::{Server, Signals, StartError};
+
+/// Run the server
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    hikyaku run -c config/hikyaku.toml\n  \
+    hikyaku run --dev                        with nothing prepared, on this machine only\n\n\
+    Signals: TERM and INT stop in order, USR1 writes and saves all outputs now.\n\
+    Exit codes: 0 stopped, 1 failed (a restart recovers), 78 wrong configuration.")]
+pub(super) struct Arguments {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", env = "HIKYAKU_CONFIG", default_value = "config/hikyaku.toml")]
+    config: PathBuf,
+    /// On this machine only, with nothing prepared: certificates under certs/, data under data/; no FILE is read
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Arguments {
+    pub(super) fn execute(self) -> ExitCode {
+        let config = if self.dev {
+            dev::prepare().map_err(|error| error.to_string())
+        } else {
+            Config::load(&self.config).map_err(|errors| errors.to_string())
+        };
+        let config = match config {
+            Ok(config) => config,
+            Err(errors) => {
+                complain(errors);
+                return ExitCode::from(exit_code::CONFIGURATION);
+            }
+        };
+        if let Err(error) = logging::init(&config.log) {
+            return fail(&error);
+        }
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&error),
+        };
+        let code = runtime.block_on(serve(config, self.dev));
+        // An output whose disk does not answer was given up on; the process must end all the same.
+        runtime.shutdown_background();
+        code
+    }
+}
+
+async fn serve(config: Config, is_dev: bool) -> ExitCode {
+    let signals = match Signals::register() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error),
+    };
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            let is_configuration =
+                matches!(error, StartError::Input(crate::input::forward::BindError::Tls { .. }));
+            return if is_configuration {
+                ExitCode::from(exit_code::CONFIGURATION)
+            } else {
+                ExitCode::FAILURE
+            };
+        }
+    };
+    if is_dev {
+        dev::say_what_to_type_next(server.addresses());
+    }
+    let shutdown = CancellationToken::new();
+    let signals = tokio::spawn(signals.obey(server.flush_requests(), shutdown.clone()));
+    let served = server.serve(shutdown).await;
+    signals.abort();
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn fail(error: &dyn Display) -> ExitCode {
+    complain(format_args!("cannot start: {error}"));
+    ExitCode::FAILURE
+}

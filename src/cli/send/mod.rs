@@ -1,0 +1,195 @@
+//! `hikyaku send`: events from standard input, or made up as load, to a server.
+
+mod chunks;
+mod json;
+mod load;
+mod report;
+mod source;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+
+use crate::client::connection::{Endpoint, EndpointTls};
+use crate::client::delivery::{ChunkQueue, DeliveryError, DeliveryLimits, deliver};
+use crate::tls::client::{ClientIdentity, client_config};
+use chunks::ChunkBuilder;
+use load::LoadEvents;
+use report::Report;
+use source::{Source, SourceError};
+
+/// Certificates that `hikyaku certs` and `run --dev` make are found without naming them.
+const DEFAULT_CERTS: &str = "certs";
+
+/// Chunks that wait for a free connection.
+const QUEUE_LENGTH: usize = 16;
+
+/// Send events to a forward server and wait until it has acknowledged them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    echo '{\"customer_name\":\"acme\",\"fqdn\":\"www.example.com\"}' | hikyaku send nginx.access\n  \
+    hikyaku send nginx.access --count 1000000 --connections 4      a million made-up events\n  \
+    hikyaku send app.log --server 127.0.0.1:24224 --plain < app.jsonl\n\n\
+    Exit codes: 0 all acknowledged, 1 something was not sent or not acknowledged, 2 wrong arguments.")]
+pub(super) struct Arguments {
+    /// The tag of the events, as nginx.access
+    tag: String,
+    /// Where the server listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8888")]
+    server: String,
+    /// Plain TCP, without TLS
+    #[arg(long)]
+    plain: bool,
+    /// PEM with the authority of the server's certificate [default: certs/ca.crt]
+    #[arg(long, value_name = "FILE", conflicts_with = "plain")]
+    ca: Option<PathBuf>,
+    /// PEM with the client certificate [default: certs/client.crt]
+    #[arg(long, value_name = "FILE", conflicts_with = "plain", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM with the client's key [default: certs/client.key]
+    #[arg(long, value_name = "FILE", conflicts_with = "plain", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The name in the server's certificate [default: the host of --server]
+    #[arg(long, value_name = "NAME", conflicts_with = "plain")]
+    server_name: Option<String>,
+    /// Do not ask for acknowledgements: faster to say done, and nobody knows what arrived
+    #[arg(long)]
+    no_ack: bool,
+    /// Compress messages with gzip
+    #[arg(long)]
+    gzip: bool,
+    /// Events in one message at most
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    chunk_events: u64,
+    /// Messages of one connection that may wait for their acknowledgement
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    window: u16,
+    /// Seconds to go on trying without any acknowledgement
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Make up this many events instead of reading them
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Made-up events a second, over all connections [default: as fast as they are acknowledged]
+    #[arg(long, value_name = "N", requires = "count", value_parser = clap::value_parser!(u64).range(1..))]
+    rate: Option<u64>,
+    /// Connections at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// Customers that made-up events are spread over, each with a host of its own
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "count", value_parser = clap::value_parser!(u64).range(1..))]
+    customers: u64,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// Sending can't begin, or did not end well.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error(transparent)]
+    Tls(#[from] crate::tls::pem::TlsError),
+    #[error("{0:?} is no name that a server certificate could carry: give one with --server-name")]
+    ServerName(String),
+    #[error("{} is not there. Make certificates with `hikyaku certs`, name them with --ca, --cert and --key, or use --plain", .0.display())]
+    NoCertificates(PathBuf),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    #[error("cannot start: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+impl Arguments {
+    pub(super) fn execute(self) -> ExitCode {
+        let report = Arc::new(Report::new(self.count));
+        let sent = self.run(&report);
+        let complete = sent.is_ok() && report.refused_lines() == 0;
+        report.finish(self.json, complete);
+        match sent {
+            Ok(()) if complete => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::FAILURE,
+            Err(error) => {
+                super::complain(error);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn run(&self, report: &Arc<Report>) -> Result<(), SendError> {
+        let endpoint = self.endpoint()?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(self.send(endpoint, report))
+    }
+
+    async fn send(&self, endpoint: Endpoint, report: &Arc<Report>) -> Result<(), SendError> {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let queue: ChunkQueue = Arc::new(Mutex::new(receiver));
+        let limits =
+            DeliveryLimits { window: usize::from(self.window), patience: Duration::from_secs(self.timeout) };
+        let mut connections = tokio::task::JoinSet::new();
+        for _ in 0..self.connections {
+            let (endpoint, queue, report) = (endpoint.clone(), Arc::clone(&queue), Arc::clone(report));
+            connections.spawn(async move {
+                deliver(&endpoint, &queue, limits, |progress| report.note(progress)).await
+            });
+        }
+        // The connections alone hold the queue, so that reading ends when the last of them has given up.
+        drop(queue);
+
+        let chunks = ChunkBuilder::new(&self.tag, self.chunk_events, !self.no_ack, self.gzip);
+        let source = match self.count {
+            Some(count) => {
+                let events =
+                    LoadEvents { customers: self.customers, run: format!("{:08x}", std::process::id()) };
+                Source::Load { events, count, rate: self.rate }
+            }
+            None => {
+                if io::stdin().is_terminal() {
+                    report.hint("reading JSON lines from standard input; end with Ctrl-D");
+                }
+                Source::Lines
+            }
+        };
+        let source = source.feed(chunks, sender, Arc::clone(report));
+        let (fed, delivered) = tokio::join!(source, async {
+            let mut result = Ok(());
+            while let Some(joined) = connections.join_next().await {
+                let delivered = joined.map_err(io::Error::other)?;
+                if result.is_ok() {
+                    result = delivered.map_err(SendError::from);
+                }
+            }
+            result
+        });
+        delivered.and(fed.map_err(SendError::from))
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, SendError> {
+        let address = self.server.clone();
+        if self.plain {
+            return Ok(Endpoint { address, tls: None });
+        }
+        let certs = Path::new(DEFAULT_CERTS);
+        let ca = self.ca.clone().unwrap_or_else(|| certs.join("ca.crt"));
+        if self.ca.is_none() && !ca.exists() {
+            return Err(SendError::NoCertificates(ca));
+        }
+        let cert = self.cert.clone().unwrap_or_else(|| certs.join("client.crt"));
+        let key = self.key.clone().unwrap_or_else(|| certs.join("client.key"));
+        let identity =
+            (self.cert.is_some() || cert.exists()).then_some(ClientIdentity { cert: &cert, key: &key });
+        let config = client_config(&ca, identity)?;
+        let host = self.server.rsplit_once(':').map_or(self.server.as_str(), |(host, _)| host);
+        let name = self.server_name.as_deref().unwrap_or(host.trim_matches(['[', ']'])).to_owned();
+        let server_name = name.clone().try_into().map_err(|_| SendError::ServerName(name))?;
+        Ok(Endpoint { address, tls: Some(EndpointTls { config, server_name }) })
+    }
+}

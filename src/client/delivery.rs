@@ -1,0 +1,237 @@
+//! Sending chunks until they are acknowledged.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::connection::{Endpoint, Stream};
+use crate::wire::client::{AckError, AckReader};
+
+/// First wait before a new connection; doubled up to [`MAX_RECONNECT_WAIT`].
+const MIN_RECONNECT_WAIT: Duration = Duration::from_millis(50);
+const MAX_RECONNECT_WAIT: Duration = Duration::from_secs(2);
+
+/// How much is read of a server's answers at once.
+const ANSWER_BUFFER: usize = 4096;
+
+/// A message that is ready to be sent.
+#[derive(Debug, Clone)]
+pub struct OutgoingChunk {
+    /// The whole message.
+    pub message: Bytes,
+    /// Its `chunk` option; `None` where no acknowledgement is asked for.
+    pub id: Option<Bytes>,
+    /// How many events it holds.
+    pub events: u64,
+}
+
+/// The chunks to send, shared by several connections.
+pub type ChunkQueue = Arc<Mutex<mpsc::Receiver<OutgoingChunk>>>;
+
+/// How a connection behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryLimits {
+    /// Chunks that may be unacknowledged at one time.
+    pub window: usize,
+    /// How long to go on without a single acknowledgement (or, without acknowledgements, a single write).
+    pub patience: Duration,
+}
+
+/// What happened to a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It was acknowledged, this long after it was first sent. Without acknowledgements: it was written.
+    Delivered { events: u64, after: Duration },
+    /// It goes out once more, after a lost connection.
+    SentAgain { events: u64 },
+    /// A connection was lost, or never came about.
+    Disconnected,
+}
+
+/// Why chunks are left over.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error("{address} did not answer for {} s; last: {last}. {unacknowledged} events are not acknowledged", patience.as_secs())]
+    GaveUp { address: String, patience: Duration, last: io::Error, unacknowledged: u64 },
+    #[error("{address}: {source}")]
+    Answer { address: String, source: AckError },
+}
+
+/// Sends chunks over one connection at a time until the queue is closed and everything is acknowledged.
+pub async fn deliver(
+    endpoint: &Endpoint,
+    queue: &ChunkQueue,
+    limits: DeliveryLimits,
+    report: impl Fn(Progress),
+) -> Result<(), DeliveryError> {
+    let mut delivery = Delivery {
+        endpoint,
+        queue,
+        limits,
+        report,
+        unacknowledged: VecDeque::new(),
+        last_progress: Instant::now(),
+    };
+    let mut wait = MIN_RECONNECT_WAIT;
+    loop {
+        let before = delivery.last_progress;
+        let lost = match delivery.session().await {
+            Ok(()) => return Ok(()),
+            Err(Interruption::Answer(source)) => {
+                return Err(DeliveryError::Answer { address: endpoint.address.clone(), source });
+            }
+            Err(Interruption::Lost(error)) => error,
+        };
+        (delivery.report)(Progress::Disconnected);
+        if delivery.last_progress > before {
+            wait = MIN_RECONNECT_WAIT;
+        }
+        if delivery.deadline() <= Instant::now() {
+            return Err(DeliveryError::GaveUp {
+                address: endpoint.address.clone(),
+                patience: limits.patience,
+                last: lost,
+                unacknowledged: delivery.unacknowledged.iter().map(|sent| sent.chunk.events).sum(),
+            });
+        }
+        sleep_until((Instant::now() + wait).min(delivery.deadline())).await;
+        wait = (wait * 2).min(MAX_RECONNECT_WAIT);
+    }
+}
+
+struct Delivery<'a, R> {
+    endpoint: &'a Endpoint,
+    queue: &'a ChunkQueue,
+    limits: DeliveryLimits,
+    report: R,
+    /// In the order in which they were sent.
+    unacknowledged: VecDeque<SentChunk>,
+    last_progress: Instant,
+}
+
+struct SentChunk {
+    chunk: OutgoingChunk,
+    first_sent: Instant,
+}
+
+enum Interruption {
+    /// The connection is gone; another may do better.
+    Lost(io::Error),
+    /// The server speaks something else; another connection would not change that.
+    Answer(AckError),
+}
+
+impl From<io::Error> for Interruption {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl<R: Fn(Progress)> Delivery<'_, R> {
+    /// One connection, from the handshake to its end. `Ok`: all is delivered.
+    async fn session(&mut self) -> Result<(), Interruption> {
+        let deadline = self.deadline();
+        let mut stream = within(deadline, self.endpoint.connect()).await?;
+        for sent in &self.unacknowledged {
+            within(deadline, stream.write_all(&sent.chunk.message)).await?;
+            (self.report)(Progress::SentAgain { events: sent.chunk.events });
+        }
+        within(deadline, stream.flush()).await?;
+
+        let mut acks = AckReader::default();
+        let mut queue_is_open = true;
+        loop {
+            if !queue_is_open && self.unacknowledged.is_empty() {
+                return self.say_goodbye(stream).await;
+            }
+            let deadline = self.deadline();
+            let may_send = queue_is_open && self.unacknowledged.len() < self.limits.window;
+            let waiting = !self.unacknowledged.is_empty();
+            acks.buffer().reserve(ANSWER_BUFFER);
+            tokio::select! {
+                read = stream.read_buf(acks.buffer()) => {
+                    if read? == 0 {
+                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection").into());
+                    }
+                    while let Some(id) = acks.next_ack().map_err(Interruption::Answer)? {
+                        self.acknowledged(&id);
+                    }
+                }
+                chunk = next_chunk(self.queue), if may_send => match chunk {
+                    Some(chunk) => self.send(&mut stream, chunk).await?,
+                    None => queue_is_open = false,
+                },
+                () = sleep_until(deadline), if waiting => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "no acknowledgement came").into());
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, stream: &mut Stream, chunk: OutgoingChunk) -> Result<(), Interruption> {
+        let sent = SentChunk { chunk, first_sent: Instant::now() };
+        if self.unacknowledged.is_empty() {
+            // Waiting for something to send was no lack of progress.
+            self.last_progress = sent.first_sent;
+        }
+        let deadline = self.deadline();
+        let message = sent.chunk.message.clone();
+        if sent.chunk.id.is_some() {
+            // Noted before it is written: half a message on a lost connection is to be sent again, too.
+            self.unacknowledged.push_back(sent);
+            within(deadline, stream.write_all(&message)).await?;
+            within(deadline, stream.flush()).await?;
+        } else {
+            within(deadline, stream.write_all(&message)).await?;
+            within(deadline, stream.flush()).await?;
+            self.delivered(&sent);
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, id: &Bytes) {
+        let index = self.unacknowledged.iter().position(|sent| sent.chunk.id.as_ref() == Some(id));
+        // An ack for nothing that is waiting: the second answer to a chunk that was sent twice.
+        if let Some(sent) = index.and_then(|index| self.unacknowledged.remove(index)) {
+            self.delivered(&sent);
+        }
+    }
+
+    fn delivered(&mut self, sent: &SentChunk) {
+        self.last_progress = Instant::now();
+        (self.report)(Progress::Delivered { events: sent.chunk.events, after: sent.first_sent.elapsed() });
+    }
+
+    /// Closes in order, and waits for the server to do the same: without acknowledgements this is all that says that
+    /// it has read everything.
+    async fn say_goodbye(&self, mut stream: Stream) -> Result<(), Interruption> {
+        let deadline = self.deadline();
+        within(deadline, stream.shutdown()).await?;
+        let mut rest = [0; 64];
+        // However the server ends it, there is nothing left to lose.
+        while let Ok(count) = within(deadline, stream.read(&mut rest)).await
+            && count > 0
+        {}
+        Ok(())
+    }
+
+    fn deadline(&self) -> Instant {
+        self.last_progress + self.limits.patience
+    }
+}
+
+async fn next_chunk(queue: &ChunkQueue) -> Option<OutgoingChunk> {
+    queue.lock().await.recv().await
+}
+
+async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout_at(deadline, work)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the server took too long")))
+}

@@ -1,0 +1,52 @@
+//! What the operator's endpoints are told about this server.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::admin::{self, AdminState, ProcessInfo, Readiness};
+use crate::config::Config;
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::tls::expiry::days_left;
+
+/// The state behind the endpoints, with what has to be computed when somebody asks.
+pub(super) fn admin_state(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> AdminState {
+    AdminState {
+        readiness: Readiness::starting(),
+        metrics: Arc::clone(metrics),
+        refresh: refresh(config, metrics, journal),
+        plugins: Box::new(admin::plugins(config, metrics)),
+        process: ProcessInfo::new(config.path.as_deref(), &config.server.data_dir),
+    }
+}
+
+/// Why the journal takes nothing, for `/ready`.
+pub(super) fn reasons(journal: &Journal) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
+    let status = journal.status();
+    move || status.borrow().refusal().into_iter().collect()
+}
+
+/// Certificates are read anew, so that the days left are those of the files as they are.
+fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dyn Fn() + Send + Sync> {
+    let mut certificates: Vec<PathBuf> = Vec::new();
+    for tls in config.inputs.iter().filter_map(|input| input.tls.as_ref()) {
+        certificates.push(tls.cert.clone());
+        certificates.extend(tls.client_ca.clone());
+    }
+    certificates.sort();
+    certificates.dedup();
+    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
+    Box::new(move || {
+        metrics.journal.bytes.set(i64::try_from(journal.bytes_on_disk()).unwrap_or(i64::MAX));
+        for path in &certificates {
+            let file = path.display().to_string();
+            match days_left(path) {
+                Ok(days) => metrics.certificate_days_left(&file).set(days),
+                // The sample stays as it was; whoever renews a certificate is about to put the file back.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read a certificate to tell the days that it has left")
+                }
+            }
+        }
+    })
+}

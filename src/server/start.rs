@@ -1,0 +1,139 @@
+//! Building and starting a server.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::monitor;
+use super::{Addresses, RunningOutput, Server};
+use crate::admin::{self, Listeners};
+use crate::config::{Config, OutputConfig};
+use crate::input::forward::{BindError, ForwardInput};
+use crate::journal::{CursorError, Journal, OpenError};
+use crate::metrics::Metrics;
+use crate::output::file::{DEAD_LETTERS, RecoverError, open_dead_letters, open_output, recover_all};
+use crate::output::{Controls, Output};
+use crate::pipeline::Pipeline;
+
+/// Different tags and senders that are counted each on its own, where `[metrics]` is switched off.
+const DEFAULT_MAX_LABEL_VALUES: usize = 1_000;
+
+/// A server can't start. The operator must act; nothing listens.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    #[error(transparent)]
+    Input(#[from] BindError),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Listen(Vec<admin::BindError>),
+    #[error(transparent)]
+    Admin(#[from] admin::AdminError),
+}
+
+pub(super) async fn start(config: Config) -> Result<Server, StartError> {
+    let config = Arc::new(config);
+    let data_dir = &config.server.data_dir;
+    let max_label_values =
+        config.metrics.as_ref().map_or(DEFAULT_MAX_LABEL_VALUES, |metrics| metrics.max_label_values);
+    let metrics = Metrics::new(&config.server.name, max_label_values);
+
+    let journal = Journal::open(data_dir, &config.journal, metrics.journal.clone())?;
+    // Under the journal's lock, and before any output or operator sees a file.
+    recover_all(data_dir, &config.outputs, &metrics)?;
+    warn_of_cursors_without_an_output(&journal, &config.outputs)?;
+    let pipeline = Pipeline::new(&config.filters, &config.outputs, &config.server.name);
+    let max_size = config.journal.max_size;
+    let mut outputs: Vec<Box<dyn Output>> =
+        vec![Box::new(open_dead_letters(data_dir, &journal, max_size, &metrics)?)];
+    for output in &config.outputs {
+        outputs.push(Box::new(open_output(output, data_dir, &journal, max_size, &pipeline, &metrics)?));
+    }
+
+    let listeners = Listeners::bind(&config).map_err(StartError::Listen)?;
+    let mut inputs = Vec::new();
+    for input in &config.inputs {
+        inputs.push(ForwardInput::bind(input)?);
+    }
+    let addresses = Addresses {
+        inputs: inputs
+            .iter()
+            .zip(&config.inputs)
+            .map(|(input, config)| (config.id.clone(), input.local_addr()))
+            .collect(),
+        health: address_of(listeners.health.as_ref()),
+        monitor_agent: address_of(listeners.monitor_agent.as_ref()),
+        metrics: address_of(listeners.metrics.as_ref()),
+    };
+
+    let (stop_inputs, stop_outputs, stop_admin) =
+        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let flush_requests = watch::Sender::new(0);
+    let state = monitor::admin_state(&config, &metrics, &journal);
+    let readiness = state.readiness.clone();
+    let admin = admin::spawn(listeners, state, stop_admin.clone())?;
+    for (section, address) in addresses.admin() {
+        tracing::info!(section, %address, "listening");
+    }
+
+    let controls = Controls {
+        runtime: Handle::current(),
+        flush_requests: flush_requests.subscribe(),
+        stop: stop_outputs.clone(),
+        stop_patience: config.server.shutdown_timeout,
+    };
+    // Outputs block on files and compress, so each has a thread.
+    let outputs = outputs
+        .into_iter()
+        .map(|output| {
+            let (id, controls) = (output.id().to_owned(), controls.clone());
+            RunningOutput { id, task: tokio::task::spawn_blocking(move || output.run(controls)) }
+        })
+        .collect();
+    let inputs = inputs
+        .into_iter()
+        .zip(&config.inputs)
+        .map(|(input, config)| {
+            tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), stop_inputs.clone()))
+        })
+        .collect();
+    readiness.started(monitor::reasons(&journal));
+    Ok(Server {
+        config,
+        addresses,
+        metrics,
+        journal,
+        readiness,
+        inputs,
+        outputs,
+        admin,
+        flush_requests,
+        stop_inputs,
+        stop_outputs,
+        stop_admin,
+    })
+}
+
+fn address_of(listener: Option<&TcpListener>) -> Option<SocketAddr> {
+    listener.and_then(|listener| listener.local_addr().ok())
+}
+
+fn warn_of_cursors_without_an_output(journal: &Journal, outputs: &[OutputConfig]) -> Result<(), CursorError> {
+    for id in journal.cursor_ids()? {
+        if id != DEAD_LETTERS && outputs.iter().all(|output| output.id != id) {
+            tracing::warn!(
+                output = id,
+                "an output that the configuration no longer has still holds its backlog in the journal. If it is gone \
+                 for good, stop the server and run: hikyaku journal forget {id}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+use std::collections::HashMap;
+use std::process::Stdio;
+
+use crate::support::{Scene, get, sum_of};
+
+/// Enough for a kill every few chunks; the campaign with many more is run by hand.
+const EVENTS: u64 = 60_000;
+const KILLS: usize = 20;
+
+#[test]
+fn killed_again_and_again_under_load_every_event_is_in_the_archive_exactly_once() {
+    let scene = Scene::new();
+    let mut server = scene.start();
+    // The sender and the next servers must find the same ports again.
+    let (port, metrics_port) = (server.port("edge"), server.port("metrics"));
+    scene.write_config(port, metrics_port);
+
+    let mut sender = scene
+        .send(port)
+        .args(["nginx.access", "--connections", "3", "--chunk-events", "50", "--timeout", "60", "--json"])
+        .args(["--customers", "5", "--rate", "15000", "--count", &EVENTS.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+
+    let mut kills = 0;
+    while kills < KILLS {
+        // In the middle of the work: a different number of chunks after each start.
+        let chunks = 10.0 + (kills * 7 % 23) as f64;
+        let reached = || {
+            get(metrics_port, "/metrics")
+                .is_some_and(|(_, text)| sum_of(&text, "hikyaku_journal_chunks_total") >= chunks)
+        };
+        while !reached() && sender.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        if sender.try_wait().unwrap().is_some() {
+            break;
+        }
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        kills += 1;
+        server = scene.start();
+    }
+    let sent = sender.wait_with_output().unwrap();
+    assert!(sent.status.success(), "the sender got every acknowledgement");
+    let report: serde_json::Value = serde_json::from_slice(&sent.stdout).unwrap();
+    assert_eq!(report["delivered_events"], EVENTS);
+    assert!(kills >= KILLS / 2, "only {kills} kills: the load was over too soon to show anything");
+    assert!(report["sent_again_events"].as_u64().unwrap() > 0, "no kill met a chunk in flight");
+    assert!(server.stop().success());
+
+    let mut seen: HashMap<u64, u32> = HashMap::new();
+    for event in scene.lines("archive") {
+        *seen.entry(event["number"].as_u64().unwrap()).or_default() += 1;
+    }
+    let missing = (0..EVENTS).filter(|number| !seen.contains_key(number)).count();
+    let doubled = seen.values().filter(|count| **count > 1).count();
+    assert_eq!((missing, doubled), (0, 0), "after {kills} kills");
+    assert_eq!(seen.len() as u64, EVENTS);
+}
