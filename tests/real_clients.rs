@@ -1,5 +1,7 @@
 //! Clients that others wrote, sending to a real server. `./test.sh` installs them and runs these tests.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "server/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the server")]
 mod support;

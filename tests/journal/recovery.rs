@@ -75,7 +75,8 @@ async fn two_in_one_commit() -> (Bench, StoredChunk, StoredChunk) {
         let journal = bench.open();
         let first = journal.append(chunk(b"torn....")).await.unwrap();
         let second = journal.append(chunk(b"stale...")).await.unwrap();
-        (first.await.unwrap(), second.await.unwrap());
+        first.await.unwrap();
+        second.await.unwrap();
         let mut reader = journal.reader(start());
         let chunks = (reader.try_next().unwrap().unwrap(), reader.try_next().unwrap().unwrap());
         journal.close().await;
