@@ -59,9 +59,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let text =
             read_file(path).map_err(|source| ConfigErrors::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text, Some(path.to_owned()), &|name| {
-            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-        })
+        Self::parse(&text, Some(path.to_owned()), &environment)
     }
 
     /// Reads the text of a file that is called `path`, with `${NAME}` from `environment`.
@@ -84,8 +82,13 @@ impl Config {
     /// # Errors
     /// None in a released version: a test reads it.
     pub fn development() -> Result<Self, ConfigErrors> {
-        Self::parse(DEVELOPMENT, None, &|_| None)
+        Self::parse(DEVELOPMENT, None, &environment)
     }
+}
+
+/// A variable of this process.
+fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The name of this machine.
