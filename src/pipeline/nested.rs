@@ -11,9 +11,9 @@ pub(super) fn descend<'a>(value: &'a [u8], keys: &[String]) -> Option<&'a [u8]> 
 
 fn lookup<'a>(value: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let mut found = None;
-    for (name, value) in MapEntries::of(value)? {
-        if name.as_bytes() == Some(key) {
-            found = Some(value.value);
+    for entry in MapEntries::of(value)? {
+        if entry.name == Some(key) {
+            found = Some(entry.value);
         }
     }
     found
@@ -27,10 +27,14 @@ pub(super) struct MapEntries<'a> {
     remaining: u32,
 }
 
-/// One pair of a map, each side encoded.
+/// One pair of a map.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MapEntry<'a> {
+    /// The encoded key.
     pub(super) key: &'a [u8],
+    /// The key's bytes, if it is text.
+    pub(super) name: Option<&'a [u8]>,
+    /// The encoded value.
     pub(super) value: &'a [u8],
 }
 
@@ -61,19 +65,26 @@ impl<'a> MapEntries<'a> {
 }
 
 impl<'a> Iterator for MapEntries<'a> {
-    /// The key, read, and the pair. Ends where the bytes are no msgpack.
-    type Item = (Token<'a>, MapEntry<'a>);
+    /// Ends where the bytes are no msgpack.
+    type Item = MapEntry<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.remaining = self.remaining.checked_sub(1)?;
         let start = self.at;
-        let key = read(self.bytes, &mut self.at).ok()?;
-        let middle = match key {
-            Token::Array(_) | Token::Map(_) => skip(self.bytes, start).ok()?,
-            _ => self.at,
-        };
+        let middle = skip(self.bytes, start).ok()?;
         self.at = skip(self.bytes, middle).ok()?;
-        Some((key, MapEntry { key: &self.bytes[start..middle], value: &self.bytes[middle..self.at] }))
+        let key = &self.bytes[start..middle];
+        Some(MapEntry { key, name: as_text(key), value: &self.bytes[middle..self.at] })
+    }
+}
+
+/// The bytes of a whole encoded `str` or `bin`.
+#[inline]
+pub(super) fn as_text(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [0xa0..=0xbf, text @ ..] | [0xd9, _, text @ ..] => Some(text),
+        value => read(value, &mut 0).ok()?.as_bytes(),
     }
 }
 
@@ -100,10 +111,10 @@ pub(super) fn set(out: &mut Vec<u8>, old: Option<&[u8]>, keys: &[String], value:
     };
     let key = key.as_bytes();
     let entries = || old.and_then(MapEntries::of).into_iter().flatten();
-    let last = entries().enumerate().filter(|(_, (name, _))| name.as_bytes() == Some(key)).last();
+    let last = entries().enumerate().filter(|(_, entry)| entry.name == Some(key)).last();
     let count = entries().count();
     write_map(out, (count + usize::from(last.is_none())) as u32);
-    for (at, (_, entry)) in entries().enumerate() {
+    for (at, entry) in entries().enumerate() {
         out.extend_from_slice(entry.key);
         match last {
             Some((last, _)) if at == last => set(out, Some(entry.value), inner, value),
@@ -122,11 +133,11 @@ pub(super) fn remove(out: &mut Vec<u8>, old: &[u8], keys: &[String]) {
         out.extend_from_slice(old);
         return;
     };
-    let goes = |name: &Token<'_>| inner.is_empty() && name.as_bytes() == Some(key.as_bytes());
-    write_map(out, entries.clone().filter(|(name, _)| !goes(name)).count() as u32);
-    for (name, entry) in entries.filter(|(name, _)| !goes(name)) {
+    let goes = |entry: &MapEntry<'_>| inner.is_empty() && entry.name == Some(key.as_bytes());
+    write_map(out, entries.clone().filter(|entry| !goes(entry)).count() as u32);
+    for entry in entries.filter(|entry| !goes(entry)) {
         out.extend_from_slice(entry.key);
-        match name.as_bytes() == Some(key.as_bytes()) {
+        match entry.name == Some(key.as_bytes()) {
             true => remove(out, entry.value, inner),
             false => out.extend_from_slice(entry.value),
         }

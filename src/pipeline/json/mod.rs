@@ -15,6 +15,7 @@ mod string;
 use string::write_hex;
 pub use string::write_string;
 
+use super::nested::as_text;
 use super::timestamp::{Fraction, write_timestamp};
 use crate::event_time::EventTime;
 use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip};
@@ -22,6 +23,9 @@ use crate::wire::time::read_time;
 
 /// Appends the JSON text of one encoded value.
 pub fn write_value(out: &mut Vec<u8>, value: &[u8]) {
+    if let Some(text) = as_text(value) {
+        return write_string(out, text);
+    }
     let mut at = 0;
     match read(value, &mut at) {
         Ok(Token::Array(_) | Token::Map(_)) => write_container(out, value),

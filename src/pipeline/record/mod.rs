@@ -61,8 +61,8 @@ impl RecordBuffer {
         if let Some(mut entries) = MapEntries::of(record) {
             let mut seen = SeenKeys::default();
             while self.fields.len() < MAX_FIELDS {
-                let Some((key, entry)) = entries.next() else { break };
-                self.add(record, key, entry, entries.offset(), &mut seen);
+                let Some(entry) = entries.next() else { break };
+                self.add(record, entry, entries.offset(), &mut seen);
             }
             self.rest = entries.offset()..record.len();
             self.rest_count = entries.remaining();
@@ -70,22 +70,14 @@ impl RecordBuffer {
         RecordEditor::new(record, self)
     }
 
-    fn add<'a>(
-        &mut self,
-        record: &'a [u8],
-        key: Token<'a>,
-        entry: MapEntry<'a>,
-        end: usize,
-        seen: &mut SeenKeys<'a>,
-    ) {
+    fn add<'a>(&mut self, record: &'a [u8], entry: MapEntry<'a>, end: usize, seen: &mut SeenKeys<'a>) {
         let value = Span { start: end - entry.value.len(), end, in_arena: false };
         let start = value.start - entry.key.len();
-        let name = key.as_bytes();
-        if let Some(first) = name.and_then(|name| seen.insert(name, &self.fields, record)) {
+        if let Some(first) = entry.name.and_then(|name| seen.insert(name, &self.fields, record)) {
             self.fields[first].value = value;
             return;
         }
-        let name_offset = name.map(|name| (entry.key.len() - name.len()) as u8);
+        let name_offset = entry.name.map(|name| (entry.key.len() - name.len()) as u8);
         self.fields.push(Field {
             key: Span { start, end: value.start, in_arena: false },
             name_offset,
@@ -151,11 +143,7 @@ impl<'a> RecordFields<'a> {
             value: fields.bytes(field.value),
         });
         let rest = MapEntries::following(&self.record[self.buffer.rest.clone()], self.buffer.rest_count);
-        listed.chain(rest.map(|(name, entry)| RecordField {
-            key: entry.key,
-            name: name.as_bytes(),
-            value: entry.value,
-        }))
+        listed.chain(rest.map(|MapEntry { key, name, value }| RecordField { key, name, value }))
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
@@ -176,7 +164,10 @@ impl<'a> RecordFields<'a> {
 
 /// Whether an encoded value is nil or empty text.
 pub fn is_blank(value: &[u8]) -> bool {
-    matches!(read(value, &mut 0), Ok(Token::Nil | Token::Str(b"") | Token::Bin(b"")))
+    match value {
+        [0xa0..=0xbf, text @ ..] => text.is_empty(),
+        value => matches!(read(value, &mut 0), Ok(Token::Nil | Token::Str(b"") | Token::Bin(b""))),
+    }
 }
 
 #[cfg(test)]

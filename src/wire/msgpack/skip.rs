@@ -10,15 +10,29 @@ pub const MAX_DEPTH: usize = 128;
 /// # Errors
 ///
 /// As [`read()`], and [`MsgpackError::TooDeep`] past [`MAX_DEPTH`].
-pub fn skip(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
+#[inline]
+pub fn skip(bytes: &[u8], at: usize) -> Result<usize, MsgpackError> {
+    match end_of_common(bytes, at) {
+        Some(end) => Ok(end),
+        None => skip_any(bytes, at),
+    }
+}
+
+fn skip_any(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
     // Values still to come, by depth. A fixed array on the stack: a peer's nesting costs no memory.
     let mut remaining = [0u64; MAX_DEPTH];
     let mut depth = 0;
     loop {
-        let children = match read(bytes, &mut at)? {
-            Token::Array(length) => u64::from(length),
-            Token::Map(length) => u64::from(length) * 2,
-            _ => 0,
+        let children = match end_of_common(bytes, at) {
+            Some(end) => {
+                at = end;
+                0
+            }
+            None => match read(bytes, &mut at)? {
+                Token::Array(length) => u64::from(length),
+                Token::Map(length) => u64::from(length) * 2,
+                _ => 0,
+            },
         };
         if children > 0 {
             *remaining.get_mut(depth).ok_or(MsgpackError::TooDeep)? = children;
@@ -34,6 +48,21 @@ pub fn skip(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
             depth = above;
         }
     }
+}
+
+/// The end of a value of the kinds that nearly all of a log consists of, text and small integers; `None` for any other,
+/// and where it is cut short.
+#[inline]
+fn end_of_common(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    let length = match *rest.first()? {
+        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
+        marker @ 0xa0..=0xbf => 1 + usize::from(marker & 0x1f),
+        0xd9 => 2 + usize::from(*rest.get(1)?),
+        0xda => 3 + usize::from(u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?])),
+        _ => return None,
+    };
+    (length <= rest.len()).then_some(at + length)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>, inject: &Inject) {
     write_array(out, 2);
     write_time(out, event.time);
     write_map(out, inject.count(event.record));
-    for field in inject.fields(event.record) {
+    inject.fields(event.record).for_each(|field| {
         out.extend_from_slice(field.key);
         out.extend_from_slice(field.value);
-    }
+    });
 }
