@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::monitor;
 use super::{Addresses, RunningOutput, Server};
 use crate::admin::{self, Listeners};
-use crate::config::{Config, OutputConfig};
+use crate::config::{Config, OutputConfig, OutputTake};
 use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
@@ -49,6 +49,11 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     // Under the journal's lock, and before any output or operator sees a file.
     recover_all(data_dir, &config.outputs, &metrics)?;
     warn_of_cursors_without_an_output(&journal, &config.outputs)?;
+    if config.outputs.iter().all(|output| !matches!(output.take, OutputTake::Fallback)) {
+        tracing::warn!(
+            "no output has `fallback = true`: events that no output's `match` takes go nowhere. Add one to keep them"
+        );
+    }
     let pipeline = Pipeline::new(&config.filters, &config.outputs, &config.server.name);
     let max_size = config.journal.max_size;
     let mut outputs: Vec<Box<dyn Output>> =

@@ -112,7 +112,8 @@ fn cut_back(disk: &dyn Disk, path: &Path, before: &Stat, undone: &Path) -> io::R
 
 /// A file that was made since: all of it goes aside.
 fn take_away(disk: &dyn Disk, path: &Path, created: &Stat, undone: &Path) -> io::Result<Outcome> {
-    let Some(file) = disk.open(path)? else { return Ok(Outcome::Surprise("removed")) };
+    // Its name may never have reached the disk, or an earlier recovery took it away: either way nothing is left.
+    let Some(file) = disk.open(path)? else { return Ok(Outcome::Nothing) };
     let now = disk.stat_open(&file)?;
     if !now.is_same_file(created) {
         return Ok(Outcome::Surprise("moved"));
