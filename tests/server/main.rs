@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
+mod dead_letters;
 mod dev;
+mod full;
 mod kill;
 mod operator;
 mod refusals;

@@ -233,9 +233,14 @@ impl Server {
 
     /// Asks until a metric is at least so large.
     pub(crate) fn until_metric(&self, name: &str, at_least: f64) {
+        self.until(name, |server| server.metric(name) >= at_least);
+    }
+
+    /// Asks until something is so.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let started = std::time::Instant::now();
-        while self.metric(name) < at_least {
-            assert!(started.elapsed() < PATIENCE, "{name} stays at {}", self.metric(name));
+        while !is_so(self) {
+            assert!(started.elapsed() < PATIENCE, "not in time: {what}");
             std::thread::yield_now();
         }
     }

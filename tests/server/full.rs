@@ -1,0 +1,43 @@
+use std::fs;
+use std::process::Stdio;
+
+use crate::support::Scene;
+
+const EVENTS: u64 = 40_000;
+
+#[test]
+fn a_blocked_archive_fills_the_journal_the_sender_waits_and_all_goes_on_by_itself() {
+    let scene = Scene::new();
+    let config = fs::read_to_string(scene.path("hikyaku.toml")).unwrap();
+    fs::write(scene.path("hikyaku.toml"), config.replace("max_size = \"64MiB\"", "max_size = \"12MiB\""))
+        .unwrap();
+    // A file where the archive's folder must be: every write fails, whoever runs this.
+    fs::write(scene.path("archive"), "in the way").unwrap();
+    let server = scene.start();
+    let sender = scene
+        .send(server.port("edge"))
+        .args(["nginx.access", "--count", &EVENTS.to_string(), "--connections", "2", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+
+    server.until("the journal is full", |server| server.get("health", "/ready").0 == 503);
+    let (_, body) = server.get("health", "/ready");
+    assert!(body.contains("full"), "{body}");
+    // Nothing else waits.
+    assert_eq!(server.get("health", "/health").0, 200);
+    assert_eq!(server.metric("hikyaku_journal_accepting"), 0.0);
+    assert!(server.metric("hikyaku_journal_bytes") <= 12.0 * 1024.0 * 1024.0);
+    server.until_metric("fluentd_output_status_retry_count", 1.0);
+    let plugins = server.get("monitor_agent", "/api/plugins.json").1;
+    assert!(plugins.contains("\"plugin_id\":\"archive\""), "{plugins}");
+
+    fs::remove_file(scene.path("archive")).unwrap();
+    assert!(sender.wait_with_output().unwrap().status.success());
+    assert_eq!(server.get("health", "/ready").0, 200);
+    assert!(server.stop().success());
+    let mut numbers: Vec<u64> =
+        scene.lines("archive").iter().map(|event| event["number"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert!(numbers.iter().copied().eq(0..EVENTS), "{} events", numbers.len());
+}
