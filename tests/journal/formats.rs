@@ -1,6 +1,6 @@
 use std::fs;
 
-use hikyaku::journal::OpenError;
+use hikyaku::journal::{CursorFolder, OpenError, Position, SavedCursor};
 
 use crate::{Bench, append, chunk, contents, start};
 
@@ -23,6 +23,20 @@ async fn a_journal_of_format_1_reads() {
     journal.close().await;
 }
 
+#[test]
+fn a_cursor_of_format_1_reads() {
+    let data_dir = tempfile::tempdir().unwrap();
+    fs::create_dir(data_dir.path().join("cursors")).unwrap();
+    fs::copy(format!("{FORMAT_1}/archive.cursor"), data_dir.path().join("cursors/archive.cursor")).unwrap();
+    let cursor = CursorFolder::new(data_dir.path()).load("archive").unwrap().unwrap();
+    assert_eq!(cursor, cursor_of_the_fixture());
+}
+
+fn cursor_of_the_fixture() -> SavedCursor {
+    let position = Position { segment: 2, offset: 10_200 };
+    SavedCursor { journal: *b"0123456789abcdef", position, entry: 3, generation: 42 }
+}
+
 /// Writes the fixture of the present format anew; run by hand after a change of the format's version.
 #[tokio::test]
 #[ignore = "writes tests/fixtures"]
@@ -34,6 +48,9 @@ async fn write_the_fixture() {
     }
     journal.close().await;
     fs::create_dir_all(FORMAT_1).unwrap();
+    let cursors = CursorFolder::new(bench.path());
+    cursors.save("archive", &cursor_of_the_fixture()).unwrap();
+    fs::copy(bench.path().join("cursors/archive.cursor"), format!("{FORMAT_1}/archive.cursor")).unwrap();
     for number in 1..=2 {
         let name = bench.segment(number);
         fs::copy(&name, format!("{FORMAT_1}/{}", name.file_name().unwrap().to_str().unwrap())).unwrap();

@@ -248,6 +248,23 @@ mod tests {
         assert_eq!(most, 3);
     }
 
+    /// A log that format 1 wrote, kept so that every later version must read it.
+    #[test]
+    fn a_log_of_format_1_reads() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/undo/format-1/undo-7"));
+        assert_eq!(read_undo_log(path, 7).unwrap(), records());
+    }
+
+    /// Writes the fixture of the present format anew; run by hand after a change of the format's version.
+    #[test]
+    #[ignore = "writes tests/fixtures"]
+    fn write_the_fixture() {
+        let (_directory, path) = written();
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/undo/format-1"));
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::copy(path, folder.join("undo-7")).unwrap();
+    }
+
     #[test]
     fn records_of_another_generation_do_not_pass() {
         let (_directory, path) = written();
