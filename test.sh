@@ -49,9 +49,10 @@ cp tests/clients/package.json tests/clients/package-lock.json "$clients/"
 npm ci --prefix "$clients" --silent --no-audit --no-fund
 python_packages clients/python --requirement tests/clients/requirements.txt
 
-step "Tests"
+step "Tests and documentation"
 cargo nextest run --locked --no-fail-fast
 cargo test --locked --doc --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "Tests with real clients"
 HIKYAKU_CLIENTS="$PWD/$clients" cargo nextest run --locked --no-fail-fast --run-ignored only -E 'binary(real_clients)'

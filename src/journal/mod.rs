@@ -1,17 +1,17 @@
 //! The journal: a folder of append-only segment files, and the only truth about what was received.
 //!
-//! * [`Journal::append`] hands a chunk to the one thread that writes ([`writer`]). It collects what is waiting, writes
+//! * [`Journal::append`] hands a chunk to the one thread that writes (`writer.rs`). It collects what is waiting, writes
 //!   it, syncs once for all of it, and only then shows it to readers and answers the senders. Chunks that are sent
-//!   again are recognised by sender, tag and id ([`dedup`]).
+//!   again are recognised by sender, tag and id (`dedup.rs`).
 //! * [`Reader`] follows from any position: from memory while it keeps up, from disk where it does not.
 //! * [`OutputCursor`] says how far an output has come. A segment goes once every cursor has passed it; while its chunk
-//!   ids are still needed, its footer is left behind ([`left_behind`]).
-//! * Opening ([`open`]) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
-//!   again, and reads the footers of the others. Damage in the middle is set aside and counted ([`damage`]).
+//!   ids are still needed, its footer is left behind (`left_behind.rs`).
+//! * Opening (`open.rs`) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
+//!   again, and reads the footers of the others. Damage in the middle is set aside and counted (`damage.rs`).
 //! * After a failed sync the journal is finished: it answers nothing more, says so, and a restart recovers. The page
 //!   cache may then show bytes that never reached the disk, and a second sync may well succeed without them.
 //!
-//! The bytes are drawn in [`format`].
+//! The bytes are drawn in [`format`](mod@format).
 
 mod active_segment;
 mod append;

@@ -5,19 +5,19 @@
 //!          (lines)  (archive)          (files)         (archive)
 //! ```
 //!
-//! 1. **Lines.** A chunk's events are filtered, routed and formatted ([`lines`]). Each line goes straight into the
+//! 1. **Lines.** A chunk's events are filtered, routed and formatted (`lines.rs`). Each line goes straight into the
 //!    buffer of its file; the path is rendered once for all events that share it.
 //! 2. **Flush.** Every `flush_interval`, or when `buffer_memory` is reached, all buffers are written: each becomes one
 //!    whole gzip member (or plain text) behind the end of its file. All of them, always: after a flush the files are
 //!    exactly at the position up to which the journal was read.
 //! 3. **Undo records.** Before the first write to a file since the last checkpoint, an undo record is durable: which
 //!    file it is (device, inode) and how long. A file that is not there yet is recorded as absent, made, and recorded
-//!    as made, before the first byte goes into it. See [`undo_log`].
+//!    as made, before the first byte goes into it. See `undo_log.rs`.
 //! 4. **Checkpoint.** Every `checkpoint_interval` the files are synced, and the folders in which names were made; then
 //!    the cursor is replaced, which names a new generation, and the old undo log is void. The journal lets go of what
 //!    lies before the cursor.
 //! 5. **Crash.** At the next start, before anything else, the undo log of the cursor's generation is read
-//!    ([`recovery`]): each file is cut back to what it was at the checkpoint, files that were made since are taken away,
+//!    (`recovery.rs`): each file is cut back to what it was at the checkpoint, files that were made since are taken away,
 //!    and what is cut off is kept in `DATA_DIR/undone/ID/`. The journal then delivers the same events again: no hole, no
 //!    double line, no half member. A crash between two system calls, any two, comes out the same.
 //!
