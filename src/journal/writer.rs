@@ -211,7 +211,9 @@ impl Writer {
         timer.observe_duration();
         self.shared.metrics.syncs.inc();
         let start = Position { segment: self.active.number, offset: written.start };
-        self.shared.publish(start, Bytes::from(written.frames), self.active.state(sealed));
+        // Without the spare capacity: these bytes stay in memory for the readers, and are counted by their length.
+        let frames = Bytes::from(written.frames.into_boxed_slice());
+        self.shared.publish(start, frames, self.active.state(sealed));
         Ok(())
     }
 

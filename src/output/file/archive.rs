@@ -99,12 +99,12 @@ impl Archive {
     /// Lets a line be appended to what is to be written to a file.
     pub(super) fn append(&mut self, slot: Slot, write: impl FnOnce(&mut Vec<u8>)) {
         let bytes = &mut self.buffers[slot.0].bytes;
-        let before = bytes.len();
+        let before = bytes.capacity();
         write(bytes);
-        self.buffered_bytes += bytes.len() - before;
+        self.buffered_bytes += bytes.capacity() - before;
     }
 
-    /// Bytes in memory.
+    /// Bytes of memory that the buffers take.
     pub(super) fn buffered_bytes(&self) -> usize {
         self.buffered_bytes
     }
@@ -231,8 +231,8 @@ impl Archive {
         }
         self.metrics.write_count.inc();
         self.metrics.delivered_bytes.inc_by(content.len() as u64);
-        self.buffered_bytes -= bytes.len();
-        bytes.clear();
+        self.buffered_bytes -= bytes.capacity();
+        *bytes = Vec::new();
         Ok(())
     }
 
