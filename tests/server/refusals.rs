@@ -55,3 +55,35 @@ fn bytes_that_are_no_message_are_refused_and_the_next_sender_is_served() {
     command.stdin(Stdio::piped());
     assert!(run_with_input(command, "{\"n\":1}\n").status.success());
 }
+
+#[test]
+fn a_client_whose_certificate_expired_is_refused_and_named() {
+    let scene = Scene::new();
+    write_expired_client(&scene);
+    let server = scene.start();
+    let expired = [("--ca", "certs/ca.crt"), ("--cert", "expired.crt"), ("--key", "expired.key")];
+    assert!(!send_with(&scene, server.port("edge"), &expired));
+    let line = server.line_with("expired");
+    assert_eq!(line["level"], "WARN");
+    assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    let (_, metrics) = server.get("metrics", "/metrics");
+    let sample = metrics.lines().find(|line| line.contains("reason=\"certificate_expired\"")).unwrap();
+    assert!(sample.starts_with("hikyaku_input_refused_connections_total{"), "{sample}");
+    assert_eq!(server.metric("hikyaku_input_records_total"), 0.0);
+}
+
+/// A certificate from the right authority that was valid in the year 2020.
+fn write_expired_client(scene: &Scene) {
+    let read = |name: &str| std::fs::read_to_string(scene.path(name)).unwrap();
+    let authority_key = rcgen::KeyPair::from_pem(&read("certs/ca.key")).unwrap();
+    let authority = rcgen::Issuer::from_ca_cert_pem(&read("certs/ca.crt"), authority_key).unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "old-engine");
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 12, 31);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    std::fs::write(scene.path("expired.crt"), certificate.pem()).unwrap();
+    std::fs::write(scene.path("expired.key"), key.serialize_pem()).unwrap();
+}
