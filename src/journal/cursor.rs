@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Position;
-use super::durable::{create_folder, replace_file};
+use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
 
 const MAGIC: [u8; 8] = *b"HKYKCURS";
@@ -48,6 +48,9 @@ pub struct SavedCursor {
 pub enum CursorError {
     #[error("cannot {action} the cursor {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// Only recovery can tell which cursor is on disk.
+    #[error("cannot tell whether the cursor {} was saved: {source}. Check the disk and restart", path.display())]
+    Uncertain { path: PathBuf, source: io::Error },
     #[error(
         "the cursor {} is damaged: its output can't tell what it delivered. Restore the file from a backup, or remove \
          it to let the output start anew (see its `start` key), which may deliver twice or leave a gap",
@@ -122,15 +125,28 @@ impl CursorFolder {
         let path = self.path_of(id);
         let bytes = encode(cursor);
         let saved = match replace_file(&path, &bytes) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
                 tracing::warn!(path = %self.path.display(), "the disk is full: using the reserve to save a cursor");
-                std::fs::remove_file(self.path.join(RESERVE)).and_then(|()| replace_file(&path, &bytes))
+                std::fs::remove_file(self.path.join(RESERVE))
+                    .map_err(ReplaceError::Unchanged)
+                    .and_then(|()| replace_file(&path, &bytes))
             }
             saved => saved,
         };
-        saved.map_err(|source| CursorError::Io { action: "save", path, source })?;
+        saved.map_err(|error| match error {
+            ReplaceError::Unchanged(source) => CursorError::Io { action: "save", path, source },
+            ReplaceError::Uncertain(source) => CursorError::Uncertain { path, source },
+        })?;
         self.keep_reserve();
         Ok(())
+    }
+
+    /// Makes the names of the cursors durable, as a crash may have left them: what is read here must still be there
+    /// after the next power cut, before anything is undone or delivered by it.
+    pub fn sync(&self) -> Result<(), CursorError> {
+        std::fs::File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|source| {
+            CursorError::Io { action: "sync the folder of", path: self.path.clone(), source }
+        })
     }
 
     /// Removes the cursor of an output that is no more.

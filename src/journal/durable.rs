@@ -5,17 +5,35 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// Putting a file in place failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplaceError {
+    /// The old content is still there, for certain.
+    #[error(transparent)]
+    Unchanged(io::Error),
+    /// There is the old content or the new, now or after a power cut.
+    #[error(transparent)]
+    Uncertain(io::Error),
+}
+
+impl From<ReplaceError> for io::Error {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::Unchanged(error) | ReplaceError::Uncertain(error) => error,
+        }
+    }
+}
+
 /// Puts `bytes` in the place of a file so that after a crash there is the old content or the new, never a mixture:
 /// written beside it, synced, renamed, and the folder synced.
-pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let temporary = path.with_extension("tmp");
-    let written = write_synced(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(error) = written {
+    if let Err(error) = write_synced(&temporary, bytes) {
         // What is half written must not hold space that others may need; the first error is the one to tell.
         let _ = std::fs::remove_file(&temporary);
-        return Err(error);
+        return Err(ReplaceError::Unchanged(error));
     }
-    sync_folder_of(path)
+    std::fs::rename(&temporary, path).and_then(|()| sync_folder_of(path)).map_err(ReplaceError::Uncertain)
 }
 
 /// Makes a folder and those above it, and their names durable.

@@ -127,7 +127,7 @@ impl SegmentFolder {
 
     /// Puts a whole small file in place, durably.
     pub(super) fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        super::durable::replace_file(path, bytes)
+        Ok(super::durable::replace_file(path, bytes)?)
     }
 
     /// Makes names durable.

@@ -63,10 +63,11 @@ impl Lines for DeadLetterLines {
                 "chunk": chunk.id().map(|id| BASE64_STANDARD.encode(id)),
                 "msgpack": BASE64_STANDARD.encode(bad.bytes),
             });
-            archive.append(slot, |out| {
+            let write = |out: &mut Vec<u8>| {
                 out.extend_from_slice(line.to_string().as_bytes());
                 out.push(b'\n');
-            });
+            };
+            archive.append(slot, write).expect("a slot is good until the next flush");
             self.metrics.dead_letter(bad.reason.label(), 1);
         }
     }

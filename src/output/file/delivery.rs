@@ -1,23 +1,23 @@
 //! The loop of a file output: read, filter, format, flush, checkpoint.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::archive::{Archive, ArchiveOptions, FlushError};
-use super::disk::RealDisk;
+use super::archive::{Archive, ArchiveOptions};
+use super::disk::Disk;
+use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
 use crate::config::StartAt;
+use crate::journal::durable::create_folder;
 use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError, Reader, Status};
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
 
 /// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
 const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
-
-/// A flush that takes longer is counted as slow, as in Fluentd.
-const SLOW_FLUSH: Duration = Duration::from_secs(20);
 
 /// An output that archives events in files.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ enum DeliveryError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Flush(#[from] FlushError),
+    Archive(#[from] ArchiveError),
 }
 
 /// When an output writes and saves, and within which limits.
@@ -72,9 +72,15 @@ impl FileOutput {
         metrics: OutputMetrics,
     ) -> Result<Self, CursorError> {
         let cursor = journal.attach(&options.id, options.start)?;
+        let undo_folder = data_dir.join("outputs").join(&options.id);
+        create_folder(&undo_folder).map_err(|source| CursorError::Io {
+            action: "make the folder beside",
+            path: undo_folder.clone(),
+            source,
+        })?;
         let position = cursor.saved().position;
         let archive = ArchiveOptions {
-            undo_folder: super::undo_folder(data_dir, &options.id),
+            undo_folder,
             generation: cursor.saved().generation,
             max_open_files: options.max_open_files,
             compression_level: options.compression_level,
@@ -83,7 +89,7 @@ impl FileOutput {
             reader: journal.reader(position),
             journal_status: journal.status(),
             lines,
-            archive: Archive::new(Box::new(RealDisk), archive, metrics.clone()),
+            archive: Archive::new(Disk, archive, metrics.clone()),
             cursor,
             metrics,
             flushed: position,
@@ -107,9 +113,13 @@ impl Output for FileOutput {
                 Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
                 Ok(Next::CaughtUp) if stopping => return self.finish(),
                 Ok(Next::CaughtUp) => self.wait(&mut controls),
-                Err(DeliveryError::Flush(error @ FlushError::Sync { .. })) => return Err(self.fatal(&error)),
+                Err(DeliveryError::Archive(error)) if error.needs_recovery() => {
+                    return Err(self.fatal(&error));
+                }
                 Err(error) => {
-                    self.metrics.num_errors.inc();
+                    if matches!(error, DeliveryError::Read(_)) {
+                        self.metrics.num_errors.inc();
+                    }
                     if stopping {
                         tracing::warn!(
                             output = self.options.id, %error,
@@ -164,7 +174,7 @@ impl FileOutput {
         let finished = self.flush().and_then(|()| self.checkpoint());
         match finished {
             Ok(()) => Ok(()),
-            Err(error @ FlushError::Sync { .. }) => Err(self.fatal(&error)),
+            Err(error) if error.needs_recovery() => Err(self.fatal(&error)),
             Err(error) => {
                 tracing::warn!(
                     output = self.options.id, %error,
@@ -175,24 +185,20 @@ impl FileOutput {
         }
     }
 
-    fn flush(&mut self) -> Result<(), FlushError> {
-        let started = Instant::now();
+    fn flush(&mut self) -> Result<(), ArchiveError> {
         let (cursor, flushed) = (&mut self.cursor, self.flushed);
-        self.archive.flush(&mut |generation| cursor.save(flushed, generation))?;
+        self.archive.flush(&mut |generation| save(cursor, flushed, generation))?;
         self.flushed = self.reader.position();
         self.flush_due = None;
         self.lines.written();
-        if started.elapsed() > SLOW_FLUSH {
-            self.metrics.slow_flush_count.inc();
-        }
         self.update_gauges();
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<(), FlushError> {
+    fn checkpoint(&mut self) -> Result<(), ArchiveError> {
         if self.cursor.saved().position != self.flushed {
             let (cursor, flushed) = (&mut self.cursor, self.flushed);
-            self.archive.checkpoint(&mut |generation| cursor.save(flushed, generation))?;
+            self.archive.checkpoint(&mut |generation| save(cursor, flushed, generation))?;
         }
         self.checkpoint_due = None;
         Ok(())
@@ -252,7 +258,15 @@ impl FileOutput {
         self.metrics.buffer_total_bytes.set(staged + behind);
     }
 
-    fn fatal(&self, error: &FlushError) -> OutputError {
+    fn fatal(&self, error: &ArchiveError) -> OutputError {
         OutputError { id: self.options.id.clone(), reason: error.to_string() }
     }
+}
+
+/// Saves a cursor, and says what is on disk if that fails.
+fn save(cursor: &mut OutputCursor, position: Position, generation: u64) -> Result<(), SaveCursorError> {
+    cursor.save(position, generation).map_err(|error| match error {
+        CursorError::Uncertain { .. } => SaveCursorError::Uncertain(io::Error::other(error)),
+        error => SaveCursorError::Unchanged(io::Error::other(error)),
+    })
 }

@@ -1,97 +1,53 @@
-//! The system calls that archive files are made of, behind a seam: tests fail each of them in turn.
+//! The disks of this machine.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use super::identity::{Identity, Stat};
+use super::storage::{Listed, Storage};
 
 /// Archives hold what customers' logs hold: for the owner and the group.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
 
-/// Which file it is, and how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    pub(super) length: u64,
-}
+/// The real thing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
 
-impl Stat {
-    /// Whether both are the same file, whatever its length.
-    pub(super) fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
-
-/// What the archive does to a disk.
-pub(super) trait Disk: Send + std::fmt::Debug {
-    /// Makes a folder and those above it; gives those that were missing, outermost first.
-    fn create_folders(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
-    /// Opens a file for reading and writing; `None` where there is none.
-    fn open(&self, path: &Path) -> io::Result<Option<File>>;
-    /// Makes a file; `None` where there is one already.
-    fn create(&self, path: &Path) -> io::Result<Option<File>>;
-    /// What lies at a path; `None` where there is nothing.
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
-    /// What an open file is now.
-    fn stat_open(&self, file: &File) -> io::Result<Stat>;
-    /// Writes all bytes at an offset.
-    fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// Cuts a file.
-    fn cut(&self, file: &File, length: u64) -> io::Result<()>;
-    /// Syncs a file's content.
-    fn sync(&self, file: &File) -> io::Result<()>;
-    /// Syncs everything on the file system that a file is on.
-    fn sync_file_system(&self, file: &File) -> io::Result<()>;
-    /// Syncs the names in a folder.
-    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Removes a file.
-    fn remove(&self, path: &Path) -> io::Result<()>;
-}
-
-/// The disks of this machine.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RealDisk;
-
-impl Disk for RealDisk {
-    fn create_folders(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let mut missing = Vec::new();
-        let mut above = Some(folder);
-        while let Some(folder) = above.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            missing.push(folder.to_owned());
-            above = folder.parent();
-        }
-        missing.reverse();
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
-        Ok(missing)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Option<File>> {
-        found(OpenOptions::new().read(true).write(true).open(path))
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Option<File>> {
-        let mut options = OpenOptions::new();
-        match options.read(true).write(true).create_new(true).mode(FILE_MODE).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-            created => created.map(Some),
-        }
-    }
+impl Storage for Disk {
+    type File = File;
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        Ok(found(std::fs::metadata(path))?.map(|metadata| stat(&metadata)))
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            metadata => Ok(Some(stat(&metadata?))),
+        }
     }
 
     fn stat_open(&self, file: &File) -> io::Result<Stat> {
         Ok(stat(&file.metadata()?))
     }
 
-    fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        file.write_all_at(bytes, offset)
+    fn open(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).append(true).open(path)
     }
 
-    fn cut(&self, file: &File, length: u64) -> io::Result<()> {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).append(true).create_new(true).mode(FILE_MODE).open(path)
+    }
+
+    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut file, bytes)
+    }
+
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        file.read_at(buffer, offset)
+    }
+
+    fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
         file.set_len(length)
     }
 
@@ -99,26 +55,93 @@ impl Disk for RealDisk {
         file.sync_data()
     }
 
-    fn sync_file_system(&self, file: &File) -> io::Result<()> {
+    fn sync_filesystem(&self, file: &File) -> io::Result<()> {
         Ok(rustix::fs::syncfs(file)?)
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(FOLDER_MODE).create(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.is_file() {
+                let modified = metadata.modified()?;
+                files.push(Listed { modified, path: entry.path(), length: metadata.len() });
+            }
+        }
+        Ok(files)
+    }
 }
 
-fn stat(metadata: &std::fs::Metadata) -> Stat {
-    Stat { device: metadata.dev(), inode: metadata.ino(), length: metadata.len() }
+fn stat(metadata: &Metadata) -> Stat {
+    let birth = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Stat {
+        identity: Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            birth: birth.and_then(|birth| u64::try_from(birth.as_nanos()).ok()).unwrap_or(0),
+        },
+        length: metadata.len(),
+        names: metadata.nlink(),
+        is_regular: metadata.is_file(),
+    }
 }
 
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => found.map(Some),
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn files_and_folders_are_for_owner_and_group_only() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("customer");
+        Disk.create_folder(&folder).unwrap();
+        Disk.create(&folder.join("10.log")).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        // The process's own mask may take away more.
+        assert_eq!(mode(&folder) | 0o050, 0o750);
+        assert_eq!(mode(&folder.join("10.log")) | 0o040, 0o640);
+    }
+
+    #[test]
+    fn a_file_keeps_its_identity_under_another_name_and_a_removed_one_has_no_name() {
+        let root = tempfile::tempdir().unwrap();
+        let (here, there) = (root.path().join("here"), root.path().join("there"));
+        let file = Disk.create(&here).unwrap();
+        let before = Disk.stat(&here).unwrap().unwrap();
+        std::fs::rename(&here, &there).unwrap();
+        assert_eq!(Disk.stat(&here).unwrap(), None);
+        assert!(Disk.stat(&there).unwrap().unwrap().identity.is_same_file(&before.identity));
+        Disk.remove(&there).unwrap();
+        assert_eq!(Disk.stat_open(&file).unwrap().names, 0);
+    }
+
+    #[test]
+    fn what_is_appended_goes_behind_what_others_appended() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("10.log");
+        let file = Disk.create(&path).unwrap();
+        Disk.append(&file, b"ours\n").unwrap();
+        std::fs::write(&path, "ours\ntheirs\n").unwrap();
+        Disk.append(&file, b"ours\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "ours\ntheirs\nours\n");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use super::archive::{Archive, Slot};
+use super::archive::{Archive, SlotId};
 use super::format::Formatter;
 use super::lines::{Inflater, Lines};
 use crate::config::OutputConfig;
@@ -20,7 +20,7 @@ pub(super) struct EventLines {
     formatter: Formatter,
     paths: PathRenderer,
     /// Files by what their path is made of, so that a path is rendered once for all events that share it.
-    slots: HashMap<Box<[u8]>, Slot>,
+    slots: HashMap<Box<[u8]>, SlotId>,
     key: Vec<u8>,
     inflater: Inflater,
     /// Records by tag that are in the buffers of their files.
@@ -76,15 +76,16 @@ impl Lines for EventLines {
         };
         let taken = selector.for_each(&source, entries, |event| {
             paths.render_key(event, key);
-            let slot = match slots.get(key.as_slice()) {
-                Some(slot) => *slot,
-                None => {
-                    let slot = archive.slot(&paths.render_path(event));
-                    slots.insert(key.as_slice().into(), slot);
-                    slot
-                }
-            };
-            archive.append(slot, |out| formatter.write(event, out));
+            let known = slots.get(key.as_slice()).copied();
+            let appended = known.and_then(|slot| archive.append(slot, |out| formatter.write(event, out)));
+            if appended.is_none() {
+                // The first event of its file since the last flush.
+                let slot = archive.slot(&paths.render_path(event));
+                slots.insert(key.as_slice().into(), slot);
+                archive
+                    .append(slot, |out| formatter.write(event, out))
+                    .expect("a slot is good until the next flush");
+            }
             Ok::<(), Infallible>(())
         });
         let Ok(tally) = taken;

@@ -1,0 +1,146 @@
+//! Writing buffers into files that are prepared, each whole or not at all.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Archive;
+use super::failures::Failures;
+use super::known_files::Surprise;
+use crate::output::file::error::ArchiveError;
+use crate::output::file::storage::{Storage, append_all};
+
+/// Why a buffer is not in its file.
+enum Unwritten {
+    /// The file is not what it was.
+    Surprise(Surprise),
+    /// The file is as it was before, or is so before anything else is written to it.
+    Failed(&'static str, io::Error),
+    /// Something else came to light which ends the whole flush.
+    Fatal(ArchiveError),
+}
+
+impl<S: Storage> Archive<S> {
+    /// Writes all that are prepared. Files that turn out to be surprising are left for another round.
+    pub(super) fn write(&mut self, pending: &[usize], failures: &mut Failures) -> Result<(), ArchiveError> {
+        for index in pending {
+            let path = Arc::clone(&self.buffers.get(*index).path);
+            if !self.files.get(&path).is_some_and(|known| known.recorded) {
+                continue;
+            }
+            match self.write_one(*index, &path) {
+                Ok(()) => {}
+                Err(Unwritten::Surprise(surprise)) => self.accept(&path, surprise)?,
+                Err(Unwritten::Failed(action, error)) => failures.add(action, &path, error),
+                Err(Unwritten::Fatal(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_one(&mut self, index: usize, path: &Path) -> Result<(), Unwritten> {
+        self.open(path)?;
+        // The last look comes after the compression, which can take long.
+        self.compress(index, path);
+        match self.compare(path) {
+            Ok(verdict) => verdict.map_err(Unwritten::Surprise)?,
+            Err(error) => return Err(Unwritten::Failed("look at", error)),
+        }
+        self.cut_torn(path).map_err(|error| Unwritten::Failed("cut back", error))?;
+        let content = if is_gzip(path) { self.gzip.last() } else { &self.buffers.get(index).lines };
+        let length = content.len() as u64;
+        let Some(known) = self.files.get_mut(path) else { return Ok(()) };
+        let Some(handle) = &mut known.handle else { return Ok(()) };
+        if let Err(error) = append_all(&self.storage, &handle.file, content) {
+            handle.dirty = true;
+            known.torn = length;
+            self.metrics.rollback_count.inc();
+            if let Err(error) = self.cut_torn(path) {
+                tracing::warn!(
+                    path = %path.display(), %error,
+                    "cannot cut off what a failed write left in an archive file: tried again before the next write"
+                );
+            }
+            return Err(Unwritten::Failed("write to", error));
+        }
+        self.files.written(path, length);
+        self.buffers.empty(index);
+        self.half_flushed = true;
+        self.metrics.write_count.inc();
+        self.metrics.delivered_bytes.inc_by(length);
+        Ok(())
+    }
+
+    fn compress(&mut self, index: usize, path: &Path) {
+        if is_gzip(path) {
+            self.gzip.member(&self.buffers.get(index).lines);
+        }
+    }
+
+    /// Opens a known file, unless it is open.
+    fn open(&mut self, path: &Path) -> Result<(), Unwritten> {
+        if self.files.get(path).is_none_or(|known| known.handle.is_some()) {
+            return Ok(());
+        }
+        self.make_room().map_err(Unwritten::Fatal)?;
+        let file = match self.storage.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Unwritten::Surprise(Surprise::Removed));
+            }
+            file => file.map_err(|error| Unwritten::Failed("open", error))?,
+        };
+        let found = self.storage.stat_open(&file).map_err(|error| Unwritten::Failed("look at", error))?;
+        if self.files.get(path).is_some_and(|known| !known.identity.is_same_file(&found.identity)) {
+            return Err(Unwritten::Surprise(Surprise::Moved));
+        }
+        self.files.hold_open(path, file);
+        Ok(())
+    }
+
+    /// Cuts off what failed writes left in files, before what they hold is declared saved.
+    pub(super) fn cut_all_torn(&mut self) -> Result<(), ArchiveError> {
+        let mut failures = Failures::default();
+        let torn: Vec<Arc<Path>> = self
+            .files
+            .iter_mut()
+            .filter(|(_, known)| known.torn > 0)
+            .map(|(path, _)| Arc::clone(path))
+            .collect();
+        for path in torn {
+            if let Err(error) = self.cut_torn(&path) {
+                failures.add("cut back", &path, error);
+            }
+        }
+        failures.into_result()
+    }
+
+    fn cut_torn(&mut self, path: &Path) -> io::Result<()> {
+        let Some(known) = self.files.get_mut(path).filter(|known| known.torn > 0) else { return Ok(()) };
+        let reopened = match &known.handle {
+            Some(_) => None,
+            None => match self.storage.open(path) {
+                // Whoever removed it removed the torn end.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    known.torn = 0;
+                    return Ok(());
+                }
+                file => Some(file?),
+            },
+        };
+        if let Some(file) = reopened.as_ref().or(known.handle.as_ref().map(|handle| &handle.file)) {
+            let found = self.storage.stat_open(file)?;
+            if found.identity.is_same_file(&known.identity) && known.compare(Some(&found)).is_ok() {
+                self.storage.set_len(file, known.length)?;
+            }
+        }
+        if let Some(file) = reopened {
+            self.storage.sync(&file)?;
+        }
+        known.torn = 0;
+        Ok(())
+    }
+}
+
+fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}

@@ -1,0 +1,122 @@
+//! The file outputs of a configuration: brought back to their checkpoints, then opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::dead_letters::{DEAD_LETTERS, DeadLetterLines};
+use super::delivery::{DeliveryOptions, FileOutput};
+use super::disk::Disk;
+use super::event_lines::EventLines;
+use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
+use crate::config::{OutputConfig, StartAt};
+use crate::journal::{CursorError, CursorFolder, Journal};
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+
+/// Bytes that are kept of what was cut off the files of an output that the configuration no longer has.
+const DEFAULT_UNDONE_MAX_SIZE: u64 = 256 * 1024 * 1024;
+
+/// The dead letters are few, and whoever looks for one should find it soon.
+const DEAD_LETTER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Archive files can't be brought back to their last checkpoint. The operator must act; nothing was delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    #[error("cannot list the outputs in {}: {source}", path.display())]
+    List { path: PathBuf, source: io::Error },
+    #[error("output {id}: {source}")]
+    Output { id: String, source: RecoveryError },
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+}
+
+/// Brings all archive files back to their last checkpoint, also those of outputs that the configuration no longer has.
+/// Must come before anything reads or writes them, and under the journal's lock.
+pub fn recover_all(data_dir: &Path, outputs: &[OutputConfig], metrics: &Metrics) -> Result<(), RecoverError> {
+    let folder = data_dir.join("outputs");
+    let list_error = |source| RecoverError::List { path: folder.clone(), source };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(list_error)?,
+    };
+    let cursors = CursorFolder::new(data_dir);
+    cursors.sync()?;
+    for entry in entries {
+        let path = entry.map_err(list_error)?.path();
+        let Some(id) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) else {
+            continue;
+        };
+        let options = RecoveryOptions {
+            generation: cursors.load(id)?.map_or(0, |cursor| cursor.generation),
+            undone_folder: data_dir.join("undone").join(id),
+            undone_max_size: outputs
+                .iter()
+                .find(|output| output.id == id)
+                .map_or(DEFAULT_UNDONE_MAX_SIZE, |output| output.undone_max_size),
+            undo_folder: path.clone(),
+        };
+        let report =
+            recover(&Disk, &options).map_err(|source| RecoverError::Output { id: id.to_owned(), source })?;
+        report.count(&metrics.output(id, "file"));
+        let undone =
+            report.files.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Undone { .. })).count();
+        if undone > 0 {
+            tracing::info!(
+                output = id, files = undone, kept_in = %options.undone_folder.display(),
+                "archive files were cut back to their last checkpoint after a crash; their lines are written again"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Opens an output of the configuration.
+pub fn open_output(
+    config: &OutputConfig,
+    data_dir: &Path,
+    journal: &Journal,
+    journal_max_size: u64,
+    pipeline: &Pipeline,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
+    let metrics = metrics.output(&config.id, "file");
+    let options = DeliveryOptions {
+        id: config.id.clone(),
+        start: config.start,
+        flush_interval: config.flush_interval,
+        checkpoint_interval: config.checkpoint_interval,
+        buffer_memory: config.buffer_memory,
+        max_open_files: config.max_open_files,
+        compression_level: config.compression_level,
+        retry_min_interval: config.retry_min_interval,
+        retry_max_interval: config.retry_max_interval,
+        journal_max_size,
+    };
+    let lines = EventLines::new(config, pipeline, metrics.clone());
+    FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
+}
+
+/// Opens the reader that takes the dead letters out of the journal. Every server has it.
+pub fn open_dead_letters(
+    data_dir: &Path,
+    journal: &Journal,
+    journal_max_size: u64,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
+    let metrics = metrics.output(DEAD_LETTERS, "dead_letters");
+    let options = DeliveryOptions {
+        id: DEAD_LETTERS.to_owned(),
+        start: StartAt::Oldest,
+        flush_interval: DEAD_LETTER_INTERVAL,
+        checkpoint_interval: Duration::from_secs(30),
+        buffer_memory: 8 * 1024 * 1024,
+        max_open_files: 4,
+        compression_level: 6,
+        retry_min_interval: Duration::from_secs(1),
+        retry_max_interval: Duration::from_secs(30),
+        journal_max_size,
+    };
+    let lines = DeadLetterLines::new(data_dir.join("dead-letters"), metrics.clone());
+    FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
+}

@@ -1,0 +1,72 @@
+//! Undoing what was done to one file.
+
+use std::io;
+use std::path::Path;
+
+use super::plan::{Before, Step};
+use super::undone::UndoneFolder;
+use super::{Outcome, RecoveryError};
+use crate::output::file::identity::Identity;
+use crate::output::file::storage::{Storage, folder_of};
+
+/// Brings one file back; `None` where there was nothing to do.
+pub(super) fn undo<S: Storage>(
+    storage: &S,
+    step: &Step<'_>,
+    number: usize,
+    undone: &UndoneFolder<'_>,
+) -> Result<Option<Outcome>, RecoveryError> {
+    let path = step.path;
+    let in_file = |source| RecoveryError::File { path: path.to_owned(), source };
+    match step.before {
+        Before::Absent => remove_empty(storage, path).map(|()| None).map_err(in_file),
+        Before::There { identity, length } => {
+            let Some(file) = open(storage, path).map_err(in_file)? else { return Ok(Some(Outcome::Removed)) };
+            let found = storage.stat_open(&file).map_err(in_file)?;
+            if !found.identity.is_same_file(&identity) {
+                return Ok(Some(Outcome::Moved));
+            }
+            if found.length <= length {
+                return Ok((found.length < length).then_some(Outcome::Cut));
+            }
+            undone.keep(storage, path, number, &file, length..found.length)?;
+            storage.set_len(&file, length).map_err(in_file)?;
+            storage.sync(&file).map_err(in_file)?;
+            Ok(Some(Outcome::Undone { bytes: found.length - length }))
+        }
+        Before::Made { identity } => {
+            let Some(file) = open(storage, path).map_err(in_file)? else { return Ok(None) };
+            let found = storage.stat_open(&file).map_err(in_file)?;
+            if !found.identity.is_same_file(&identity) {
+                return Ok(Some(Outcome::Moved));
+            }
+            undone.keep(storage, path, number, &file, 0..found.length)?;
+            remove(storage, path, &identity).map_err(in_file)?;
+            Ok(Some(Outcome::Undone { bytes: found.length }))
+        }
+    }
+}
+
+fn open<S: Storage>(storage: &S, path: &Path) -> io::Result<Option<S::File>> {
+    // Opening a pipe or a device could wait, or worse.
+    match storage.stat(path)? {
+        Some(found) if found.is_regular => storage.open(path).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn remove_empty<S: Storage>(storage: &S, path: &Path) -> io::Result<()> {
+    match storage.stat(path)? {
+        Some(found) if found.is_regular && found.length == 0 => remove(storage, path, &found.identity),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what lies at a path, if it still is what we looked at.
+fn remove<S: Storage>(storage: &S, path: &Path, identity: &Identity) -> io::Result<()> {
+    if storage.stat(path)?.is_some_and(|found| found.identity.is_same_file(identity)) {
+        storage.remove(path)?;
+        storage.sync_folder(folder_of(path))?;
+    }
+    Ok(())
+}

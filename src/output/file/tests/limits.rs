@@ -1,0 +1,71 @@
+//! Limits, at their edge.
+
+use super::faulty::{Fault, Faulty};
+use super::world::World;
+use crate::metrics::Metrics;
+use crate::output::file::Archive;
+
+fn flush_files(archive: &mut Archive<Faulty>, world: &World, count: usize) {
+    for number in 0..count {
+        let slot = archive.slot(&world.path(&format!("{number}.log")));
+        archive.append(slot, |lines| lines.extend_from_slice(b"line 1\n")).unwrap();
+    }
+    archive.flush(&mut |_| panic!("no checkpoint is due")).unwrap();
+}
+
+fn count_calls(storage: &Faulty, name: &str) -> usize {
+    storage.state().calls.iter().filter(|call| call.split(' ').next() == Some(name)).count()
+}
+
+#[test]
+fn one_sync_of_the_file_system_does_from_64_files_and_folders_on() {
+    let metrics = Metrics::new("test", 10);
+    for (unsynced, whole) in [(63, 0), (64, 1)] {
+        let world = World::new(&[], 1000);
+        let storage = Faulty::new(Fault::Nothing);
+        let mut archive = world.archive(storage.clone(), &metrics);
+        // The folders of the files count too, as far as they are on the same file system.
+        let file = world.path("0.log");
+        let device =
+            |path: &std::path::Path| std::os::unix::fs::MetadataExt::dev(&std::fs::metadata(path).unwrap());
+        let here = device(world.root());
+        let folders = file.ancestors().skip(1).filter(|folder| device(folder) == here).count();
+        flush_files(&mut archive, &world, unsynced - folders);
+        archive.checkpoint(&mut |_| Ok(())).unwrap();
+        assert_eq!(count_calls(&storage, "sync_filesystem"), whole, "{unsynced}");
+        let undo_syncs = 2;
+        let single = if whole == 0 { unsynced - folders } else { 0 };
+        assert_eq!(count_calls(&storage, "sync"), undo_syncs + single, "{unsynced}");
+    }
+}
+
+#[test]
+fn no_more_files_are_open_than_allowed_and_a_flush_needs_two_undo_syncs_for_any_number() {
+    let metrics = Metrics::new("test", 10);
+    let world = World::new(&[], 100);
+    let storage = Faulty::new(Fault::Nothing);
+    let mut archive = world.archive(storage.clone(), &metrics);
+    flush_files(&mut archive, &world, 100);
+    assert_eq!(count_calls(&storage, "sync"), 2);
+    assert!(metrics.render().unwrap().contains("hikyaku_output_open_files{output=\"archive\"} 100\n"));
+    // The one file too many makes room by one sync for all.
+    let slot = archive.slot(&world.path("one more.log"));
+    archive.append(slot, |lines| lines.extend_from_slice(b"line 1\n")).unwrap();
+    archive.flush(&mut |_| Ok(())).unwrap();
+    assert_eq!(count_calls(&storage, "sync_filesystem"), 1);
+    assert!(metrics.render().unwrap().contains("hikyaku_output_open_files{output=\"archive\"} 100\n"));
+}
+
+#[test]
+fn a_flush_begins_with_a_checkpoint_once_as_many_files_are_known_as_may_be() {
+    let metrics = Metrics::new("test", 10);
+    let world = World::new(&[], 100);
+    let mut archive = world.archive(Faulty::new(Fault::Nothing), &metrics);
+    archive.set_max_known_files(10);
+    flush_files(&mut archive, &world, 9);
+    flush_files(&mut archive, &world, 10);
+    let slot = archive.slot(&world.path("one more.log"));
+    archive.append(slot, |lines| lines.extend_from_slice(b"line 1\n")).unwrap();
+    archive.flush(&mut |_| Ok(())).unwrap();
+    assert_eq!(archive.generation(), 1);
+}

@@ -1,0 +1,10 @@
+//! Tests of the whole life of archive files: with a crash before every system call, with calls that fail, with a power
+//! failure that takes what was not synced, and with somebody else's hands in the files.
+
+mod crash;
+mod errors;
+mod faulty;
+mod limits;
+mod power;
+mod surprises;
+mod world;

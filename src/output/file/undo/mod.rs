@@ -1,0 +1,55 @@
+//! The undo log: what each file was before an output's first write to it since its last checkpoint.
+//!
+//! ```text
+//! DATA_DIR/outputs/ID/undo-GENERATION              numbers are little-endian
+//!
+//!  0  8  magic "HKYKUNDO"
+//!  8  2  format version: 1
+//! 10  2  length of this header: 32
+//! 12  4  life: drawn anew for each log, so that two logs of one generation are never taken for each other
+//! 16  8  generation: that of the cursor which was saved last when the log was begun
+//! 24  4  zero
+//! 28  4  CRC-32 of bytes 0 to 28
+//! 32  …  records, one after the other:
+//!          0  4  length of the path, at most 4096
+//!          4  1  kind: 1 existing, 2 absent, 3 created
+//!          5  3  zero
+//!          8  8  device     (zero where the file is absent, as in the next three)
+//!         16  8  inode
+//!         24  8  birth: nanoseconds since the Unix epoch, zero where the file system does not keep it
+//!         32  8  length of the file
+//!         40  …  path
+//!          …  4  CRC-32 of life, generation, offset of the record, and all of the record before this
+//! ```
+//!
+//! * *existing*: the file was there, and this long.
+//! * *absent*: there was no file, and one is about to be made. Nothing is written into it before
+//! * *created* says which file it became.
+//!
+//! A record is synced before the first byte that it is about is written. So whatever is torn or missing at the end of
+//! the log is about writes that never happened; and since a record is true from the moment on in which it is composed,
+//! a whole record that follows a torn one is as good as any other.
+
+mod log;
+mod read;
+mod record;
+
+use std::path::{Path, PathBuf};
+
+pub(super) use log::{UndoLog, UndoLogError};
+pub use read::ReadUndoLogError;
+pub(super) use read::read_undo_log;
+pub(super) use record::Undo;
+
+/// The beginning of every undo log's name.
+const NAME: &str = "undo-";
+
+/// Where the log of a generation lies.
+pub(super) fn undo_path(folder: &Path, generation: u64) -> PathBuf {
+    folder.join(format!("{NAME}{generation}"))
+}
+
+/// Which generation a file is the undo log of.
+pub(super) fn generation_of(path: &Path) -> Option<u64> {
+    path.file_name()?.to_str()?.strip_prefix(NAME)?.parse().ok()
+}
