@@ -129,6 +129,10 @@ impl Server {
     async fn stop(mut self) -> Result<(), ServeError> {
         let patience = self.config.server.shutdown_timeout;
         self.stop_inputs.cancel();
+        if *self.journal.status().borrow() != Status::Accepting {
+            // Nobody can wait for it now: senders keep what is not acknowledged.
+            self.journal.close().await;
+        }
         for mut input in self.inputs.drain(..) {
             if tokio::time::timeout(patience, &mut input).await.is_err() {
                 tracing::warn!(

@@ -6,6 +6,29 @@ use crate::support::Scene;
 const EVENTS: u64 = 40_000;
 
 #[test]
+fn a_server_whose_journal_is_full_stops_at_once() {
+    let scene = Scene::new();
+    let config = fs::read_to_string(scene.path("hikyaku.toml")).unwrap();
+    fs::write(scene.path("hikyaku.toml"), config.replace("max_size = \"64MiB\"", "max_size = \"12MiB\""))
+        .unwrap();
+    fs::write(scene.path("archive"), "in the way").unwrap();
+    let server = scene.start();
+    let mut sender = scene
+        .send(server.port("edge"))
+        .args(["nginx.access", "--count", &EVENTS.to_string(), "--connections", "2"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    server.until("the journal is full", |server| server.get("health", "/ready").0 == 503);
+    let asked = std::time::Instant::now();
+    assert!(server.stop().success());
+    // Far below server.shutdown_timeout, which is there for senders that can be served.
+    assert!(asked.elapsed() < std::time::Duration::from_secs(15), "{:?}", asked.elapsed());
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+}
+
+#[test]
 fn a_blocked_archive_fills_the_journal_the_sender_waits_and_all_goes_on_by_itself() {
     let scene = Scene::new();
     let config = fs::read_to_string(scene.path("hikyaku.toml")).unwrap();
