@@ -3,12 +3,17 @@ use std::process::Stdio;
 
 use crate::support::{Scene, get, sum_of};
 
-/// Enough for a kill every few chunks; the campaign with many more is run by hand.
-const EVENTS: u64 = 60_000;
+/// `HIKYAKU_KILLS=500 cargo nextest run --release killed_again` is a long campaign.
 const KILLS: usize = 20;
+
+/// Enough for a kill every few chunks.
+const EVENTS_FOR_A_KILL: u64 = 3_000;
 
 #[test]
 fn killed_again_and_again_under_load_every_event_is_in_the_archive_exactly_once() {
+    let planned_kills = std::env::var("HIKYAKU_KILLS")
+        .map_or(KILLS, |kills| kills.parse().expect("HIKYAKU_KILLS is a number"));
+    let events = planned_kills as u64 * EVENTS_FOR_A_KILL;
     let scene = Scene::new();
     let mut server = scene.start();
     // The sender and the next servers must find the same ports again.
@@ -18,14 +23,14 @@ fn killed_again_and_again_under_load_every_event_is_in_the_archive_exactly_once(
     let mut sender = scene
         .send(port)
         .args(["nginx.access", "--connections", "3", "--chunk-events", "50", "--timeout", "60", "--json"])
-        .args(["--customers", "5", "--rate", "15000", "--count", &EVENTS.to_string()])
+        .args(["--customers", "5", "--rate", "15000", "--count", &events.to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
 
     let mut kills = 0;
-    while kills < KILLS {
+    while kills < planned_kills {
         // In the middle of the work: a different number of chunks after each start.
         let chunks = 10.0 + (kills * 7 % 23) as f64;
         let reached = || {
@@ -46,8 +51,8 @@ fn killed_again_and_again_under_load_every_event_is_in_the_archive_exactly_once(
     let sent = sender.wait_with_output().unwrap();
     assert!(sent.status.success(), "the sender got every acknowledgement");
     let report: serde_json::Value = serde_json::from_slice(&sent.stdout).unwrap();
-    assert_eq!(report["delivered_events"], EVENTS);
-    assert!(kills >= KILLS / 2, "only {kills} kills: the load was over too soon to show anything");
+    assert_eq!(report["delivered_events"], events);
+    assert!(kills >= planned_kills / 2, "only {kills} kills: the load was over too soon to show anything");
     assert!(report["sent_again_events"].as_u64().unwrap() > 0, "no kill met a chunk in flight");
     assert!(server.stop().success());
 
@@ -55,8 +60,8 @@ fn killed_again_and_again_under_load_every_event_is_in_the_archive_exactly_once(
     for event in scene.lines("archive") {
         *seen.entry(event["number"].as_u64().unwrap()).or_default() += 1;
     }
-    let missing = (0..EVENTS).filter(|number| !seen.contains_key(number)).count();
+    let missing = (0..events).filter(|number| !seen.contains_key(number)).count();
     let doubled = seen.values().filter(|count| **count > 1).count();
     assert_eq!((missing, doubled), (0, 0), "after {kills} kills");
-    assert_eq!(seen.len() as u64, EVENTS);
+    assert_eq!(seen.len() as u64, events);
 }
