@@ -27,6 +27,7 @@ pub(super) struct ActiveSegment {
     synced: u64,
     /// Frames from `synced` to `end`.
     pending: Vec<u8>,
+    is_sealed: bool,
 }
 
 impl ActiveSegment {
@@ -39,13 +40,23 @@ impl ActiveSegment {
         end: u64,
         footer: Footer,
     ) -> Self {
-        Self { number, footer, journal, file, size, end, synced: end, pending: Vec::new() }
+        Self { number, footer, journal, file, size, end, synced: end, pending: Vec::new(), is_sealed: false }
+    }
+
+    /// Stands in for the next segment while the disk has no space for one: the last one, which takes nothing more.
+    pub(super) fn sealed(number: u64, journal: JournalId, file: File, size: u64, end: u64) -> Self {
+        Self { is_sealed: true, ..Self::new(number, journal, file, size, end, Footer::default()) }
+    }
+
+    /// Whether it takes nothing more.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.is_sealed
     }
 
     /// Whether a chunk fits and still leaves room for the footer that it makes longer.
     pub(super) fn has_room_for(&self, payload_length: u64, footer_growth: u64) -> bool {
         let footer = frame_length(self.footer.payload_length() + footer_growth);
-        self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
+        !self.is_sealed && self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
     }
 
     /// Adds a chunk to what is to be written.
@@ -87,12 +98,13 @@ impl ActiveSegment {
         self.file.write_all_at(&sealing, self.synced)?;
         self.file.set_len(self.synced + sealing.len() as u64)?;
         self.size = self.synced + sealing.len() as u64;
+        self.is_sealed = true;
         Ok(())
     }
 
     /// What readers and the size limit see of it.
-    pub(super) fn state(&self, sealed: bool) -> SegmentState {
-        SegmentState { end: self.synced, sealed, bytes_on_disk: self.size }
+    pub(super) fn state(&self) -> SegmentState {
+        SegmentState { end: self.synced, sealed: self.is_sealed, bytes_on_disk: self.size }
     }
 }
 

@@ -126,10 +126,8 @@ impl CursorFolder {
         let bytes = encode(cursor);
         let saved = match replace_file(&path, &bytes) {
             Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
-                tracing::warn!(path = %self.path.display(), "the disk is full: using the reserve to save a cursor");
-                std::fs::remove_file(self.path.join(RESERVE))
-                    .map_err(ReplaceError::Unchanged)
-                    .and_then(|()| replace_file(&path, &bytes))
+                self.use_reserve();
+                replace_file(&path, &bytes)
             }
             saved => saved,
         };
@@ -160,6 +158,17 @@ impl CursorFolder {
     /// Ids hold only letters, digits, `_` and `-`, which the config sees to.
     fn path_of(&self, id: &str) -> PathBuf {
         self.path.join(format!("{id}.{EXTENSION}"))
+    }
+
+    /// Gives the reserve up, for what has to be written so that a full disk can be freed.
+    pub(super) fn use_reserve(&self) {
+        let path = self.path.join(RESERVE);
+        match std::fs::remove_file(&path) {
+            Ok(()) => {
+                tracing::warn!(path = %path.display(), "the disk is full: using the reserve to go on delivering")
+            }
+            Err(error) => tracing::debug!(%error, path = %path.display(), "the reserve is used up"),
+        }
     }
 
     /// Written again as soon as there is space. That there is none now is no error: the next save tries again.

@@ -154,7 +154,8 @@ impl Journal {
     /// The cursor of an output; one that is new begins where `start` says, and holds the journal from now on.
     pub fn attach(&self, id: &str, start: StartAt) -> Result<OutputCursor, CursorError> {
         let newest = self.shared.newest();
-        let saved = match self.cursors.load(id)? {
+        let loaded = self.cursors.load(id)?;
+        let saved = match loaded {
             Some(saved) if saved.journal != self.shared.journal => {
                 tracing::warn!(
                     output = id,
@@ -185,7 +186,10 @@ impl Journal {
                 SavedCursor { journal: self.shared.journal, position, entry: 0, generation: 0 }
             }
         };
-        self.cursors.save(id, &saved)?;
+        // A cursor that is there already needs no space on a disk that may be full.
+        if loaded != Some(saved) {
+            self.cursors.save(id, &saved)?;
+        }
         self.shared.set_cursor(id, saved.position);
         Ok(OutputCursor { id: id.to_owned(), saved, cursors: self.cursors.clone(), journal: self.clone() })
     }
@@ -255,6 +259,12 @@ impl OutputCursor {
     /// What was saved last.
     pub fn saved(&self) -> &SavedCursor {
         &self.saved
+    }
+
+    /// Gives up the space that is set aside for a full disk, so that what has to be written before a cursor can be
+    /// saved finds room. It is set aside again with the first cursor that is saved when there is space.
+    pub fn use_reserve(&self) {
+        self.cursors.use_reserve();
     }
 
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.

@@ -121,13 +121,18 @@ pub(super) fn open(
     }
     let active = match (last, unsealed) {
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
-        _ => {
+        (last, _) => {
             let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
-            opened.begin_segment(newest + 1, config.segment_size)
+            match (opened.begin_segment(newest + 1, config.segment_size), last) {
+                (Err(error), Some(last)) if error.kind() == io::ErrorKind::StorageFull => {
+                    opened.stay_in(last)
+                }
+                (begun, _) => begun,
+            }
         }
     }
     .map_err(on_folder("begin a segment in"))?;
-    opened.segments.insert(active.number, active.state(false));
+    opened.segments.insert(active.number, active.state());
     Ok((opened, active))
 }
 
@@ -185,8 +190,12 @@ impl Opened {
         self.write_again(&file, segment, scan.synced.min(scan.end), scan.end)?;
         // Cut, so that no frame of the torn tail can ever line up behind a new one; then allocated again.
         file.set_len(scan.end)?;
-        let size = segment_size.max(scan.end);
-        allocate(&file, scan.end, size)?;
+        let size = match allocate(&file, scan.end, segment_size) {
+            Ok(()) => segment_size.max(scan.end),
+            // The backlog can be delivered all the same, which may be what makes room; the first append waits for it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => scan.end,
+            Err(error) => return Err(error),
+        };
         file.sync_all()?;
         if scan.torn > 0 {
             tracing::info!(
@@ -196,6 +205,14 @@ impl Opened {
             );
         }
         Ok(ActiveSegment::new(segment, self.journal, file, size, scan.end, scan.footer))
+    }
+
+    /// There is no space for another segment yet. The backlog can be delivered all the same, which may be what makes
+    /// room.
+    fn stay_in(&self, last: u64) -> io::Result<ActiveSegment> {
+        let state = self.segments.get(&last).ok_or(io::ErrorKind::NotFound)?;
+        let file = self.folder.open(last)?;
+        Ok(ActiveSegment::sealed(last, self.journal, file, state.bytes_on_disk, state.end))
     }
 
     fn begin_segment(&mut self, segment: u64, segment_size: u64) -> io::Result<ActiveSegment> {

@@ -138,7 +138,10 @@ impl SegmentFolder {
 
 /// Allocates space behind what a file holds; zeros until it is written.
 pub(super) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
-    Ok(fallocate(file, FallocateFlags::empty(), from, to.saturating_sub(from).max(1))?)
+    match to.checked_sub(from) {
+        Some(length) if length > 0 => Ok(fallocate(file, FallocateFlags::empty(), from, length)?),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a segment's header.

@@ -166,7 +166,7 @@ impl Writer {
     fn commit(&mut self) -> Result<(), End> {
         if self.active.pending_bytes() > 0 {
             self.until_there_is_space("write to", |active| active.write())?;
-            self.sync(false)?;
+            self.sync()?;
         }
         self.answer();
         Ok(())
@@ -174,9 +174,11 @@ impl Writer {
 
     /// Seals the active segment and goes on in the next one, as soon as there may be one.
     fn roll(&mut self) -> Result<(), End> {
-        self.until_there_is_space("seal", ActiveSegment::seal)?;
-        self.sync(true)?;
-        self.answer();
+        if !self.active.is_sealed() {
+            self.until_there_is_space("seal", ActiveSegment::seal)?;
+            self.sync()?;
+            self.answer();
+        }
         let spare = self.wait_for_spare()?;
         let header = SegmentHeader {
             journal: self.shared.journal,
@@ -196,11 +198,11 @@ impl Writer {
             SEGMENT_HEADER_LENGTH,
             Footer::default(),
         );
-        self.shared.add_segment(header.segment, self.active.state(false));
+        self.shared.add_segment(header.segment, self.active.state());
         Ok(())
     }
 
-    fn sync(&mut self, sealed: bool) -> Result<(), End> {
+    fn sync(&mut self) -> Result<(), End> {
         let timer = self.shared.metrics.sync_time.start_timer();
         let written = self.active.sync().map_err(|error| {
             End::Failed(format!(
@@ -213,7 +215,7 @@ impl Writer {
         let start = Position { segment: self.active.number, offset: written.start };
         // Without the spare capacity: these bytes stay in memory for the readers, and are counted by their length.
         let frames = Bytes::from(written.frames.into_boxed_slice());
-        self.shared.publish(start, frames, self.active.state(sealed));
+        self.shared.publish(start, frames, self.active.state());
         Ok(())
     }
 

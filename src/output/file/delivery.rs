@@ -220,6 +220,11 @@ impl FileOutput {
             output = self.options.id, %error, wait_seconds = self.retry_wait.as_secs_f64(),
             "cannot deliver; everything is kept in the journal, trying again"
         );
+        if let DeliveryError::Archive(ArchiveError::UndoLog { source, .. }) = error
+            && source.kind() == io::ErrorKind::StorageFull
+        {
+            self.cursor.use_reserve();
+        }
         self.metrics.retry_count.inc();
         self.metrics.retry_wait.set(self.retry_wait.as_secs() as i64);
         let until = Instant::now() + self.retry_wait;
