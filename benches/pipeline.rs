@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use hikyaku::config::{
-    FileFormat, FilterConfig, FilterKind, InjectConfig, OutputConfig, OutputTake, StartAt,
+    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InjectConfig, OutputConfig, OutputKind,
+    OutputTake, StartAt,
 };
 use hikyaku::event_time::EventTime;
 use hikyaku::output::file::format::Formatter;
@@ -33,8 +34,9 @@ fn measure(name: &str, bytes_each: usize, entries: &[u8], filters: &[FilterConfi
     let output = output(inject);
     let mut selector =
         Pipeline::new(filters, std::slice::from_ref(&output), "logserver-1").selector("archive").unwrap();
-    let mut paths = PathRenderer::new(&output.path, &BTreeMap::new(), output.timezone.clone());
-    let mut formatter = Formatter::new(&output.format, inject);
+    let OutputKind::File(file) = &output.kind;
+    let mut paths = PathRenderer::new(&file.path, &BTreeMap::new(), file.timezone.clone());
+    let mut formatter = Formatter::new(&file.format, inject);
     let source = Source {
         tag: b"nginx.access",
         received_at: EventTime::new(1_771_322_400, 123_000_000).unwrap(),
@@ -142,18 +144,20 @@ fn output(inject: &InjectConfig) -> OutputConfig {
         id: "archive".to_owned(),
         take: OutputTake::Match { tags: TagPatterns::parse("{nginx,openappsec}.**").unwrap(), require },
         start: StartAt::Newest,
-        path: PathTemplate::parse("/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz").unwrap(),
-        path_characters: BTreeMap::new(),
-        format: FileFormat::Json,
-        inject: inject.clone(),
-        timezone: jiff::tz::TimeZone::UTC,
-        flush_interval: Duration::from_secs(10),
-        checkpoint_interval: Duration::from_secs(30),
-        buffer_memory: 64 << 20,
-        max_open_files: 256,
-        compression_level: 6,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
-        undone_max_size: 256 << 20,
+        kind: OutputKind::File(FileOutputConfig {
+            path: PathTemplate::parse("/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz").unwrap(),
+            path_characters: BTreeMap::new(),
+            format: FileFormat::Json,
+            inject: inject.clone(),
+            timezone: jiff::tz::TimeZone::UTC,
+            flush_interval: Duration::from_secs(10),
+            checkpoint_interval: Duration::from_secs(30),
+            buffer_memory: 64 << 20,
+            max_open_files: 256,
+            compression_level: 6,
+            undone_max_size: 256 << 20,
+        }),
     }
 }

@@ -24,6 +24,8 @@ pub struct Chunk {
     pub entry_count: u32,
     /// Whether at least one entry does not decode, so that the dead-letter reader must look into it.
     pub has_bad_entries: bool,
+    /// Whether at least one entry carries metadata or is a group mark, as Fluent Bit sends them.
+    pub has_metadata: bool,
     /// How `entries` is encoded.
     pub encoding: Encoding,
     /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.
@@ -37,4 +39,6 @@ pub enum Encoding {
     Plain,
     /// One or more gzip members over the msgpack.
     Gzip,
+    /// One or more Zstandard frames over the msgpack.
+    Zstd,
 }

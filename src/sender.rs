@@ -6,12 +6,18 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sender {
     /// The stable name: subject and alternative names of the client certificate (the same after a renewal),
-    /// else the address without its port (the same after a reconnect).
+    /// else user and host name of the shared key handshake, else the address without its port (the same after a
+    /// reconnect).
     pub identity: String,
     /// Where the connection came from.
     pub address: Option<IpAddr>,
     /// What the client certificate says; `None` on a connection without one.
     pub certificate: Option<SenderCertificate>,
+    /// The name of the peer's host: what it called itself in the shared key handshake, else what its address
+    /// resolves to where the input looks that up.
+    pub host_name: Option<String>,
+    /// The user of the shared key handshake.
+    pub user: Option<String>,
 }
 
 /// The parts of a client certificate that filters and log lines use.
@@ -32,6 +38,8 @@ impl Sender {
             identity: address.to_canonical().to_string(),
             address: Some(address.to_canonical()),
             certificate: None,
+            host_name: None,
+            user: None,
         }
     }
 
@@ -42,6 +50,12 @@ impl Sender {
             identity.push(';');
             identity.push_str(name);
         }
-        Self { identity, address: Some(address.to_canonical()), certificate: Some(certificate) }
+        Self {
+            identity,
+            address: Some(address.to_canonical()),
+            certificate: Some(certificate),
+            host_name: None,
+            user: None,
+        }
     }
 }

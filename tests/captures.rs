@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hikyaku::chunk::Encoding;
 use hikyaku::wire::ack::encode_ack;
 use hikyaku::wire::client::AckReader;
-use hikyaku::wire::compression::inflate_gzip;
+use hikyaku::wire::compression::inflate;
 use hikyaku::wire::entry::Entries;
 use hikyaku::wire::framing::Framer;
 use hikyaku::wire::message::Message;
@@ -49,7 +49,7 @@ fn plain(message: &Message) -> Vec<u8> {
         Encoding::Plain => message.entries.to_vec(),
         Encoding::Gzip => {
             let mut out = Vec::new();
-            inflate_gzip(&message.entries, LIMIT, &mut out).unwrap();
+            inflate(message.encoding, &message.entries, LIMIT, &mut out).unwrap();
             out
         }
     }

@@ -22,6 +22,11 @@ fn parse(text: &str) -> Result<Config, ConfigErrors> {
     Config::parse(text, Some(PathBuf::from("x.toml")), &|_| None)
 }
 
+fn file(output: &OutputConfig) -> &FileOutputConfig {
+    let OutputKind::File(file) = &output.kind;
+    file
+}
+
 /// `line:column: message` of every problem.
 fn problems(text: &str) -> Vec<String> {
     match parse(text) {
@@ -64,8 +69,8 @@ fn what_is_left_out_has_its_default() {
     assert!(input.tls.is_none());
     assert_eq!((input.max_message_size, input.max_pending_acks), (16 << 20, 64));
     let output = &config.outputs[0];
-    assert_eq!(output.flush_interval, Duration::from_secs(10));
-    assert_eq!(output.format, FileFormat::Json);
+    assert_eq!(file(output).flush_interval, Duration::from_secs(10));
+    assert_eq!(file(output).format, FileFormat::Json);
     assert_eq!(output.start, StartAt::Newest);
     assert!(matches!(&output.take, OutputTake::Match { require, .. } if require.is_empty()));
 }
@@ -155,9 +160,9 @@ fn every_key_can_be_written() {
         "fields are set in the order of the file"
     );
     let output = &config.outputs[0];
-    assert_eq!(output.timezone.iana_name(), Some("Asia/Tokyo"));
-    assert!(matches!(&output.format, FileFormat::Csv { fields } if fields.len() == 2));
-    assert_eq!(output.inject.tag.as_deref(), Some("tag"));
+    assert_eq!(file(output).timezone.iana_name(), Some("Asia/Tokyo"));
+    assert!(matches!(&file(output).format, FileFormat::Csv { fields } if fields.len() == 2));
+    assert_eq!(file(output).inject.tag.as_deref(), Some("tag"));
     assert_eq!(output.start, StartAt::Oldest);
 }
 
@@ -364,7 +369,7 @@ fn formats_and_what_is_injected_are_complete() {
     );
     assert_problem(&with_output("inject = { time = \"t\", tag = \"t\" }"), "name the same field");
     let config = parse(&with_output("inject = { time = \"t\" }")).unwrap();
-    assert_eq!(config.outputs[0].inject.time.as_ref().unwrap().0, "t");
+    assert_eq!(file(&config.outputs[0]).inject.time.as_ref().unwrap().0, "t");
 }
 
 #[test]

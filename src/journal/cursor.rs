@@ -35,10 +35,8 @@ const RESERVE: &str = "reserve";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedCursor {
     pub journal: JournalId,
-    /// The next chunk to deliver.
+    /// The next chunk to deliver, or the next entry of a large one.
     pub position: Position,
-    /// The next entry within that chunk.
-    pub entry: u32,
     /// How many checkpoints there were.
     pub generation: u64,
 }
@@ -187,7 +185,7 @@ fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     bytes[10..12].copy_from_slice(&(HEADER_LENGTH as u16).to_le_bytes());
-    bytes[12..16].copy_from_slice(&cursor.entry.to_le_bytes());
+    bytes[12..16].copy_from_slice(&cursor.position.entry.to_le_bytes());
     bytes[16..32].copy_from_slice(&cursor.journal);
     bytes[32..40].copy_from_slice(&cursor.position.segment.to_le_bytes());
     bytes[40..48].copy_from_slice(&cursor.position.offset.to_le_bytes());
@@ -222,8 +220,11 @@ fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
     }
     Ok(SavedCursor {
         journal: array_at(bytes, 16).ok_or(Fault::Damaged)?,
-        position: Position { segment: number(32)?, offset: number(40)? },
-        entry: u32::from_le_bytes(array_at(bytes, 12).ok_or(Fault::Damaged)?),
+        position: Position {
+            segment: number(32)?,
+            offset: number(40)?,
+            entry: u32::from_le_bytes(array_at(bytes, 12).ok_or(Fault::Damaged)?),
+        },
         generation: number(48)?,
     })
 }
@@ -233,8 +234,8 @@ mod tests {
     use super::*;
 
     fn cursor() -> SavedCursor {
-        let position = Position { segment: 4, offset: 4096 };
-        SavedCursor { journal: [3; 16], position, entry: 7, generation: 9 }
+        let position = Position { segment: 4, offset: 4096, entry: 7 };
+        SavedCursor { journal: [3; 16], position, generation: 9 }
     }
 
     fn folder() -> (tempfile::TempDir, CursorFolder) {

@@ -8,7 +8,7 @@ use super::shared::Shared;
 
 /// Copies a damaged range to `DATA_DIR/journal/damaged/`, counts it and says so, once for each place.
 pub(super) fn set_aside(shared: &Shared, reader: &mut FrameReader, from: u64, to: u64) {
-    let position = Position { segment: reader.segment(), offset: from };
+    let position = Position::new(reader.segment(), from);
     if !shared.is_new_damage(position) {
         return;
     }

@@ -126,7 +126,7 @@ impl Inspection {
                 return Ok(());
             }
             if let Ok(chunk) = ChunkPayload::decode(frame.payload)
-                && !visit(Position { segment, offset }, chunk)
+                && !visit(Position::new(segment, offset), chunk)
             {
                 return Ok(());
             }

@@ -161,12 +161,7 @@ impl Journal {
                     output = id,
                     "the journal is another one than before: starting at its oldest chunk"
                 );
-                SavedCursor {
-                    journal: self.shared.journal,
-                    position: self.shared.oldest(),
-                    entry: 0,
-                    ..saved
-                }
+                SavedCursor { journal: self.shared.journal, position: self.shared.oldest(), ..saved }
             }
             Some(saved) if saved.position > newest => {
                 tracing::error!(
@@ -175,7 +170,7 @@ impl Journal {
                     journal_end = %newest,
                     "the output was further than the journal reaches: synced data was lost, or an old copy restored"
                 );
-                SavedCursor { position: newest, entry: 0, ..saved }
+                SavedCursor { position: newest, ..saved }
             }
             Some(saved) => saved,
             None => {
@@ -183,7 +178,7 @@ impl Journal {
                     StartAt::Newest => newest,
                     StartAt::Oldest => self.shared.oldest(),
                 };
-                SavedCursor { journal: self.shared.journal, position, entry: 0, generation: 0 }
+                SavedCursor { journal: self.shared.journal, position, generation: 0 }
             }
         };
         // A cursor that is there already needs no space on a disk that may be full.
@@ -269,7 +264,7 @@ impl OutputCursor {
 
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.
     pub fn save(&mut self, position: Position, generation: u64) -> Result<(), CursorError> {
-        let cursor = SavedCursor { position, entry: 0, generation, ..self.saved };
+        let cursor = SavedCursor { position, generation, ..self.saved };
         self.cursors.save(&self.id, &cursor)?;
         self.saved = cursor;
         self.journal.shared.set_cursor(&self.id, position);

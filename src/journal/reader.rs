@@ -121,7 +121,7 @@ impl Reader {
     }
 
     fn read_from_disk(&mut self, end: u64) -> Result<Option<StoredChunk>, ReadError> {
-        let Position { segment, offset } = self.position;
+        let Position { segment, offset, .. } = self.position;
         let path = || self.shared.folder.segment_path(segment);
         let mut file = match self.file.take().filter(|file| file.segment() == segment) {
             Some(file) => file,

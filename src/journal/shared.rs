@@ -110,13 +110,12 @@ impl Shared {
         metrics: JournalMetrics,
         segments: BTreeMap<u64, SegmentState>,
     ) -> Self {
-        let end =
-            segments
-                .iter()
-                .next_back()
-                .map_or(Position { segment: 1, offset: SEGMENT_HEADER_LENGTH }, |(segment, state)| {
-                    Position { segment: *segment, offset: state.end }
-                });
+        let end = segments
+            .iter()
+            .next_back()
+            .map_or(Position::new(1, SEGMENT_HEADER_LENGTH), |(segment, state)| {
+                Position::new(*segment, state.end)
+            });
         Self {
             folder,
             journal,
@@ -158,7 +157,7 @@ impl Shared {
             state.recent_bytes -= oldest.frames.len() as u64;
         }
         drop(state);
-        self.synced.send_replace(Position { segment: start.segment, offset: segment.end });
+        self.synced.send_replace(Position::new(start.segment, segment.end));
     }
 
     /// Adds a segment that was just made.
@@ -204,7 +203,7 @@ impl Shared {
     pub(super) fn oldest(&self) -> Position {
         let state = self.lock();
         let first = state.segments.keys().next().copied();
-        first.map_or(*self.synced.borrow(), |segment| Position { segment, offset: SEGMENT_HEADER_LENGTH })
+        first.map_or(*self.synced.borrow(), |segment| Position::new(segment, SEGMENT_HEADER_LENGTH))
     }
 
     /// Where the next chunk will begin.
@@ -282,7 +281,7 @@ impl Shared {
 
 fn go_on(state: &State, position: Position) -> Place {
     match state.segments.range(position.segment + 1..).next() {
-        Some((segment, _)) => Place::GoOn(Position { segment: *segment, offset: SEGMENT_HEADER_LENGTH }),
+        Some((segment, _)) => Place::GoOn(Position::new(*segment, SEGMENT_HEADER_LENGTH)),
         None => Place::CaughtUp,
     }
 }

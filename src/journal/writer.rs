@@ -212,7 +212,7 @@ impl Writer {
         })?;
         timer.observe_duration();
         self.shared.metrics.syncs.inc();
-        let start = Position { segment: self.active.number, offset: written.start };
+        let start = Position::new(self.active.number, written.start);
         // Without the spare capacity: these bytes stay in memory for the readers, and are counted by their length.
         let frames = Bytes::from(written.frames.into_boxed_slice());
         self.shared.publish(start, frames, self.active.state());

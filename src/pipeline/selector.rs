@@ -154,7 +154,9 @@ impl Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{FileFormat, FilterKind, InjectConfig, OutputTake, StartAt};
+    use crate::config::{
+        FileFormat, FileOutputConfig, FilterKind, InjectConfig, OutputKind, OutputTake, StartAt,
+    };
     use crate::event_time::EventTime;
     use crate::pipeline::filter::tests::fields;
     use crate::pipeline::json;
@@ -168,19 +170,21 @@ mod tests {
             id: id.to_owned(),
             take,
             start: StartAt::Newest,
-            path: PathTemplate::parse("x").unwrap(),
-            path_characters: Default::default(),
-            format: FileFormat::Json,
-            inject: InjectConfig::default(),
-            timezone: jiff::tz::TimeZone::UTC,
-            flush_interval: Duration::from_secs(10),
-            checkpoint_interval: Duration::from_secs(30),
-            buffer_memory: 1,
-            max_open_files: 1,
-            compression_level: 6,
             retry_min_interval: Duration::from_secs(1),
             retry_max_interval: Duration::from_secs(30),
-            undone_max_size: 1,
+            kind: OutputKind::File(FileOutputConfig {
+                path: PathTemplate::parse("x").unwrap(),
+                path_characters: Default::default(),
+                format: FileFormat::Json,
+                inject: InjectConfig::default(),
+                timezone: jiff::tz::TimeZone::UTC,
+                flush_interval: Duration::from_secs(10),
+                checkpoint_interval: Duration::from_secs(30),
+                buffer_memory: 1,
+                max_open_files: 1,
+                compression_level: 6,
+                undone_max_size: 1,
+            }),
         }
     }
 

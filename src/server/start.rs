@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::monitor;
 use super::{Addresses, RunningOutput, Server};
 use crate::admin::{self, Listeners};
-use crate::config::{Config, OutputConfig, OutputTake};
+use crate::config::{Config, OutputConfig, OutputKind, OutputTake};
 use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
@@ -59,7 +59,11 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let mut outputs: Vec<Box<dyn Output>> =
         vec![Box::new(open_dead_letters(data_dir, &journal, max_size, &metrics)?)];
     for output in &config.outputs {
-        outputs.push(Box::new(open_output(output, data_dir, &journal, max_size, &pipeline, &metrics)?));
+        outputs.push(match &output.kind {
+            OutputKind::File(file) => {
+                Box::new(open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?)
+            }
+        });
     }
 
     let listeners = Listeners::bind(&config).map_err(StartError::Listen)?;

@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::chunk::Encoding;
+
 /// Why compressed entries are not inflated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InflateError {
@@ -13,29 +15,52 @@ pub enum InflateError {
     Corrupt(String),
 }
 
-/// Inflates one or several gzip members, one after the other, into `out`, which is cleared first and keeps its memory
-/// for the next call. Nothing at all inflates to nothing.
+/// Bytes of memory, as a power of two, that a Zstandard frame may ask for its window: what every decoder must support
+/// (RFC 8878), and what its own tools write below their `--ultra` levels.
+const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Inflates entries into `out`, which is cleared first and keeps its memory for the next call: several gzip members or
+/// Zstandard frames, one after the other. Nothing at all inflates to nothing; plain entries are copied.
 ///
 /// # Errors
 ///
 /// [`InflateError::TooLarge`] as soon as there are more than `limit` bytes; [`InflateError::Corrupt`] where a member
 /// is damaged, cut short, or followed by something else. `out` holds a part then.
-pub fn inflate_gzip(compressed: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), InflateError> {
+pub fn inflate(
+    encoding: Encoding,
+    compressed: &[u8],
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), InflateError> {
     out.clear();
     if compressed.is_empty() {
         return Ok(());
     }
+    match encoding {
+        Encoding::Plain => read(compressed, limit, out, ""),
+        Encoding::Gzip => read(MultiGzDecoder::new(compressed), limit, out, "it ends inside a gzip member"),
+        Encoding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(corrupt)?;
+            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(corrupt)?;
+            read(decoder, limit, out, "it ends inside a Zstandard frame")
+        }
+    }
+}
+
+fn read(inflated: impl Read, limit: usize, out: &mut Vec<u8>, cut_short: &str) -> Result<(), InflateError> {
     let one_too_many = limit as u64 + 1;
-    MultiGzDecoder::new(compressed).take(one_too_many).read_to_end(out).map_err(|error| {
-        InflateError::Corrupt(match error.kind() {
-            io::ErrorKind::UnexpectedEof => "it ends inside a gzip member".to_owned(),
-            _ => error.to_string(),
-        })
+    inflated.take(one_too_many).read_to_end(out).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => InflateError::Corrupt(cut_short.to_owned()),
+        _ => corrupt(error),
     })?;
     if out.len() > limit {
         return Err(InflateError::TooLarge { limit });
     }
     Ok(())
+}
+
+fn corrupt(error: io::Error) -> InflateError {
+    InflateError::Corrupt(error.to_string())
 }
 
 #[cfg(test)]
@@ -45,54 +70,83 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
+    use super::Encoding::{Gzip, Zstd};
     use super::*;
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
+    fn compress(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
+        if encoding == Zstd {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+            encoder.include_checksum(true).unwrap();
+            encoder.write_all(bytes).unwrap();
+            return encoder.finish().unwrap();
+        }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }
 
-    fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
+    fn inflated(encoding: Encoding, compressed: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
         let mut out = b"left over".to_vec();
-        inflate_gzip(compressed, limit, &mut out).map(|()| out)
+        inflate(encoding, compressed, limit, &mut out).map(|()| out)
     }
 
     #[test]
     fn members_are_joined() {
-        let bytes = [gzip(b"one "), gzip(b""), gzip(b"two")].concat();
-        assert_eq!(inflate(&bytes, 100).unwrap(), b"one two");
-        assert_eq!(inflate(b"", 0).unwrap(), b"");
+        for encoding in [Gzip, Zstd] {
+            let bytes = [&b"one "[..], b"", b"two"].map(|part| compress(encoding, part)).concat();
+            assert_eq!(inflated(encoding, &bytes, 100).unwrap(), b"one two");
+            assert_eq!(inflated(encoding, b"", 0).unwrap(), b"");
+        }
     }
 
     #[test]
     fn the_limit_holds_at_its_edge_and_over_all_members() {
-        let bytes = [gzip(b"12345"), gzip(b"67890")].concat();
-        assert_eq!(inflate(&bytes, 10).unwrap(), b"1234567890");
-        assert_eq!(inflate(&bytes, 9), Err(InflateError::TooLarge { limit: 9 }));
+        for encoding in [Gzip, Zstd] {
+            let bytes = [b"12345", b"67890"].map(|part| compress(encoding, part)).concat();
+            assert_eq!(inflated(encoding, &bytes, 10).unwrap(), b"1234567890");
+            assert_eq!(inflated(encoding, &bytes, 9), Err(InflateError::TooLarge { limit: 9 }));
+        }
     }
 
     #[test]
     fn a_bomb_is_given_up_at_the_limit() {
-        let bomb = gzip(&vec![0; 64 << 20]);
-        assert!(bomb.len() < 1 << 20);
-        let mut out = Vec::new();
-        assert_eq!(inflate_gzip(&bomb, 1 << 20, &mut out), Err(InflateError::TooLarge { limit: 1 << 20 }));
-        assert!(out.capacity() <= 4 << 20, "{}", out.capacity());
+        for encoding in [Gzip, Zstd] {
+            let bomb = compress(encoding, &vec![0; 64 << 20]);
+            assert!(bomb.len() < 1 << 20);
+            let mut out = Vec::new();
+            assert_eq!(
+                inflate(encoding, &bomb, 1 << 20, &mut out),
+                Err(InflateError::TooLarge { limit: 1 << 20 })
+            );
+            assert!(out.capacity() <= 4 << 20, "{}", out.capacity());
+        }
+    }
+
+    #[test]
+    fn a_window_that_asks_for_much_memory_is_refused() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.window_log(MAX_ZSTD_WINDOW_LOG + 1).unwrap();
+        encoder.write_all(b"a record").unwrap();
+        let wide = encoder.finish().unwrap();
+        assert!(matches!(inflated(Zstd, &wide, 100), Err(InflateError::Corrupt(_))));
     }
 
     #[test]
     fn damage_anywhere_is_seen() {
-        let whole = gzip(b"a record, a record, a record");
-        for length in 1..whole.len() {
-            assert!(matches!(inflate(&whole[..length], 100), Err(InflateError::Corrupt(_))), "{length}");
+        for encoding in [Gzip, Zstd] {
+            let whole = compress(encoding, b"a record, a record, a record");
+            for length in 1..whole.len() {
+                let cut = inflated(encoding, &whole[..length], 100);
+                assert!(matches!(cut, Err(InflateError::Corrupt(_))), "{encoding:?} {length}: {cut:?}");
+            }
+            for at in [0, 1, 2, whole.len() - 1] {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 0x55;
+                let damaged = inflated(encoding, &damaged, 100);
+                assert!(matches!(damaged, Err(InflateError::Corrupt(_))), "{encoding:?} {at}: {damaged:?}");
+            }
+            let trailing = [&whole[..], b"garbage"].concat();
+            assert!(matches!(inflated(encoding, &trailing, 100), Err(InflateError::Corrupt(_))));
         }
-        for at in [0, 1, 2, whole.len() - 1, whole.len() - 8] {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 0x55;
-            assert!(matches!(inflate(&damaged, 100), Err(InflateError::Corrupt(_))), "{at}");
-        }
-        let trailing = [&whole[..], b"garbage"].concat();
-        assert!(matches!(inflate(&trailing, 100), Err(InflateError::Corrupt(_))));
     }
 }

@@ -1,6 +1,6 @@
 //! Looking into a message before it is taken: what is acknowledged must be readable later.
 
-use super::compression::inflate_gzip;
+use super::compression::inflate;
 use super::entry::Entries;
 use super::message::Message;
 use super::refusal::Refusal;
@@ -13,6 +13,8 @@ pub struct Contents {
     pub entries: u32,
     /// Entries that are whole msgpack values and yet no events.
     pub bad_entries: u32,
+    /// Whether at least one entry carries metadata.
+    pub has_metadata: bool,
 }
 
 impl Message {
@@ -25,15 +27,16 @@ impl Message {
     pub fn contents(&self, max_inflated_size: usize, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
         let run = match self.encoding {
             Encoding::Plain => &self.entries[..],
-            Encoding::Gzip => {
-                inflate_gzip(&self.entries, max_inflated_size, scratch)?;
+            encoding => {
+                inflate(encoding, &self.entries, max_inflated_size, scratch)?;
                 scratch
             }
         };
         let mut contents = Contents::default();
         for entry in Entries::new(run) {
-            if entry?.is_err() {
-                contents.bad_entries += 1;
+            match entry? {
+                Ok(entry) => contents.has_metadata |= entry.metadata.is_some(),
+                Err(_) => contents.bad_entries += 1,
             }
             contents.entries = contents
                 .entries
@@ -71,8 +74,11 @@ mod tests {
     #[test]
     fn bad_entries_are_counted_and_kept() {
         let run = b"\x92\x01\x80\x01\x92\xd7\x00\0\0\0\x01\x77\x35\x94\x00\x80\x92\x01\xc0";
-        assert_eq!(contents(run, false), Ok(Contents { entries: 4, bad_entries: 3 }));
-        assert_eq!(contents(&gzip(run), true), Ok(Contents { entries: 4, bad_entries: 3 }));
+        assert_eq!(contents(run, false), Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false }));
+        assert_eq!(
+            contents(&gzip(run), true),
+            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false })
+        );
         assert_eq!(contents(b"", false), Ok(Contents::default()));
     }
 

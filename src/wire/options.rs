@@ -106,6 +106,7 @@ fn encoding(value: Token<'_>) -> Result<Encoding, Refusal> {
         Token::Nil => Ok(Encoding::Plain),
         Token::Str(b"text" | b"") | Token::Bin(b"text" | b"") => Ok(Encoding::Plain),
         Token::Str(b"gzip") | Token::Bin(b"gzip") => Ok(Encoding::Gzip),
+        Token::Str(b"zstd") | Token::Bin(b"zstd") => Ok(Encoding::Zstd),
         Token::Str(other) | Token::Bin(other) => {
             let start = &other[..other.len().min(MAX_QUOTED)];
             Err(Refusal::UnsupportedCompression(String::from_utf8_lossy(start).into_owned()))

@@ -28,9 +28,9 @@ pub enum Refusal {
     TagTooLong(usize),
     #[error("the chunk id has {0} bytes, more than {MAX_CHUNK_ID_LENGTH}")]
     ChunkIdTooLong(usize),
-    #[error("the gzip data is damaged: {0}")]
+    #[error("the compressed data is damaged: {0}")]
     CorruptCompression(String),
-    #[error("compression {0:?} is not supported; set the sender to gzip or text")]
+    #[error("compression {0:?} is not supported; set the sender to gzip, zstd or text")]
     UnsupportedCompression(String),
     #[error("the message is JSON, which this input does not read; set the sender to msgpack")]
     Json,

@@ -33,8 +33,8 @@ fn a_cursor_of_format_1_reads() {
 }
 
 fn cursor_of_the_fixture() -> SavedCursor {
-    let position = Position { segment: 2, offset: 10_200 };
-    SavedCursor { journal: *b"0123456789abcdef", position, entry: 3, generation: 42 }
+    let position = Position { segment: 2, offset: 10_200, entry: 3 };
+    SavedCursor { journal: *b"0123456789abcdef", position, generation: 42 }
 }
 
 /// Writes the fixture of the present format anew; run by hand after a change of the format's version.

@@ -87,6 +87,7 @@ pub(crate) fn chunk(content: &[u8]) -> Chunk {
         received_at: EventTime::from_unix_nanoseconds(1_760_000_000_000_000_000),
         entry_count: 1,
         has_bad_entries: false,
+        has_metadata: false,
         encoding: Encoding::Plain,
         entries: Bytes::copy_from_slice(content),
     }
@@ -108,5 +109,5 @@ pub(crate) fn contents(reader: &mut Reader) -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn start() -> Position {
-    Position { segment: 1, offset: SEGMENT_HEADER_LENGTH }
+    Position::new(1, SEGMENT_HEADER_LENGTH)
 }

@@ -1,7 +1,8 @@
 //! The sections of the configuration as keys and values, named as in the file.
 
 use crate::config::{
-    FileFormat, FilterConfig, FilterKind, InputConfig, OutputConfig, OutputTake, show_size, show_time,
+    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InputConfig, OutputConfig, OutputKind,
+    OutputTake, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -30,8 +31,8 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
 }
 
 /// One `[[output]]`.
-pub(super) fn output_keys(kind: &str, config: &OutputConfig) -> Vec<(String, String)> {
-    let mut keys = keys(kind, Some(&config.id));
+pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
+    let mut keys = keys(config.kind.name(), Some(&config.id));
     match &config.take {
         OutputTake::Match { tags, require } => {
             push(&mut keys, "match", tags);
@@ -42,38 +43,45 @@ pub(super) fn output_keys(kind: &str, config: &OutputConfig) -> Vec<(String, Str
         OutputTake::Invalid => push(&mut keys, "invalid", true),
         OutputTake::Fallback => push(&mut keys, "fallback", true),
     }
-    push(&mut keys, "path", &config.path);
-    for (placeholder, characters) in &config.path_characters {
-        push(&mut keys, &format!("path_characters.{placeholder}"), characters);
+    match &config.kind {
+        OutputKind::File(file) => push_file(&mut keys, file),
     }
-    if let Some(zone) = config.timezone.iana_name() {
-        push(&mut keys, "timezone", zone);
+    push(&mut keys, "retry_min_interval", show_time(config.retry_min_interval));
+    push(&mut keys, "retry_max_interval", show_time(config.retry_max_interval));
+    keys
+}
+
+/// The part of an output of `type = "file"`.
+fn push_file(keys: &mut Vec<(String, String)>, file: &FileOutputConfig) {
+    push(keys, "path", &file.path);
+    for (placeholder, characters) in &file.path_characters {
+        push(keys, &format!("path_characters.{placeholder}"), characters);
     }
-    let format = match &config.format {
+    if let Some(zone) = file.timezone.iana_name() {
+        push(keys, "timezone", zone);
+    }
+    let format = match &file.format {
         FileFormat::Json => "json",
         FileFormat::Msgpack => "msgpack",
         FileFormat::Ltsv => "ltsv",
         FileFormat::Csv { .. } => "csv",
     };
-    push(&mut keys, "format", format);
-    if let FileFormat::Csv { fields } = &config.format {
-        push(&mut keys, "csv_fields", joined(fields));
+    push(keys, "format", format);
+    if let FileFormat::Csv { fields } = &file.format {
+        push(keys, "csv_fields", joined(fields));
     }
-    if let Some(field) = &config.inject.tag {
-        push(&mut keys, "inject.tag", field);
+    if let Some(field) = &file.inject.tag {
+        push(keys, "inject.tag", field);
     }
-    if let Some((field, format)) = &config.inject.time {
-        push(&mut keys, "inject.time", field);
-        push(&mut keys, "inject.time_format", format);
+    if let Some((field, format)) = &file.inject.time {
+        push(keys, "inject.time", field);
+        push(keys, "inject.time_format", format);
     }
-    push(&mut keys, "flush_interval", show_time(config.flush_interval));
-    push(&mut keys, "checkpoint_interval", show_time(config.checkpoint_interval));
-    push(&mut keys, "buffer_memory", show_size(config.buffer_memory as u64));
-    push(&mut keys, "max_open_files", config.max_open_files);
-    push(&mut keys, "compression_level", config.compression_level);
-    push(&mut keys, "retry_min_interval", show_time(config.retry_min_interval));
-    push(&mut keys, "retry_max_interval", show_time(config.retry_max_interval));
-    keys
+    push(keys, "flush_interval", show_time(file.flush_interval));
+    push(keys, "checkpoint_interval", show_time(file.checkpoint_interval));
+    push(keys, "buffer_memory", show_size(file.buffer_memory as u64));
+    push(keys, "max_open_files", file.max_open_files);
+    push(keys, "compression_level", file.compression_level);
 }
 
 /// One `[[filter]]`.

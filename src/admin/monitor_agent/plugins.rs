@@ -49,7 +49,7 @@ pub fn input_plugin(config: &InputConfig, metrics: &InputMetrics) -> PluginInfo 
     }
 }
 
-/// An output of `type = "file"`; `journal_max_size` and `segment_size` are those of the journal that it reads, in bytes.
+/// An output; `journal_max_size` and `segment_size` are those of the journal that it reads, in bytes.
 pub fn output_plugin(
     config: &OutputConfig,
     metrics: &OutputMetrics,
@@ -58,8 +58,8 @@ pub fn output_plugin(
 ) -> PluginInfo {
     PluginInfo {
         plugin_id: config.id.clone(),
-        kind: FILE.to_owned(),
-        config: output_keys(FILE, config),
+        kind: config.kind.name().to_owned(),
+        config: output_keys(config),
         category: Category::Output {
             numbers: output_numbers(metrics, journal_max_size, segment_size),
             take: config.take.clone(),

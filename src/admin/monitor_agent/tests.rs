@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{
-    FileFormat, FilterConfig, FilterKind, InjectConfig, InputConfig, OutputConfig, OutputTake, StartAt,
-    TlsConfig,
+    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InjectConfig, InputConfig, OutputConfig,
+    OutputKind, OutputTake, StartAt, TlsConfig,
 };
 use crate::metrics::Metrics;
 use crate::pipeline::field_path::FieldPath;
@@ -38,19 +38,21 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
         id: id.to_owned(),
         take,
         start: StartAt::Newest,
-        path: PathTemplate::parse("/archive/{customer_name}/%H.log.gz").unwrap(),
-        path_characters: BTreeMap::new(),
-        format: FileFormat::Json,
-        inject: InjectConfig::default(),
-        timezone: jiff::tz::TimeZone::UTC,
-        flush_interval: Duration::from_secs(10),
-        checkpoint_interval: Duration::from_secs(30),
-        buffer_memory: 64 << 20,
-        max_open_files: 256,
-        compression_level: 6,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
-        undone_max_size: 256 << 20,
+        kind: OutputKind::File(FileOutputConfig {
+            path: PathTemplate::parse("/archive/{customer_name}/%H.log.gz").unwrap(),
+            path_characters: BTreeMap::new(),
+            format: FileFormat::Json,
+            inject: InjectConfig::default(),
+            timezone: jiff::tz::TimeZone::UTC,
+            flush_interval: Duration::from_secs(10),
+            checkpoint_interval: Duration::from_secs(30),
+            buffer_memory: 64 << 20,
+            max_open_files: 256,
+            compression_level: 6,
+            undone_max_size: 256 << 20,
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::journal::inspect::Inspection;
 use crate::journal::{CursorFolder, Position};
 use crate::pipeline::json::{write_string, write_value};
 use crate::pipeline::tag_pattern::TagPatterns;
-use crate::wire::compression::inflate_gzip;
+use crate::wire::compression::inflate;
 use crate::wire::entry::Entries;
 use crate::wire::msgpack::write_bin;
 
@@ -40,7 +40,7 @@ impl Cat {
         };
         let from = match &self.output {
             Some(id) => start_of(data_dir, id)?,
-            None => Position { segment: 0, offset: 0 },
+            None => Position::new(0, 0),
         };
         let inspection = Inspection::new(data_dir);
         let mut printer = Printer {
@@ -92,9 +92,8 @@ impl<W: Write> Printer<W> {
         let Self { out, line, inflated, left } = self;
         let entries = match chunk.encoding() {
             Encoding::Plain => chunk.entries(),
-            Encoding::Gzip => {
-                inflated.clear();
-                inflate_gzip(chunk.entries(), MAX_INFLATED_SIZE, inflated).map_err(io::Error::other)?;
+            encoding => {
+                inflate(encoding, chunk.entries(), MAX_INFLATED_SIZE, inflated).map_err(io::Error::other)?;
                 inflated
             }
         };

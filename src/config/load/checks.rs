@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Table;
 use super::document::Read;
-use crate::config::{InputConfig, JournalConfig, OutputConfig, OutputTake};
+use crate::config::{FileOutputConfig, InputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake};
 
 /// The journal needs this many segments: one that is written, one that is read, one that is being removed.
 const MIN_SEGMENTS: u64 = 3;
@@ -93,18 +93,16 @@ pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
 
 /// A file has one writer.
 pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
-    for (index, (table, output)) in outputs.iter().enumerate() {
-        if let Some((_, earlier)) =
-            outputs[..index].iter().find(|(_, earlier)| earlier.path.may_equal(&output.path))
-        {
+    let mut files: Vec<(&str, &FileOutputConfig)> = Vec::new();
+    for (table, output) in outputs {
+        let OutputKind::File(file) = &output.kind;
+        if let Some((earlier, _)) = files.iter().find(|(_, earlier)| earlier.path.may_equal(&file.path)) {
             table.report(
                 "path",
-                format!(
-                    "could write the same file as output `{}`; put them into different folders",
-                    earlier.id
-                ),
+                format!("could write the same file as output `{earlier}`; put them into different folders"),
             );
         }
+        files.push((&output.id, file));
     }
 }
 

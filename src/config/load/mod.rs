@@ -55,7 +55,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     let input_tables = file.tables("input", &INPUT);
     let inputs: Vec<_> = input_tables.iter().map(input::input).collect();
     let filters: Vec<_> = file.tables("filter", &FILTER).iter().map(filter::filter).collect();
-    let output_tables = file.tables("output", &OUTPUT);
+    let output_tables = file.tables_by_type("output", &OUTPUT, output::TYPES);
     let outputs: Vec<_> = output_tables.iter().map(output::output).collect();
     let health_table = file.table("health", &HEALTH);
     let health = server::admin(&health_table);

@@ -29,7 +29,7 @@ impl<'a> Table<'a> {
         for (key, _) in entries.iter() {
             let name: &str = key.get_ref();
             if section.key(name).is_none() {
-                let suggestion = did_you_mean(name, section.keys.iter().map(|key| key.name));
+                let suggestion = did_you_mean(name, section.all_keys().map(|key| key.name));
                 document
                     .report(&key.span(), format!("unknown key `{name}` in `{}`{suggestion}", section.title));
             }
@@ -54,6 +54,16 @@ impl<'a> Table<'a> {
 
     /// The array of tables of this name, in the order of the file.
     pub(super) fn tables(&self, name: &str, section: &'static Section) -> Vec<Table<'a>> {
+        self.tables_by_type(name, section, &[])
+    }
+
+    /// As [`tables`](Self::tables), where a table of one of these types has the keys of a section of its own.
+    pub(super) fn tables_by_type(
+        &self,
+        name: &str,
+        section: &'static Section,
+        types: &[(&str, &'static Section)],
+    ) -> Vec<Table<'a>> {
         let Some(value) = self.entries.and_then(|entries| entries.get(name)) else { return Vec::new() };
         let wrong = |at: Range<usize>, found: &DeValue<'_>| {
             let message = format!("expected `{}`, found {}", section.title, found.type_str());
@@ -67,6 +77,9 @@ impl<'a> Table<'a> {
         for element in elements {
             match element.get_ref() {
                 DeValue::Table(entries) => {
+                    let kind = entries.get("type").and_then(|kind| kind.get_ref().as_str());
+                    let own = types.iter().find(|(name, _)| Some(*name) == kind);
+                    let section = own.map_or(section, |(_, section)| section);
                     tables.push(Table::open(self.document, section, entries, element.span()));
                 }
                 other => wrong(element.span(), other),

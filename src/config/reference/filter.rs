@@ -4,6 +4,7 @@ use super::{Default, Key, Kind, Section};
 
 pub(in crate::config) const FILTER: Section = Section {
     title: "[[filter]]",
+    extends: None,
     keys: &[
         Key {
             name: "match",

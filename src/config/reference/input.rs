@@ -13,6 +13,7 @@ const MAX_MESSAGE_SIZE: u64 = GIB;
 
 pub(in crate::config) const INPUT: Section = Section {
     title: "[[input]]",
+    extends: None,
     keys: &[
         Key {
             name: "id",
@@ -80,6 +81,7 @@ pub(in crate::config) const INPUT: Section = Section {
 
 pub(in crate::config) const TLS: Section = Section {
     title: "tls = { … }",
+    extends: None,
     keys: &[
         Key {
             name: "cert",

@@ -49,13 +49,21 @@ impl fmt::Display for Default {
 pub struct Section {
     /// How the file writes it: `[journal]`, `[[output]]`, `inject = { … }`.
     pub title: &'static str,
+    /// The section whose keys it has as well.
+    pub extends: Option<&'static Section>,
     pub keys: &'static [Key],
 }
 
 impl Section {
     /// The key of this name.
-    pub fn key(&self, name: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.name == name)
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.all_keys().find(|key| key.name == name)
+    }
+
+    /// Its own keys and those of the section that it extends.
+    pub fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
+        let extended = self.extends.map_or(&[][..], |section| section.keys);
+        self.keys.iter().chain(extended)
     }
 
     /// The table of the reference.
@@ -70,7 +78,7 @@ impl Section {
 
 pub(super) use filter::FILTER;
 pub(super) use input::{INPUT, TLS};
-pub(super) use output::{INJECT, OUTPUT};
+pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
 /// Every section, in the order of the reference.
@@ -83,6 +91,7 @@ pub const SECTIONS: &[&Section] = &[
     &TLS,
     &FILTER,
     &OUTPUT,
+    &FILE_OUTPUT,
     &INJECT,
     &HEALTH,
     &MONITOR_AGENT,
@@ -120,8 +129,8 @@ mod tests {
     #[test]
     fn no_section_names_a_key_twice() {
         for section in SECTIONS {
-            for key in section.keys {
-                let count = section.keys.iter().filter(|other| other.name == key.name).count();
+            for key in section.all_keys() {
+                let count = section.all_keys().filter(|other| other.name == key.name).count();
                 assert_eq!(count, 1, "{} in {}", key.name, section.title);
             }
         }

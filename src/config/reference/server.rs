@@ -7,6 +7,7 @@ use crate::config::units::{GIB, MIB, TIB};
 
 pub(in crate::config) const FILE: Section = Section {
     title: "hikyaku.toml",
+    extends: None,
     keys: &[
         section("server", "`[server]`", "The process itself"),
         section("log", "`[log]`", "The server's own log on standard output"),
@@ -26,6 +27,7 @@ const fn section(name: &'static str, title: &'static str, meaning: &'static str)
 
 pub(in crate::config) const SERVER: Section = Section {
     title: "[server]",
+    extends: None,
     keys: &[
         Key {
             name: "name",
@@ -50,6 +52,7 @@ pub(in crate::config) const SERVER: Section = Section {
 
 pub(in crate::config) const LOG: Section = Section {
     title: "[log]",
+    extends: None,
     keys: &[
         Key {
             name: "format",
@@ -80,6 +83,7 @@ const MIN_SEGMENT_SIZE: u64 = MIB;
 
 pub(in crate::config) const JOURNAL: Section = Section {
     title: "[journal]",
+    extends: None,
     keys: &[
         Key {
             name: "max_size",
@@ -137,13 +141,14 @@ const fn listen(default: &'static str) -> Key {
 }
 
 pub(in crate::config) const HEALTH: Section =
-    Section { title: "[health]", keys: &[ENABLED, listen("\"127.0.0.1:8889\"")] };
+    Section { title: "[health]", extends: None, keys: &[ENABLED, listen("\"127.0.0.1:8889\"")] };
 
 pub(in crate::config) const MONITOR_AGENT: Section =
-    Section { title: "[monitor_agent]", keys: &[ENABLED, listen("\"127.0.0.1:24220\"")] };
+    Section { title: "[monitor_agent]", extends: None, keys: &[ENABLED, listen("\"127.0.0.1:24220\"")] };
 
 pub(in crate::config) const METRICS: Section = Section {
     title: "[metrics]",
+    extends: None,
     keys: &[
         ENABLED,
         listen("\"127.0.0.1:24231\""),

@@ -52,7 +52,7 @@ impl Intake {
         }
         let contents = match message.encoding {
             Encoding::Plain => self.contents(&message, &mut Vec::new())?,
-            Encoding::Gzip => {
+            Encoding::Gzip | Encoding::Zstd => {
                 let _turn = self.inflating.acquire().await.expect("the semaphore is never closed");
                 let mut scratch = self.take_scratch();
                 let contents = self.contents(&message, &mut scratch);

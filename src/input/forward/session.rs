@@ -180,6 +180,7 @@ async fn store<J: ChunkSink>(
         received_at,
         entry_count: contents.entries,
         has_bad_entries: contents.bad_entries > 0,
+        has_metadata: contents.has_metadata,
         encoding: message.encoding,
         entries: message.entries,
     };

@@ -3,13 +3,15 @@
 //! ```text
 //!  0  8  time of receipt, nanoseconds since the Unix epoch
 //!  8  4  number of entries
-//! 12  1  encoding of the entries: 0 msgpack, 1 gzip over msgpack
-//! 13  1  flags: bit 0, at least one entry does not decode
+//! 12  1  encoding of the entries: 0 msgpack, 1 gzip, 2 Zstandard over msgpack
+//! 13  1  flags: bit 0, at least one entry does not decode; bit 1, at least one carries metadata or
+//!       is a group mark
 //! 14  2  zero
 //! 16  4  length of the attributes
 //! 20  …  attributes, one after the other:
 //!          0  1  kind: 1 tag, 2 sender, 3 chunk id, 4 input, 5 source address, 6 subject,
-//!                      7 alternative name (may repeat), 8 fingerprint; others are skipped
+//!                      7 alternative name (may repeat), 8 fingerprint, 9 host name of the
+//!                      peer, 10 user of the handshake; others are skipped
 //!          1  3  length
 //!          4  …  value
 //!  …  …  entries, byte for byte as the sender sent them
@@ -23,6 +25,7 @@ use crate::event_time::EventTime;
 
 const FIXED_LENGTH: usize = 20;
 const FLAG_BAD_ENTRIES: u8 = 1;
+const FLAG_METADATA: u8 = 2;
 /// Three bytes of length.
 const MAX_ATTRIBUTE_LENGTH: usize = (1 << 24) - 1;
 
@@ -34,6 +37,8 @@ const SOURCE_ADDRESS: u8 = 5;
 const SUBJECT: u8 = 6;
 const ALTERNATIVE_NAME: u8 = 7;
 const FINGERPRINT: u8 = 8;
+const HOST_NAME: u8 = 9;
+const USER: u8 = 10;
 
 /// Length of the payload that [`write_chunk_payload`] appends.
 pub fn chunk_payload_length(chunk: &Chunk) -> u64 {
@@ -49,8 +54,10 @@ pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk) {
     out.push(match chunk.encoding {
         Encoding::Plain => 0,
         Encoding::Gzip => 1,
+        Encoding::Zstd => 2,
     });
-    out.push(if chunk.has_bad_entries { FLAG_BAD_ENTRIES } else { 0 });
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    out.push(flag(chunk.has_bad_entries, FLAG_BAD_ENTRIES) | flag(chunk.has_metadata, FLAG_METADATA));
     out.extend_from_slice(&[0; 6]);
     let start = out.len();
 
@@ -76,6 +83,12 @@ fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
             write_attribute(out, ALTERNATIVE_NAME, name.as_bytes());
         }
         write_attribute(out, FINGERPRINT, certificate.fingerprint.as_bytes());
+    }
+    if let Some(name) = &chunk.sender.host_name {
+        write_attribute(out, HOST_NAME, name.as_bytes());
+    }
+    if let Some(user) = &chunk.sender.user {
+        write_attribute(out, USER, user.as_bytes());
     }
 }
 
@@ -105,7 +118,7 @@ impl ChunkPayload {
     pub fn decode(payload: Bytes) -> Result<Self, BadChunkPayload> {
         let length: [u8; 4] = array_at(&payload, 16).ok_or(BadChunkPayload)?;
         let entries_start = FIXED_LENGTH + u32::from_le_bytes(length) as usize;
-        if payload.len() < entries_start || payload[12] > 1 {
+        if payload.len() < entries_start || payload[12] > 2 {
             return Err(BadChunkPayload);
         }
         Ok(Self { payload, entries_start })
@@ -127,9 +140,18 @@ impl ChunkPayload {
         self.payload[13] & FLAG_BAD_ENTRIES != 0
     }
 
+    /// Whether at least one entry carries metadata or is a group mark.
+    pub fn has_metadata(&self) -> bool {
+        self.payload[13] & FLAG_METADATA != 0
+    }
+
     /// How the entries are encoded.
     pub fn encoding(&self) -> Encoding {
-        if self.payload[12] == 1 { Encoding::Gzip } else { Encoding::Plain }
+        match self.payload[12] {
+            1 => Encoding::Gzip,
+            2 => Encoding::Zstd,
+            _ => Encoding::Plain,
+        }
     }
 
     /// The entries, as sent.
@@ -179,6 +201,16 @@ impl ChunkPayload {
         self.text(FINGERPRINT)
     }
 
+    /// The name of the peer's host, where it is known.
+    pub fn host_name(&self) -> Option<&str> {
+        self.text(HOST_NAME)
+    }
+
+    /// The user of the shared key handshake.
+    pub fn user(&self) -> Option<&str> {
+        self.text(USER)
+    }
+
     fn text(&self, kind: u8) -> Option<&str> {
         self.attribute(kind).and_then(|value| str::from_utf8(value).ok())
     }
@@ -220,6 +252,7 @@ mod tests {
             received_at: EventTime::from_unix_nanoseconds(1_760_000_000_000_000_001),
             entry_count: 2,
             has_bad_entries: true,
+            has_metadata: true,
             encoding: Encoding::Gzip,
             entries: Bytes::from_static(b"\x1f\x8b..."),
         }
@@ -260,6 +293,7 @@ mod tests {
             sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
             id: None,
             has_bad_entries: false,
+            has_metadata: false,
             encoding: Encoding::Plain,
             ..chunk()
         };

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use super::archive::{Archive, SlotId};
 use super::format::Formatter;
 use super::lines::{Inflater, Lines};
-use crate::config::OutputConfig;
+use crate::config::FileOutputConfig;
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
 use crate::pipeline::template::PathRenderer;
@@ -29,11 +29,16 @@ pub(super) struct EventLines {
 }
 
 impl EventLines {
-    pub(super) fn new(config: &OutputConfig, pipeline: &Pipeline, metrics: OutputMetrics) -> Self {
+    pub(super) fn new(
+        id: &str,
+        config: &FileOutputConfig,
+        pipeline: &Pipeline,
+        metrics: OutputMetrics,
+    ) -> Self {
         Self {
-            id: config.id.clone(),
+            id: id.to_owned(),
             selector: pipeline
-                .selector(&config.id)
+                .selector(id)
                 .expect("the pipeline is made from the configuration that this output is in"),
             formatter: Formatter::new(&config.format, &config.inject),
             paths: PathRenderer::new(&config.path, &config.path_characters, config.timezone.clone()),

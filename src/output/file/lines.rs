@@ -2,7 +2,7 @@
 
 use crate::chunk::Encoding;
 use crate::journal::StoredChunk;
-use crate::wire::compression::{InflateError, inflate_gzip};
+use crate::wire::compression::{InflateError, inflate};
 
 use super::archive::Archive;
 
@@ -29,9 +29,8 @@ impl Inflater {
     pub(super) fn entries<'a>(&'a mut self, chunk: &'a StoredChunk) -> Result<&'a [u8], InflateError> {
         match chunk.encoding() {
             Encoding::Plain => Ok(chunk.entries()),
-            Encoding::Gzip => {
-                self.inflated.clear();
-                inflate_gzip(chunk.entries(), MAX_INFLATED_SIZE, &mut self.inflated)?;
+            encoding => {
+                inflate(encoding, chunk.entries(), MAX_INFLATED_SIZE, &mut self.inflated)?;
                 Ok(&self.inflated)
             }
         }

@@ -9,7 +9,7 @@ use super::delivery::{DeliveryOptions, FileOutput};
 use super::disk::Disk;
 use super::event_lines::EventLines;
 use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
-use crate::config::{OutputConfig, StartAt};
+use crate::config::{FileOutputConfig, OutputConfig, OutputKind, StartAt};
 use crate::journal::{CursorError, CursorFolder, Journal};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -52,8 +52,12 @@ pub fn recover_all(data_dir: &Path, outputs: &[OutputConfig], metrics: &Metrics)
             undone_folder: data_dir.join("undone").join(id),
             undone_max_size: outputs
                 .iter()
-                .find(|output| output.id == id)
-                .map_or(DEFAULT_UNDONE_MAX_SIZE, |output| output.undone_max_size),
+                .filter(|output| output.id == id)
+                .map(|output| match &output.kind {
+                    OutputKind::File(file) => file.undone_max_size,
+                })
+                .next()
+                .unwrap_or(DEFAULT_UNDONE_MAX_SIZE),
             undo_folder: path.clone(),
         };
         let report =
@@ -74,6 +78,7 @@ pub fn recover_all(data_dir: &Path, outputs: &[OutputConfig], metrics: &Metrics)
 /// Opens an output of the configuration.
 pub fn open_output(
     config: &OutputConfig,
+    file: &FileOutputConfig,
     data_dir: &Path,
     journal: &Journal,
     journal_max_size: u64,
@@ -84,16 +89,16 @@ pub fn open_output(
     let options = DeliveryOptions {
         id: config.id.clone(),
         start: config.start,
-        flush_interval: config.flush_interval,
-        checkpoint_interval: config.checkpoint_interval,
-        buffer_memory: config.buffer_memory,
-        max_open_files: config.max_open_files,
-        compression_level: config.compression_level,
+        flush_interval: file.flush_interval,
+        checkpoint_interval: file.checkpoint_interval,
+        buffer_memory: file.buffer_memory,
+        max_open_files: file.max_open_files,
+        compression_level: file.compression_level,
         retry_min_interval: config.retry_min_interval,
         retry_max_interval: config.retry_max_interval,
         journal_max_size,
     };
-    let lines = EventLines::new(config, pipeline, metrics.clone());
+    let lines = EventLines::new(&config.id, file, pipeline, metrics.clone());
     FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
 }
 

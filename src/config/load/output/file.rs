@@ -1,23 +1,17 @@
-//! `[[output]]`
+//! `[[output]]` of `type = "file"`
 
 use std::collections::BTreeMap;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::document::{Read, did_you_mean};
-use super::filter::{field_paths, tag_patterns};
-use super::{Table, Value};
+use super::{Read, Table, Value, did_you_mean, field_paths};
 use crate::config::reference::INJECT;
-use crate::config::{FileFormat, InjectConfig, OutputConfig, OutputTake, StartAt};
+use crate::config::{FileFormat, FileOutputConfig, InjectConfig};
 use crate::pipeline::characters::CharacterSet;
 use crate::pipeline::template::{PathTemplate, SyntaxError};
 use crate::pipeline::time_format::TimeFormat;
 
-pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
-    let id = table.value("id", Value::text);
-    let kind = table.value("type", Value::choice);
-    let take = take(table);
-    let start = table.value("start", Value::choice);
+pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
     let path = table.value("path", |value| value.syntax(path_template));
     let path_characters = path_characters(table);
     let format = format(table);
@@ -28,19 +22,8 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     let buffer_memory = table.value("buffer_memory", Value::memory_size);
     let max_open_files = table.value("max_open_files", Value::count);
     let compression_level = table.value("compression_level", Value::count);
-    let retry_min_interval = table.value("retry_min_interval", Value::time);
-    let retry_max_interval = table.value("retry_max_interval", Value::time);
     let undone_max_size = table.value("undone_max_size", Value::size);
-    if let (Ok(min), Ok(max)) = (&retry_min_interval, &retry_max_interval)
-        && min > max
-    {
-        table.report("retry_max_interval", "`retry_max_interval` is shorter than `retry_min_interval`");
-    }
-    kind?;
-    Ok(OutputConfig {
-        id: id?,
-        take: take?,
-        start: if start? == "oldest" { StartAt::Oldest } else { StartAt::Newest },
+    Ok(FileOutputConfig {
         path: path?,
         path_characters: path_characters?,
         format: format?,
@@ -52,35 +35,9 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
         max_open_files: max_open_files?,
         // The key's limits are far inside.
         compression_level: compression_level? as i32,
-        retry_min_interval: retry_min_interval?,
-        retry_max_interval: retry_max_interval?,
         undone_max_size: undone_max_size?,
     })
 }
-
-fn take(table: &Table<'_>) -> Read<OutputTake> {
-    let tags = table.optional("match", tag_patterns);
-    let invalid = table.optional("invalid", Value::boolean);
-    let fallback = table.optional("fallback", Value::boolean);
-    let require = table.value("require", field_paths);
-    let (tags, invalid, fallback) = (tags?, invalid?.unwrap_or(false), fallback?.unwrap_or(false));
-    if tags.is_none() && table.has("require") {
-        table.report("require", "`require` narrows `match` and means nothing without it");
-    }
-    match (tags, invalid, fallback) {
-        (Some(tags), false, false) => Ok(OutputTake::Match { tags, require: require? }),
-        (None, true, false) => Ok(OutputTake::Invalid),
-        (None, false, true) => Ok(OutputTake::Fallback),
-        (None, false, false) => {
-            Err(table
-                .report("", "which events? expected one of `match`, `invalid = true`, `fallback = true`"))
-        }
-        (_, true, _) => Err(table.report("invalid", ONE_OF_THREE)),
-        (_, _, true) => Err(table.report("fallback", ONE_OF_THREE)),
-    }
-}
-
-const ONE_OF_THREE: &str = "only one of `match`, `invalid = true` and `fallback = true` is possible";
 
 /// Refuses what no template may do before it looks at placeholders.
 fn path_template(text: &str) -> Result<PathTemplate, SyntaxError> {

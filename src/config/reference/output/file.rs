@@ -1,56 +1,15 @@
-//! The keys of [`crate::config::OutputConfig`].
+//! The keys of [`crate::config::FileOutputConfig`].
 
 use std::time::Duration;
 
-use super::{Default, Key, Kind, Section};
+use super::OUTPUT;
+use crate::config::reference::{Default, Key, Kind, Section};
 use crate::config::units::{GIB, KIB, TIB};
 
-pub(in crate::config) const OUTPUT: Section = Section {
-    title: "[[output]]",
+pub(in crate::config) const FILE_OUTPUT: Section = Section {
+    title: "[[output]] of type file",
+    extends: Some(&OUTPUT),
     keys: &[
-        Key {
-            name: "id",
-            kind: Kind::Id,
-            default: Default::Required,
-            meaning: "Names the cursor, so it must stay the same over restarts; unique among inputs and outputs",
-        },
-        Key {
-            name: "type",
-            kind: Kind::Choice(&["file"]),
-            default: Default::Required,
-            meaning: "Files on the local disk",
-        },
-        Key {
-            name: "match",
-            kind: Kind::Syntax("tag patterns"),
-            default: Default::Absent("one of these three is required"),
-            meaning: "Takes the events whose tag matches",
-        },
-        Key {
-            name: "invalid",
-            kind: Kind::Boolean,
-            default: Default::Absent("one of these three is required"),
-            meaning: "`true` takes what another output's `match` took and its `require` refused; one output at most",
-        },
-        Key {
-            name: "fallback",
-            kind: Kind::Boolean,
-            default: Default::Absent("one of these three is required"),
-            meaning: "`true` takes what no other output took; one output at most",
-        },
-        Key {
-            name: "require",
-            kind: Kind::Syntax("list of fields"),
-            default: Default::Value("[]"),
-            meaning: "With `match`: events in which one of these is missing, empty or `unknown` are left to the \
-                      output with `invalid = true`, which must exist",
-        },
-        Key {
-            name: "start",
-            kind: Kind::Choice(&["newest", "oldest"]),
-            default: Default::Value("\"newest\""),
-            meaning: "Where an output that has no cursor yet starts to read the journal",
-        },
         Key {
             name: "path",
             kind: Kind::Syntax("path template"),
@@ -120,18 +79,6 @@ pub(in crate::config) const OUTPUT: Section = Section {
             meaning: "gzip level, from fast to small",
         },
         Key {
-            name: "retry_min_interval",
-            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(86_400) },
-            default: Default::Value("\"1s\""),
-            meaning: "First wait after a failed write; doubled with every further failure",
-        },
-        Key {
-            name: "retry_max_interval",
-            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(86_400) },
-            default: Default::Value("\"30s\""),
-            meaning: "Longest wait after a failed write; at least `retry_min_interval`",
-        },
-        Key {
             name: "undone_max_size",
             kind: Kind::Size { min: 0, max: 64 * TIB },
             default: Default::Value("\"256MiB\""),
@@ -142,6 +89,7 @@ pub(in crate::config) const OUTPUT: Section = Section {
 
 pub(in crate::config) const INJECT: Section = Section {
     title: "inject = { … }",
+    extends: None,
     keys: &[
         Key {
             name: "tag",

@@ -1,0 +1,59 @@
+//! `[[output]]`
+
+mod file;
+
+use super::document::{Read, did_you_mean};
+use super::filter::{field_paths, tag_patterns};
+use super::{Table, Value};
+use crate::config::reference::{FILE_OUTPUT, Section};
+use crate::config::{OutputConfig, OutputKind, OutputTake, StartAt};
+
+/// The sections of the single types.
+pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT)];
+
+pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
+    let id = table.value("id", Value::text);
+    let kind = table.value("type", Value::choice);
+    let take = take(table);
+    let start = table.value("start", Value::choice);
+    let retry_min_interval = table.value("retry_min_interval", Value::time);
+    let retry_max_interval = table.value("retry_max_interval", Value::time);
+    if let (Ok(min), Ok(max)) = (&retry_min_interval, &retry_max_interval)
+        && min > max
+    {
+        table.report("retry_max_interval", "`retry_max_interval` is shorter than `retry_min_interval`");
+    }
+    let kind = kind.and_then(|_| file::file(table).map(OutputKind::File));
+    Ok(OutputConfig {
+        id: id?,
+        take: take?,
+        start: if start? == "oldest" { StartAt::Oldest } else { StartAt::Newest },
+        retry_min_interval: retry_min_interval?,
+        retry_max_interval: retry_max_interval?,
+        kind: kind?,
+    })
+}
+
+fn take(table: &Table<'_>) -> Read<OutputTake> {
+    let tags = table.optional("match", tag_patterns);
+    let invalid = table.optional("invalid", Value::boolean);
+    let fallback = table.optional("fallback", Value::boolean);
+    let require = table.value("require", field_paths);
+    let (tags, invalid, fallback) = (tags?, invalid?.unwrap_or(false), fallback?.unwrap_or(false));
+    if tags.is_none() && table.has("require") {
+        table.report("require", "`require` narrows `match` and means nothing without it");
+    }
+    match (tags, invalid, fallback) {
+        (Some(tags), false, false) => Ok(OutputTake::Match { tags, require: require? }),
+        (None, true, false) => Ok(OutputTake::Invalid),
+        (None, false, true) => Ok(OutputTake::Fallback),
+        (None, false, false) => {
+            Err(table
+                .report("", "which events? expected one of `match`, `invalid = true`, `fallback = true`"))
+        }
+        (_, true, _) => Err(table.report("invalid", ONE_OF_THREE)),
+        (_, _, true) => Err(table.report("fallback", ONE_OF_THREE)),
+    }
+}
+
+const ONE_OF_THREE: &str = "only one of `match`, `invalid = true` and `fallback = true` is possible";

@@ -1,0 +1,58 @@
+//! `[[output]]`
+
+mod file;
+
+use std::time::Duration;
+
+pub use file::{FileFormat, FileOutputConfig, InjectConfig};
+
+use crate::pipeline::field_path::FieldPath;
+use crate::pipeline::tag_pattern::TagPatterns;
+
+/// One `[[output]]`: what all of them have.
+#[derive(Debug, Clone)]
+pub struct OutputConfig {
+    /// Names the cursor, so it must stay the same over restarts.
+    pub id: String,
+    pub take: OutputTake,
+    /// Where a new output starts to read. Default: at the newest event.
+    pub start: StartAt,
+    /// First and longest wait between retries; doubled in between. Default: 1 s and 30 s.
+    pub retry_min_interval: Duration,
+    pub retry_max_interval: Duration,
+    pub kind: OutputKind,
+}
+
+/// `type`
+#[derive(Debug, Clone)]
+pub enum OutputKind {
+    File(FileOutputConfig),
+}
+
+impl OutputKind {
+    /// As the file writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+        }
+    }
+}
+
+/// Which events an output takes.
+#[derive(Debug, Clone)]
+pub enum OutputTake {
+    /// `match`, narrowed by `require`: events in which one of the required fields is missing, empty or `unknown`
+    /// are left to the output with `invalid = true`.
+    Match { tags: TagPatterns, require: Vec<FieldPath> },
+    /// `invalid = true`: what another output's `match` took and its `require` refused.
+    Invalid,
+    /// `fallback = true`: what no other output took.
+    Fallback,
+}
+
+/// Where an output without a cursor starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartAt {
+    Newest,
+    Oldest,
+}

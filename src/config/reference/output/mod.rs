@@ -1,0 +1,71 @@
+//! The keys of [`crate::config::OutputConfig`].
+
+mod file;
+
+use std::time::Duration;
+
+pub(in crate::config) use file::{FILE_OUTPUT, INJECT};
+
+use super::{Default, Key, Kind, Section};
+
+pub(in crate::config) const OUTPUT: Section = Section {
+    title: "[[output]]",
+    extends: None,
+    keys: &[
+        Key {
+            name: "id",
+            kind: Kind::Id,
+            default: Default::Required,
+            meaning: "Names the cursor, so it must stay the same over restarts; unique among inputs and outputs",
+        },
+        Key {
+            name: "type",
+            kind: Kind::Choice(&["file"]),
+            default: Default::Required,
+            meaning: "What kind of output: each has a section of its own below",
+        },
+        Key {
+            name: "match",
+            kind: Kind::Syntax("tag patterns"),
+            default: Default::Absent("one of these three is required"),
+            meaning: "Takes the events whose tag matches",
+        },
+        Key {
+            name: "invalid",
+            kind: Kind::Boolean,
+            default: Default::Absent("one of these three is required"),
+            meaning: "`true` takes what another output's `match` took and its `require` refused; one output at most",
+        },
+        Key {
+            name: "fallback",
+            kind: Kind::Boolean,
+            default: Default::Absent("one of these three is required"),
+            meaning: "`true` takes what no other output took; one output at most",
+        },
+        Key {
+            name: "require",
+            kind: Kind::Syntax("list of fields"),
+            default: Default::Value("[]"),
+            meaning: "With `match`: events in which one of these is missing, empty or `unknown` are left to the \
+                      output with `invalid = true`, which must exist",
+        },
+        Key {
+            name: "start",
+            kind: Kind::Choice(&["newest", "oldest"]),
+            default: Default::Value("\"newest\""),
+            meaning: "Where an output that has no cursor yet starts to read the journal",
+        },
+        Key {
+            name: "retry_min_interval",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(86_400) },
+            default: Default::Value("\"1s\""),
+            meaning: "First wait after a failed write; doubled with every further failure",
+        },
+        Key {
+            name: "retry_max_interval",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(86_400) },
+            default: Default::Value("\"30s\""),
+            meaning: "Longest wait after a failed write; at least `retry_min_interval`",
+        },
+    ],
+};
