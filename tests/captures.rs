@@ -47,9 +47,9 @@ fn client(name: &str) -> Vec<Message> {
 fn plain(message: &Message) -> Vec<u8> {
     match message.encoding {
         Encoding::Plain => message.entries.to_vec(),
-        Encoding::Gzip => {
+        encoding => {
             let mut out = Vec::new();
-            inflate(message.encoding, &message.entries, LIMIT, &mut out).unwrap();
+            inflate(encoding, &message.entries, LIMIT, &mut out).unwrap();
             out
         }
     }
