@@ -8,6 +8,8 @@ mod input;
 mod load;
 mod output;
 pub mod reference;
+mod secret;
+mod security;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
 pub use input::{InputConfig, TlsConfig};
 pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
+pub use secret::Secret;
+pub use security::{SecurityClient, SecurityConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.
