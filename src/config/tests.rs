@@ -150,7 +150,7 @@ fn every_key_can_be_written() {
     assert!(config.health.is_none());
     assert_eq!(config.journal.max_size, 3 * config.journal.segment_size);
     assert_eq!(config.log.modules.len(), 2);
-    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, Some(PathBuf::from("ca.crt")));
+    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, [PathBuf::from("ca.crt")]);
     let FilterKind::Set { fields } = &config.filters[0].kind else { panic!("{:?}", config.filters[0]) };
     let order: Vec<_> = fields.iter().map(|(path, _)| path.clone()).collect();
     let path = |text| crate::pipeline::field_path::FieldPath::parse(text).unwrap();

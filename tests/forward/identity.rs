@@ -123,7 +123,7 @@ async fn a_good_sender_goes_on_while_another_is_refused() {
 async fn without_client_ca_a_client_needs_no_certificate() {
     let authority = Authority::new("authority");
     let journal = ScriptedJournal::new();
-    let tls_config = TlsConfig { client_ca: None, ..authority.server() };
+    let tls_config = TlsConfig { client_ca: Vec::new(), ..authority.server() };
     let server = Server::start(&config(Some(tls_config)), &journal);
     let mut client = tls(server.address, authority.client(None)).await.unwrap();
     client.send(&message("id")).await;

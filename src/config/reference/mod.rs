@@ -77,7 +77,7 @@ impl Section {
 }
 
 pub(super) use filter::FILTER;
-pub(super) use input::{INPUT, TLS};
+pub(super) use input::{CERTIFICATE, INPUT, TLS};
 pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
@@ -89,6 +89,7 @@ pub const SECTIONS: &[&Section] = &[
     &JOURNAL,
     &INPUT,
     &TLS,
+    &CERTIFICATE,
     &FILTER,
     &OUTPUT,
     &FILE_OUTPUT,

@@ -60,7 +60,7 @@ impl Authority {
     /// A server for `localhost` that wants certificates of this authority.
     pub(crate) fn server(&self) -> TlsConfig {
         let pair = self.issue("localhost", |_| ());
-        TlsConfig { cert: pair.cert, key: pair.key, client_ca: Some(self.path()) }
+        TlsConfig { client_ca: vec![self.path()], ..TlsConfig::new(pair.cert, pair.key) }
     }
 
     /// A client that trusts this authority and shows `pair`.
