@@ -10,7 +10,9 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ServerSessionMemoryCache, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{
+    NoServerSessionStorage, ServerSessionMemoryCache, VerifierBuilderError, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
@@ -86,6 +88,7 @@ impl TlsConfig {
         if self.refuse_when_crl_expired && !self.crl.is_empty() {
             // Nobody looks at lists when a session is resumed, so one that expires later would refuse nobody.
             config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
             return Ok(());
         }
         match current {
