@@ -1,9 +1,12 @@
 //! Certificates are renewed under open connections.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hikyaku::config::TlsConfig;
+use hikyaku::config::{CertificatePair, TlsConfig};
+use hikyaku::metrics::Metrics;
+use hikyaku::tls::client::{ClientFiles, ReloadingClientConfig};
 use rustls::HandshakeKind;
 
 use crate::support::certificates::{Authority, Pair};
@@ -172,4 +175,43 @@ async fn sessions_outlive_a_renewed_certificate_but_not_changed_trust() {
     server.reload("loaded").await;
     assert_eq!(kind().await, HandshakeKind::Full);
     assert_eq!(kind().await, HandshakeKind::Resumed);
+}
+
+#[tokio::test]
+async fn clients_follow_their_files_as_well() {
+    let authority = Authority::new("authority");
+    let pair = authority.issue("engine-1", |_| ());
+    let journal = ScriptedJournal::new();
+    let server = Server::start(&config(Some(authority.server())), &journal);
+    let files = ClientFiles {
+        ca: vec![authority.path()],
+        identity: Some(CertificatePair { cert: pair.cert.clone(), key: pair.key.clone() }),
+        reload_interval: Duration::from_millis(5),
+    };
+    let client_config = Arc::new(ReloadingClientConfig::load(files).unwrap());
+    let fingerprint = async || {
+        let mut client = tls(server.address, client_config.current()).await.unwrap();
+        client.send(&message("id")).await;
+        journal.next().await.durable().sender.certificate.clone().unwrap().fingerprint
+    };
+    let metrics = Metrics::new("test", 10);
+    let before = fingerprint().await;
+    assert_eq!(fingerprint().await, before);
+
+    authority.issue("engine-1", |_| ());
+    let tls_metrics = metrics.tls("upstream");
+    let loaded = async {
+        while !metrics
+            .render()
+            .unwrap()
+            .contains("hikyaku_tls_reloads_total{id=\"upstream\",result=\"loaded\"} 1")
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = client_config.watch("upstream", &tls_metrics) => unreachable!("it follows without end"),
+        () = loaded => {}
+    }
+    assert_ne!(fingerprint().await, before, "the session of the old certificate is not resumed");
 }
