@@ -20,7 +20,7 @@ use super::identity::{distinguished_name, sender_certificate};
 pub const MAX_NAME_LENGTH: usize = 256;
 
 tokio::task_local! {
-    static REFUSED: Cell<Option<ShownCertificate>>;
+    static REFUSED: Cell<Option<CertificateDer<'static>>>;
 }
 
 /// Names of a certificate that nobody vouches for: they say whom to ask, not who it was.
@@ -46,8 +46,9 @@ impl ShownCertificate {
     }
 }
 
-/// Runs a handshake, and gives the certificate besides that a [`Remembering`] verifier refused in it.
-pub async fn with_refused<F: Future>(handshake: F) -> (F::Output, Option<ShownCertificate>) {
+/// Runs a handshake, and gives the certificate besides that a [`Remembering`] verifier refused in it. It is not read yet:
+/// whoever is refused may come again and again, and not each time is told.
+pub async fn with_refused<F: Future>(handshake: F) -> (F::Output, Option<CertificateDer<'static>>) {
     REFUSED
         .scope(Cell::new(None), async {
             let output = handshake.await;
@@ -62,7 +63,7 @@ pub(super) struct Remembering(pub(super) Arc<dyn ClientCertVerifier>);
 impl Remembering {
     fn refused(certificate: &CertificateDer<'_>) {
         // Without a place the handshake is one that nobody asks about.
-        let _ = REFUSED.try_with(|refused| refused.set(ShownCertificate::read(certificate)));
+        let _ = REFUSED.try_with(|refused| refused.set(Some(certificate.clone().into_owned())));
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use prometheus::IntGauge;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -49,7 +50,7 @@ pub(super) async fn serve<J: ChunkSink>(
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
             Ok(sender) => serve_sender(stream, peer, sender, &shared).await,
             Err(explanation) => {
-                refuse(peer, shown(&stream).as_ref(), &explanation, &shared);
+                refuse(peer, certificate_of(&stream), &explanation, &shared);
                 close(stream).await;
             }
         },
@@ -64,8 +65,7 @@ pub(super) async fn serve<J: ChunkSink>(
 }
 
 fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
-    let (_, connection) = stream.get_ref();
-    let Some(certificate) = connection.peer_certificates().and_then(|chain| chain.first()) else {
+    let Some(certificate) = certificate_of(stream) else {
         return Ok(Sender::from_address(peer.ip()));
     };
     // A resumed session brings the certificate of its first handshake along, and nobody has looked at it since.
@@ -75,9 +75,8 @@ fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, 
     Ok(Sender::from_certificate(peer.ip(), certificate))
 }
 
-fn shown(stream: &TlsStream<TcpStream>) -> Option<ShownCertificate> {
-    let chain = stream.get_ref().1.peer_certificates()?;
-    chain.first().and_then(|certificate| ShownCertificate::read(certificate))
+fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'static>> {
+    stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
 }
 
 async fn serve_sender<S, J>(stream: S, peer: SocketAddr, sender: Sender, shared: &Shared<J>)
@@ -115,13 +114,15 @@ fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &S
 
 fn refuse<J>(
     peer: SocketAddr,
-    certificate: Option<&ShownCertificate>,
+    certificate: Option<&CertificateDer<'_>>,
     explanation: &Explanation,
     shared: &Shared<J>,
 ) {
     let Explanation { label, text } = explanation;
     shared.metrics.refuse_connection(label);
     if shared.warnings.admit(label, Instant::now()) {
+        let certificate = certificate.and_then(|certificate| ShownCertificate::read(certificate));
+        let certificate = certificate.as_ref();
         let subject = certificate.map(|certificate| certificate.subject.as_str());
         let issuer = certificate.map(|certificate| certificate.issuer.as_str());
         tracing::warn!(input = &*shared.id, %peer, subject, issuer, reason = label, "refused a connection: {text}");
