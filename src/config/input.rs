@@ -31,13 +31,50 @@ pub struct InputConfig {
     pub max_pending_acks: usize,
 }
 
-/// `tls = { cert, key, client_ca }`
+/// `tls = { … }`
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
-    /// PEM with the server certificate and its chain.
+    /// PEM with the server certificate and its chain, for clients that ask for no name or for one that no certificate
+    /// has.
     pub cert: PathBuf,
-    /// PEM with the private key.
+    /// PEM with its private key.
     pub key: PathBuf,
-    /// PEM with the authorities that client certificates must come from. `None`: clients need no certificate.
-    pub client_ca: Option<PathBuf>,
+    /// More certificates, chosen by the name that a client asks for.
+    pub certificates: Vec<CertificatePair>,
+    /// PEM files with the authorities that client certificates must come from. Empty: clients need no certificate.
+    pub client_ca: Vec<PathBuf>,
+    /// Revocation lists, PEM or DER. Only with `client_ca`.
+    pub crl: Vec<PathBuf>,
+    /// Whether a list past its next update refuses all clients of its authority. Default: no.
+    pub refuse_when_crl_expired: bool,
+    /// How often the files are looked at; zero: only on HUP. Default: 10 s.
+    pub reload_interval: Duration,
+}
+
+/// A certificate with its chain, and its private key: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificatePair {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+impl TlsConfig {
+    /// With one certificate, clients that need none, and the defaults of everything else.
+    pub fn new(cert: PathBuf, key: PathBuf) -> Self {
+        Self {
+            cert,
+            key,
+            certificates: Vec::new(),
+            client_ca: Vec::new(),
+            crl: Vec::new(),
+            refuse_when_crl_expired: false,
+            reload_interval: Duration::from_secs(10),
+        }
+    }
+
+    /// All server certificates, the one for every other name first.
+    pub fn pairs(&self) -> impl Iterator<Item = CertificatePair> {
+        let first = CertificatePair { cert: self.cert.clone(), key: self.key.clone() };
+        std::iter::once(first).chain(self.certificates.iter().cloned())
+    }
 }

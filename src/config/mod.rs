@@ -23,7 +23,7 @@ pub(crate) use units::{parse_time, show_size, show_time};
 
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
-pub use input::{InputConfig, TlsConfig};
+pub use input::{CertificatePair, InputConfig, TlsConfig};
 pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};

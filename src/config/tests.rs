@@ -98,7 +98,7 @@ fn every_key_can_be_written() {
         id = "edge"
         type = "forward"
         listen = "[::]:8888"
-        tls = { cert = "a.crt", key = "a.key", client_ca = "ca.crt" }
+        tls = { cert = "a.crt", key = "a.key", certificates = [{ cert = "b.crt", key = "b.key" }], client_ca = "ca.crt", crl = ["a.crl", "b.crl"], crl_expired = "refuse", reload_interval = "0s" }
         max_connections = 1
         handshake_timeout = "1ms"
         max_message_size = "32MiB"
@@ -150,7 +150,14 @@ fn every_key_can_be_written() {
     assert!(config.health.is_none());
     assert_eq!(config.journal.max_size, 3 * config.journal.segment_size);
     assert_eq!(config.log.modules.len(), 2);
-    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, Some(PathBuf::from("ca.crt")));
+    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, [PathBuf::from("ca.crt")]);
+    let tls = config.inputs[0].tls.as_ref().unwrap();
+    assert_eq!(
+        tls.pairs().map(|pair| pair.key).collect::<Vec<_>>(),
+        [PathBuf::from("a.key"), "b.key".into()]
+    );
+    assert_eq!(tls.crl, [PathBuf::from("a.crl"), "b.crl".into()]);
+    assert!(tls.refuse_when_crl_expired && tls.reload_interval.is_zero());
     let FilterKind::Set { fields } = &config.filters[0].kind else { panic!("{:?}", config.filters[0]) };
     let order: Vec<_> = fields.iter().map(|(path, _)| path.clone()).collect();
     let path = |text| crate::pipeline::field_path::FieldPath::parse(text).unwrap();
@@ -269,6 +276,29 @@ fn limits_hold_at_their_edges() {
     let name = |length| format!("[server]\nname = \"{}\"\n{MINIMAL}", "n".repeat(length));
     assert!(parse(&name(255)).is_ok());
     assert_problem(&name(256), "has 256 bytes, at most 255");
+}
+
+#[test]
+fn tls_files_are_named_where_they_mean_something() {
+    let tls = |keys: &str| with_input(&format!("tls = {{ cert = \"a\", key = \"b\", {keys} }}"));
+    let plain = parse(&tls("client_ca = [\"c\", \"d\"]")).unwrap();
+    let plain = plain.inputs[0].tls.as_ref().unwrap();
+    assert_eq!(plain.client_ca, [PathBuf::from("c"), "d".into()]);
+    assert!(plain.crl.is_empty() && plain.certificates.is_empty() && !plain.refuse_when_crl_expired);
+    assert_eq!(plain.reload_interval, Duration::from_secs(10));
+    assert_problem(&tls("client_ca = []"), "`client_ca` is an empty list");
+    assert_problem(&tls("client_ca = [\"\"]"), "`client_ca` is empty");
+    assert_problem(&tls("client_ca = 1"), "expected path or list of paths, found integer");
+    assert_problem(&tls("crl = \"c\""), "`crl` revokes certificates of `client_ca`, which is missing");
+    assert_problem(&tls("crl_expired = \"refuse\""), "the lists in `crl`, which is missing");
+    assert_problem(&tls("crl_expired = \"ignore\""), "expected one of `\"accept\"`, `\"refuse\"`");
+    assert_problem(&tls("certificates = [{ cert = \"c\" }]"), "`certificates = [{ … }]` needs `key`");
+    assert_problem(
+        &tls("certificates = [{ cert = \"c\", key = \"d\", name = \"e\" }]"),
+        "unknown key `name`",
+    );
+    assert!(parse(&tls("reload_interval = \"1d\"")).is_ok());
+    assert_problem(&tls("reload_interval = \"25h\""), "out of range: expected time, 0s to 1d");
 }
 
 #[test]

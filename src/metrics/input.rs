@@ -2,6 +2,7 @@
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
+use super::tls::{TlsFamilies, TlsMetrics};
 use super::{LabelValues, counter_family, gauge_family, latency, register};
 
 /// The families over all inputs.
@@ -21,10 +22,16 @@ pub(super) struct InputFamilies {
     bad_entries: IntCounterVec,
     in_flight_bytes: IntGaugeVec,
     ack_latency: HistogramVec,
+    tls: TlsFamilies,
 }
 
 impl InputFamilies {
-    pub(super) fn new(registry: &Registry, hostname: &str, max_label_values: usize) -> Self {
+    pub(super) fn new(
+        registry: &Registry,
+        hostname: &str,
+        max_label_values: usize,
+        tls: &TlsFamilies,
+    ) -> Self {
         let count = |name, help, labels: &[&str]| register(registry, counter_family(name, help, labels));
         let level = |name, help, labels: &[&str]| register(registry, gauge_family(name, help, labels));
         let families = Self {
@@ -80,6 +87,7 @@ impl InputFamilies {
                 )
                 .expect("metric names are valid"),
             ),
+            tls: tls.clone(),
         };
         families.records_by_tag.with_label_values(&["none", hostname]);
         families
@@ -105,6 +113,7 @@ impl InputFamilies {
             bad_entries: self.bad_entries.with_label_values(&[id]),
             in_flight_bytes: self.in_flight_bytes.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
+            tls: self.tls.clone(),
         }
     }
 }
@@ -123,6 +132,7 @@ pub struct InputMetrics {
     connections: IntGaugeVec,
     refused_connections: IntCounterVec,
     rejected_messages: IntCounterVec,
+    tls: TlsFamilies,
     /// Chunks taken into the journal.
     pub chunks: IntCounter,
     /// Records taken into the journal.
@@ -144,6 +154,11 @@ impl InputMetrics {
     pub fn records(&self, tag: &[u8], count: u64) {
         self.records_by_tag.with_label_values(&[self.tags.admit(tag).as_str(), &self.hostname]).inc_by(count);
         self.records.inc_by(count);
+    }
+
+    /// Of the TLS files.
+    pub fn tls(&self) -> TlsMetrics {
+        self.tls.bind(&self.id)
     }
 
     /// How many connections this sender has open now.

@@ -10,6 +10,7 @@ mod input;
 mod journal;
 mod labels;
 mod output;
+mod tls;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
 pub use output::OutputMetrics;
+pub use tls::TlsMetrics;
 
 /// All metrics of one server.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Metrics {
     /// The one journal.
     pub journal: JournalMetrics,
     certificate_days_left: IntGaugeVec,
+    tls: tls::TlsFamilies,
 }
 
 impl Metrics {
@@ -38,8 +41,9 @@ impl Metrics {
     pub fn new(hostname: &str, max_label_values: usize) -> Arc<Self> {
         let registry = Registry::new();
         let hostname = labels::safe(hostname);
+        let tls = tls::TlsFamilies::new(&registry);
         let metrics = Self {
-            inputs: input::InputFamilies::new(&registry, &hostname, max_label_values),
+            inputs: input::InputFamilies::new(&registry, &hostname, max_label_values, &tls),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
             journal: JournalMetrics::new(&registry),
             certificate_days_left: register(
@@ -50,6 +54,7 @@ impl Metrics {
                     &["file"],
                 ),
             ),
+            tls,
             registry,
         };
         Arc::new(metrics)
@@ -63,6 +68,11 @@ impl Metrics {
     /// The handle of the output with this `id` and `type`.
     pub fn output(&self, id: &str, kind: &str) -> OutputMetrics {
         self.outputs.bind(id, kind)
+    }
+
+    /// The handle of the TLS files of the input or output with this `id`.
+    pub fn tls(&self, id: &str) -> TlsMetrics {
+        self.tls.bind(id)
     }
 
     /// Days until the certificate in a file expires; negative afterwards.

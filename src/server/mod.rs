@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::journal::{Journal, Status};
 use crate::metrics::Metrics;
 use crate::output::OutputError;
+use crate::tls::reload::ReloadTrigger;
 
 /// A server that listens and serves.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub struct Server {
     outputs: Vec<RunningOutput>,
     admin: std::thread::JoinHandle<Result<(), AdminError>>,
     flush_requests: watch::Sender<u64>,
+    reload_triggers: Vec<ReloadTrigger>,
     stop_inputs: CancellationToken,
     stop_outputs: CancellationToken,
     stop_admin: CancellationToken,
@@ -102,6 +104,11 @@ impl Server {
     /// A handle that asks all outputs to flush and checkpoint now.
     pub fn flush_requests(&self) -> watch::Sender<u64> {
         self.flush_requests.clone()
+    }
+
+    /// Handles that make inputs look at their TLS files now.
+    pub fn reload_triggers(&self) -> Vec<ReloadTrigger> {
+        self.reload_triggers.clone()
     }
 
     /// Serves until `shutdown`, or until something failed for good; then stops in order.

@@ -30,8 +30,8 @@ pub(super) fn reasons(journal: &Journal) -> impl Fn() -> Vec<String> + Send + Sy
 fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dyn Fn() + Send + Sync> {
     let mut certificates: Vec<PathBuf> = Vec::new();
     for tls in config.inputs.iter().filter_map(|input| input.tls.as_ref()) {
-        certificates.push(tls.cert.clone());
-        certificates.extend(tls.client_ca.clone());
+        certificates.extend(tls.pairs().map(|pair| pair.cert));
+        certificates.extend(tls.client_ca.iter().cloned());
     }
     certificates.sort();
     certificates.dedup();

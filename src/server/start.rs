@@ -71,6 +71,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     for input in &config.inputs {
         inputs.push(ForwardInput::bind(input)?);
     }
+    let reload_triggers = inputs.iter().filter_map(ForwardInput::reload_trigger).collect();
     let addresses = Addresses {
         inputs: inputs
             .iter()
@@ -124,6 +125,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         outputs,
         admin,
         flush_requests,
+        reload_triggers,
         stop_inputs,
         stop_outputs,
         stop_admin,

@@ -9,5 +9,6 @@ mod full;
 mod kill;
 mod operator;
 mod refusals;
+mod reload;
 mod stop;
 mod support;

@@ -18,9 +18,19 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
     if let Some(tls) = &config.tls {
         push(&mut keys, "tls.cert", tls.cert.display());
         push(&mut keys, "tls.key", tls.key.display());
-        if let Some(client_ca) = &tls.client_ca {
-            push(&mut keys, "tls.client_ca", client_ca.display());
+        for pair in &tls.certificates {
+            push(&mut keys, "tls.certificates.cert", pair.cert.display());
+            push(&mut keys, "tls.certificates.key", pair.key.display());
         }
+        for (key, paths) in [("tls.client_ca", &tls.client_ca), ("tls.crl", &tls.crl)] {
+            if !paths.is_empty() {
+                push(&mut keys, key, joined(&paths.iter().map(|path| path.display()).collect::<Vec<_>>()));
+            }
+        }
+        if !tls.crl.is_empty() {
+            push(&mut keys, "tls.crl_expired", if tls.refuse_when_crl_expired { "refuse" } else { "accept" });
+        }
+        push(&mut keys, "tls.reload_interval", show_time(tls.reload_interval));
     }
     if let Some(security) = &config.security {
         push(&mut keys, "security.self_hostname", &security.self_hostname);
@@ -121,6 +131,6 @@ fn push_fields(keys: &mut Vec<(String, String)>, fields: &[(FieldPath, ValueTemp
     }
 }
 
-fn joined(fields: &[FieldPath]) -> String {
-    fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+fn joined(values: &[impl ToString]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -20,9 +20,8 @@ fn input() -> InputConfig {
         id: "edge".to_owned(),
         listen: "0.0.0.0:8888".parse().unwrap(),
         tls: Some(TlsConfig {
-            cert: PathBuf::from("certs/server.crt"),
-            key: PathBuf::from("certs/server.key"),
-            client_ca: Some(PathBuf::from("certs/ca.crt")),
+            client_ca: vec![PathBuf::from("certs/ca.crt")],
+            ..TlsConfig::new("certs/server.crt".into(), "certs/server.key".into())
         }),
         security: None,
         max_connections: 10_000,

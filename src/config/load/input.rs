@@ -2,8 +2,8 @@
 
 use super::document::Read;
 use super::{Table, Value, security};
-use crate::config::reference::{SECURITY, TLS};
-use crate::config::{InputConfig, TlsConfig};
+use crate::config::reference::{CERTIFICATE, SECURITY, TLS};
+use crate::config::{CertificatePair, InputConfig, TlsConfig};
 
 pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let id = table.value("id", Value::text);
@@ -51,6 +51,37 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
 fn tls(table: &Table<'_>) -> Read<TlsConfig> {
     let cert = table.value("cert", Value::path);
     let key = table.value("key", Value::path);
-    let client_ca = table.optional("client_ca", Value::path);
-    Ok(TlsConfig { cert: cert?, key: key?, client_ca: client_ca? })
+    let certificates = table.optional("certificates", certificates);
+    let client_ca = table.optional("client_ca", Value::paths);
+    let crl = table.optional("crl", Value::paths);
+    let crl_expired = table.value("crl_expired", Value::choice);
+    let reload_interval = table.value("reload_interval", Value::time);
+    let tls = TlsConfig {
+        cert: cert?,
+        key: key?,
+        certificates: certificates?.unwrap_or_default(),
+        client_ca: client_ca?.unwrap_or_default(),
+        crl: crl?.unwrap_or_default(),
+        refuse_when_crl_expired: crl_expired? == "refuse",
+        reload_interval: reload_interval?,
+    };
+    if !tls.crl.is_empty() && tls.client_ca.is_empty() {
+        table.report(
+            "crl",
+            "`crl` revokes certificates of `client_ca`, which is missing: add it, or take `crl` away",
+        );
+    }
+    if tls.refuse_when_crl_expired && tls.crl.is_empty() {
+        table.report("crl_expired", "`crl_expired` is about the lists in `crl`, which is missing");
+    }
+    Ok(tls)
+}
+
+fn certificates(value: Value<'_>) -> Read<Vec<CertificatePair>> {
+    let tables = value.list()?.into_iter().map(|value| {
+        let table = value.table(&CERTIFICATE)?;
+        let (cert, key) = (table.value("cert", Value::path), table.value("key", Value::path));
+        Ok(CertificatePair { cert: cert?, key: key? })
+    });
+    tables.collect::<Vec<_>>().into_iter().collect()
 }

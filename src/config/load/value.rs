@@ -112,6 +112,21 @@ impl<'a> Value<'a> {
         self.text().map(PathBuf::from)
     }
 
+    /// One path, or a list of at least one.
+    pub(super) fn paths(self) -> Read<Vec<PathBuf>> {
+        if self.value.is_str() {
+            return self.path().map(|path| vec![path]);
+        }
+        let list = self.clone().list()?;
+        if list.is_empty() {
+            return Err(
+                self.report(format!("`{}` is an empty list; leave it out, or name a file", self.key.name))
+            );
+        }
+        let paths: Vec<_> = list.into_iter().map(Self::path).collect();
+        paths.into_iter().collect()
+    }
+
     /// A string that another parser understands.
     pub(super) fn syntax<T>(&self, parser: impl FnOnce(&str) -> Result<T, SyntaxError>) -> Read<T> {
         let text = self.string()?;

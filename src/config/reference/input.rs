@@ -102,10 +102,55 @@ pub(in crate::config) const TLS: Section = Section {
             meaning: "PEM with its private key",
         },
         Key {
+            name: "certificates",
+            kind: Kind::Section("list of `{ cert, key }`"),
+            default: Default::Absent("none"),
+            meaning: "More server certificates, chosen by the name that a client asks for (SNI); `cert` is for every \
+                      other name, and for none",
+        },
+        Key {
             name: "client_ca",
-            kind: Kind::Path,
+            kind: Kind::Syntax("path or list of paths"),
             default: Default::Absent("clients need no certificate"),
             meaning: "PEM with the authorities that client certificates must come from",
+        },
+        Key {
+            name: "crl",
+            kind: Kind::Syntax("path or list of paths"),
+            default: Default::Absent("nothing is revoked"),
+            meaning: "Revocation lists of these authorities, PEM or DER; clients of one without a list are taken",
+        },
+        Key {
+            name: "crl_expired",
+            kind: Kind::Choice(&["accept", "refuse"]),
+            default: Default::Value("\"accept\""),
+            meaning: "What a list past its next update means: it goes on to count, with a warning each day, or all \
+                      clients of its authority are refused until there is a newer one",
+        },
+        Key {
+            name: "reload_interval",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(24 * 60 * 60) },
+            default: Default::Value("\"10s\""),
+            meaning: "How often it looks whether one of these files has changed; `\"0s\"`: only on HUP",
+        },
+    ],
+};
+
+pub(in crate::config) const CERTIFICATE: Section = Section {
+    title: "certificates = [{ … }]",
+    extends: None,
+    keys: &[
+        Key {
+            name: "cert",
+            kind: Kind::Path,
+            default: Default::Required,
+            meaning: "PEM with a server certificate and its chain",
+        },
+        Key {
+            name: "key",
+            kind: Kind::Path,
+            default: Default::Required,
+            meaning: "PEM with the private key of this certificate",
         },
     ],
 };

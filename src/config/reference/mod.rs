@@ -78,7 +78,7 @@ impl Section {
 }
 
 pub(super) use filter::FILTER;
-pub(super) use input::{INPUT, TLS};
+pub(super) use input::{CERTIFICATE, INPUT, TLS};
 pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
@@ -93,6 +93,7 @@ pub const SECTIONS: &[&Section] = &[
     &TLS,
     &SECURITY,
     &SECURITY_CLIENTS,
+    &CERTIFICATE,
     &FILTER,
     &OUTPUT,
     &FILE_OUTPUT,

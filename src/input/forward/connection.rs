@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use prometheus::IntGauge;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +20,7 @@ use crate::sender::Sender;
 use crate::tls::expiry::check_validity;
 use crate::tls::explain::{Explanation, explain};
 use crate::tls::identity::sender_certificate;
+use crate::tls::shown::{ShownCertificate, with_refused};
 
 /// Serves a connection to its end.
 pub(super) async fn serve<J: ChunkSink>(
@@ -36,7 +38,10 @@ pub(super) async fn serve<J: ChunkSink>(
         // Health checks connect and go away again; that is no failed handshake.
         match stream.peek(&mut [0]).await {
             Ok(0) => None,
-            _ => Some(tls.accept(stream).into_fallible().await.map(Box::new)),
+            _ => {
+                let (accepted, refused) = with_refused(tls.accept(stream).into_fallible()).await;
+                Some(accepted.map(Box::new).map_err(|(error, stream)| (error, stream, refused)))
+            }
         }
     });
     let handshake = tokio::select! {
@@ -47,23 +52,22 @@ pub(super) async fn serve<J: ChunkSink>(
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
             Ok(sender) => serve_sender(stream, peer, sender, &shared).await,
             Err(explanation) => {
-                refuse(peer, &explanation, &shared);
+                refuse(peer, certificate_of(&stream), &explanation, &shared);
                 close(stream).await;
             }
         },
-        Ok(Some(Err((error, stream)))) => {
-            refuse(peer, &explain(&error), &shared);
+        Ok(Some(Err((error, stream, refused)))) => {
+            refuse(peer, refused.as_ref(), &explain(&error), &shared);
             // The alert that tells the client why is on its way.
             close(stream).await;
         }
         Ok(None) => tracing::debug!(input = &*shared.id, %peer, "closed before the first byte"),
-        Err(_) => refuse(peer, &Explanation::timeout(), &shared),
+        Err(_) => refuse(peer, None, &Explanation::timeout(), &shared),
     }
 }
 
 fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
-    let (_, connection) = stream.get_ref();
-    let Some(certificate) = connection.peer_certificates().and_then(|chain| chain.first()) else {
+    let Some(certificate) = certificate_of(stream) else {
         return Ok(Sender::from_address(peer.ip()));
     };
     // A resumed session brings the certificate of its first handshake along, and nobody has looked at it since.
@@ -71,6 +75,10 @@ fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, 
     let certificate = sender_certificate(certificate)
         .map_err(|error| Explanation { label: "certificate", text: error.to_string() })?;
     Ok(Sender::from_certificate(peer.ip(), certificate))
+}
+
+fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'static>> {
+    stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
 }
 
 async fn serve_sender<S, J>(stream: S, peer: SocketAddr, sender: Sender, shared: &Shared<J>)
@@ -144,11 +152,20 @@ fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &S
     }
 }
 
-fn refuse<J>(peer: SocketAddr, explanation: &Explanation, shared: &Shared<J>) {
+fn refuse<J>(
+    peer: SocketAddr,
+    certificate: Option<&CertificateDer<'_>>,
+    explanation: &Explanation,
+    shared: &Shared<J>,
+) {
     let Explanation { label, text } = explanation;
     shared.metrics.refuse_connection(label);
     if shared.warnings.admit(label, Instant::now()) {
-        tracing::warn!(input = &*shared.id, %peer, reason = label, "refused a connection: {text}");
+        let certificate = certificate.and_then(|certificate| ShownCertificate::read(certificate));
+        let certificate = certificate.as_ref();
+        let subject = certificate.map(|certificate| certificate.subject.as_str());
+        let issuer = certificate.map(|certificate| certificate.issuer.as_str());
+        tracing::warn!(input = &*shared.id, %peer, subject, issuer, reason = label, "refused a connection: {text}");
     }
 }
 
@@ -228,7 +245,7 @@ mod tests {
         std::fs::write(&cert, pair.pem()).unwrap();
         std::fs::write(&key, pair_key.serialize_pem()).unwrap();
 
-        let tls = TlsConfig { cert, key, client_ca: Some(ca) };
+        let tls = TlsConfig { client_ca: vec![ca], ..TlsConfig::new(cert, key) };
         // rustls believes in a time when the certificate was good, as it does when a session is resumed.
         let mut server = (*server_config(&tls).unwrap()).clone();
         server.time_provider = Arc::new(LongAgo);

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,7 +21,8 @@ use crate::config::InputConfig;
 use crate::input::ChunkSink;
 use crate::metrics::InputMetrics;
 use crate::tls::pem::TlsError;
-use crate::tls::server::server_config;
+use crate::tls::reload::ReloadTrigger;
+use crate::tls::server::ReloadingServerConfig;
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -42,7 +42,7 @@ pub struct ForwardInput {
     config: InputConfig,
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ReloadingServerConfig>>,
 }
 
 /// Why an input cannot start. The operator must act.
@@ -71,9 +71,9 @@ impl ForwardInput {
         let tls = match &config.tls {
             None => None,
             Some(tls) => {
-                let config =
-                    server_config(tls).map_err(|source| BindError::Tls { id: config.id.clone(), source })?;
-                Some(config)
+                let files = ReloadingServerConfig::load(tls.clone())
+                    .map_err(|source| BindError::Tls { id: config.id.clone(), source })?;
+                Some(Arc::new(files))
             }
         };
         let listen_error =
@@ -86,6 +86,11 @@ impl ForwardInput {
     /// Where it listens; the port is known also where the configuration says 0.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What makes it look at its TLS files now; `None` without TLS.
+    pub fn reload_trigger(&self) -> Option<ReloadTrigger> {
+        self.tls.as_ref().map(|tls| tls.trigger())
     }
 
     /// Accepts and serves until `shutdown`. Then nothing more is accepted or read, what was read is stored and
@@ -111,7 +116,7 @@ impl ForwardInput {
         let serving = async {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = accept(&listener, tls.map(TlsAcceptor::from), &shared, &connections) => {}
+                () = accept(&listener, tls.as_deref(), &shared, &connections) => {}
             }
             // Closed now, so that senders turn to another server.
             drop(listener);
@@ -121,6 +126,7 @@ impl ForwardInput {
         tokio::select! {
             () = serving => {}
             () = write_folded_warnings(&shared) => {}
+            () = follow_files(tls.as_ref(), &shared) => {}
         }
         log_folded(&shared, Instant::now() + FOLD_INTERVAL);
         tracing::info!(input = &*shared.id, "stopped");
@@ -139,7 +145,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Never ends by itself: an accept that fails is tried again.
 async fn accept<J: ChunkSink>(
     listener: &TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<&ReloadingServerConfig>,
     shared: &Arc<Shared<J>>,
     connections: &TaskTracker,
 ) {
@@ -176,7 +182,8 @@ async fn accept<J: ChunkSink>(
             tracing::debug!(input = &*shared.id, %peer, %error, "the connection was gone before it was served");
             continue;
         }
-        let serve = connection::serve(stream, peer, tls.clone(), shared.clone());
+        let tls = tls.map(|tls| TlsAcceptor::from(tls.current()));
+        let serve = connection::serve(stream, peer, tls, shared.clone());
         connections.spawn(async move {
             serve.await;
             drop(place);
@@ -194,6 +201,13 @@ fn refuse<J>(reason: &'static str, shared: &Shared<J>, warn: impl FnOnce()) {
     shared.metrics.refuse_connection(reason);
     if shared.warnings.admit(reason, Instant::now()) {
         warn();
+    }
+}
+
+async fn follow_files<J>(tls: Option<&Arc<ReloadingServerConfig>>, shared: &Shared<J>) {
+    match tls {
+        Some(tls) => tls.watch(&shared.id, &shared.metrics.tls()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hikyaku::config::{InputConfig, TlsConfig};
 use hikyaku::input::forward::ForwardInput;
 use hikyaku::metrics::Metrics;
+use hikyaku::tls::reload::ReloadTrigger;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ pub(crate) struct Server {
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
+    reload: Option<ReloadTrigger>,
 }
 
 pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
@@ -37,15 +39,22 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
 impl Server {
     pub(crate) fn start(config: &InputConfig, journal: &ScriptedJournal) -> Self {
         let input = ForwardInput::bind(config).unwrap();
-        let address = input.local_addr();
+        let (address, reload) = (input.local_addr(), input.reload_trigger());
         let metrics = Metrics::new("test", 100);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), shutdown.clone()));
-        Self { address, metrics, shutdown, running }
+        Self { address, metrics, shutdown, running, reload }
     }
 
     pub(crate) fn plain(journal: &ScriptedJournal) -> Self {
         Self::start(&config(None), journal)
+    }
+
+    /// Has the TLS files looked at, and waits for the outcome.
+    pub(crate) async fn reload(&self, result: &str) {
+        let before = self.samples().reloads(result);
+        self.reload.as_ref().unwrap().fire();
+        self.until(|samples| samples.reloads(result) > before).await;
     }
 
     pub(crate) fn begin_shutdown(&self) {
@@ -84,6 +93,10 @@ impl Samples {
 
     pub(crate) fn refused(&self, reason: &str) -> i64 {
         self.get(&format!("hikyaku_input_refused_connections_total{{input=\"edge\",reason=\"{reason}\"}}"))
+    }
+
+    pub(crate) fn reloads(&self, result: &str) -> i64 {
+        self.get(&format!("hikyaku_tls_reloads_total{{id=\"edge\",result=\"{result}\"}}"))
     }
 
     pub(crate) fn rejected(&self, reason: &str) -> i64 {
