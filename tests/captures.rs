@@ -11,6 +11,7 @@ use hikyaku::wire::client::AckReader;
 use hikyaku::wire::compression::inflate;
 use hikyaku::wire::entry::Entries;
 use hikyaku::wire::framing::Framer;
+use hikyaku::wire::handshake::{Access, Denial, Salt, ServerHandshake};
 use hikyaku::wire::message::Message;
 use hikyaku::wire::msgpack::{Token, read, skip};
 use hikyaku::wire::options::Signal;
@@ -243,6 +244,62 @@ fn handshakes_are_refused_by_name() {
             assert_eq!(refusal, Refusal::Handshake, "{name}.{side}");
         }
     }
+}
+
+/// The first whole value, and what follows it.
+fn split_value(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes.split_at(skip(bytes, 0).unwrap())
+}
+
+/// Nonce and auth of a HELO.
+fn challenge(hello: &[u8]) -> [Salt; 2] {
+    let (_, options) = hello.split_at(6);
+    ["nonce", "auth"].map(|name| {
+        let value = field(options, name).unwrap();
+        read(value, &mut 0).unwrap().as_bytes().unwrap().try_into().unwrap()
+    })
+}
+
+#[test]
+fn real_handshakes_are_answered_as_real_servers_did() {
+    for (name, key, server_name, host_name) in [
+        ("fluentd-auth", "sekrit", "logserver-1", "edge-1"),
+        ("fluentbit-auth-to-fluentd", "sekrit", "logserver-1", "edge-2"),
+        ("fluentbit-auth-to-fluentbit", "sekrit", "server-b", "edge-2"),
+    ] {
+        let (client, server) = (capture(&format!("{name}.client")), capture(&format!("{name}.server")));
+        let (hello, rest) = split_value(&server);
+        let (ping, _) = split_value(&client);
+        let (pong, _) = split_value(rest);
+        let [nonce, auth] = challenge(hello);
+        let users = [("engine".to_owned(), "pa55".to_owned())];
+        let access = Access { shared_key: Some(key.as_bytes()), users: &users };
+        let handshake = ServerHandshake::new(access, server_name, nonce, auth);
+        let accepted = handshake.answer(ping).unwrap();
+        assert_eq!(accepted.pong, pong, "{name}");
+        assert_eq!(
+            (accepted.host_name.as_str(), accepted.user.as_deref()),
+            (host_name, Some("engine")),
+            "{name}"
+        );
+        if name.ends_with("fluentd") {
+            assert_eq!(handshake.hello(true), hello, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_key_is_answered_as_fluentd_did() {
+    let (client, server) =
+        (capture("fluentbit-auth-wrong-key.client"), capture("fluentbit-auth-wrong-key.server"));
+    let (hello, pong) = split_value(&server);
+    let [nonce, auth] = challenge(hello);
+    let users = [("engine".to_owned(), "pa55".to_owned())];
+    let access = Access { shared_key: Some(b"sekrit"), users: &users };
+    let denied =
+        ServerHandshake::new(access, "logserver-1", nonce, auth).answer(split_value(&client).0).unwrap_err();
+    assert_eq!(denied.reason, Denial::SharedKey);
+    assert_eq!(denied.pong, pong);
 }
 
 #[test]
