@@ -8,6 +8,7 @@ mod input;
 mod load;
 mod output;
 pub mod reference;
+mod secret;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use output::{
     ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardServerConfig, InjectConfig,
     MetadataHandling, OutputConfig, OutputKind, OutputTake, StartAt,
 };
+pub use secret::Secret;
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.

@@ -6,6 +6,7 @@
 //!
 //! A handle with its labels bound ([`InputMetrics`], [`OutputMetrics`]) is made once; counting is an atomic add.
 
+mod forward_output;
 mod input;
 mod journal;
 mod labels;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use forward_output::{AwaitedAck, ForwardOutputMetrics};
 pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
@@ -27,6 +29,7 @@ pub struct Metrics {
     registry: Registry,
     inputs: input::InputFamilies,
     outputs: output::OutputFamilies,
+    forward_outputs: forward_output::ForwardOutputFamilies,
     /// The one journal.
     pub journal: JournalMetrics,
     certificate_days_left: IntGaugeVec,
@@ -41,6 +44,7 @@ impl Metrics {
         let metrics = Self {
             inputs: input::InputFamilies::new(&registry, &hostname, max_label_values),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
+            forward_outputs: forward_output::ForwardOutputFamilies::new(&registry),
             journal: JournalMetrics::new(&registry),
             certificate_days_left: register(
                 &registry,
@@ -63,6 +67,11 @@ impl Metrics {
     /// The handle of the output with this `id` and `type`.
     pub fn output(&self, id: &str, kind: &str) -> OutputMetrics {
         self.outputs.bind(id, kind)
+    }
+
+    /// What the forward output with this `id` counts beside that.
+    pub fn forward_output(&self, id: &str) -> ForwardOutputMetrics {
+        self.forward_outputs.bind(id)
     }
 
     /// Days until the certificate in a file expires; negative afterwards.

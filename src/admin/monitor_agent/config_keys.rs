@@ -91,6 +91,13 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
     for (index, server) in forward.servers.iter().enumerate() {
         push(keys, &format!("servers.{index}.address"), &server.address);
         push(keys, &format!("servers.{index}.name"), &server.name);
+        if server.shared_key.is_some() {
+            push(keys, &format!("servers.{index}.shared_key"), "");
+        }
+        if let Some((username, _)) = &server.user {
+            push(keys, &format!("servers.{index}.username"), username);
+            push(keys, &format!("servers.{index}.password"), "");
+        }
     }
     if let Some(tls) = &forward.tls {
         push(keys, "tls.ca", tls.ca.display());
@@ -101,6 +108,9 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
         if let Some(server_name) = &tls.server_name {
             push(keys, "tls.server_name", server_name);
         }
+    }
+    if let Some(self_hostname) = &forward.self_hostname {
+        push(keys, "self_hostname", self_hostname);
     }
     let compress = match forward.compress {
         Encoding::Plain => "text",

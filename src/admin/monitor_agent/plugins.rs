@@ -10,8 +10,11 @@ use super::plugin_info::{Category, InputNumbers, OutputNumbers, PluginInfo};
 pub fn plugins(config: &Config, metrics: &Metrics) -> impl Fn() -> Vec<PluginInfo> + Send + Sync + use<> {
     let inputs: Vec<(InputConfig, InputMetrics)> =
         config.inputs.iter().map(|input| (input.clone(), metrics.input(&input.id))).collect();
-    let outputs: Vec<(OutputConfig, OutputMetrics)> =
-        config.outputs.iter().map(|output| (output.clone(), metrics.output(&output.id, output.kind.name()))).collect();
+    let outputs: Vec<(OutputConfig, OutputMetrics)> = config
+        .outputs
+        .iter()
+        .map(|output| (output.clone(), metrics.output(&output.id, output.kind.name())))
+        .collect();
     let filters = config.filters.clone();
     let journal = config.journal.clone();
     move || {

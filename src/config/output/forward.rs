@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::chunk::Encoding;
+use crate::config::Secret;
 
 /// What an output of `type = "forward"` has of its own.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub struct ForwardOutputConfig {
     pub servers: Vec<ForwardServerConfig>,
     /// `None`: plain TCP.
     pub tls: Option<ClientTlsConfig>,
+    /// What this client calls itself in the handshake with a shared key. `None`: as the server does, `server.name`.
+    pub self_hostname: Option<String>,
     /// How entries go out that are not passed through as they are. Only with Zstandard are the senders' own Zstandard
     /// chunks passed through, since few servers read it. Default: plain.
     pub compress: Encoding,
@@ -50,6 +53,10 @@ pub struct ForwardServerConfig {
     pub address: String,
     /// What log lines and metrics call it. Default: the address.
     pub name: String,
+    /// Its own, or that of the output. `None`: no handshake.
+    pub shared_key: Option<Secret>,
+    /// Name and password, for servers that ask for a user.
+    pub user: Option<(String, Secret)>,
 }
 
 /// `tls = { ca, cert, key, server_name }`

@@ -3,10 +3,15 @@
 use super::{Read, Table, Value};
 use crate::chunk::Encoding;
 use crate::config::reference::{CLIENT_TLS, FORWARD_SERVER};
-use crate::config::{ClientTlsConfig, ForwardOutputConfig, ForwardServerConfig, MetadataHandling};
+use crate::config::{ClientTlsConfig, ForwardOutputConfig, ForwardServerConfig, MetadataHandling, Secret};
 
 pub(super) fn forward(table: &Table<'_>) -> Read<ForwardOutputConfig> {
-    let servers = table.value("servers", servers);
+    let shared_key = table.optional("shared_key", secret);
+    let servers = match &shared_key {
+        Ok(shared_key) => table.value("servers", |value| servers(value, shared_key.as_ref())),
+        Err(reported) => Err(*reported),
+    };
+    let self_hostname = table.optional("self_hostname", Value::text);
     let tls = table.optional("tls", |value| tls(&value.table(&CLIENT_TLS)?));
     let compress = table.value("compress", Value::choice);
     let metadata = table.value("metadata", Value::choice);
@@ -27,6 +32,7 @@ pub(super) fn forward(table: &Table<'_>) -> Read<ForwardOutputConfig> {
     Ok(ForwardOutputConfig {
         servers: servers?,
         tls: tls?,
+        self_hostname: self_hostname?,
         compress: match compress? {
             "gzip" => Encoding::Gzip,
             "zstd" => Encoding::Zstd,
@@ -47,13 +53,13 @@ pub(super) fn forward(table: &Table<'_>) -> Read<ForwardOutputConfig> {
     })
 }
 
-fn servers(value: Value<'_>) -> Read<Vec<ForwardServerConfig>> {
+fn servers(value: Value<'_>, shared_key: Option<&Secret>) -> Read<Vec<ForwardServerConfig>> {
     let whole = value.clone();
     let mut servers: Vec<ForwardServerConfig> = Vec::new();
     let mut failed = None;
     for element in value.list()? {
         let table = element.table(&FORWARD_SERVER)?;
-        match server(&table) {
+        match server(&table, shared_key) {
             Ok(server) => {
                 if servers.iter().any(|earlier| earlier.name == server.name) {
                     let name = if table.has("name") { "name" } else { "address" };
@@ -71,7 +77,7 @@ fn servers(value: Value<'_>) -> Read<Vec<ForwardServerConfig>> {
     }
 }
 
-fn server(table: &Table<'_>) -> Read<ForwardServerConfig> {
+fn server(table: &Table<'_>, shared_key: Option<&Secret>) -> Read<ForwardServerConfig> {
     let address = table.value("address", |value| {
         let place = value.clone();
         let address = value.text()?;
@@ -83,8 +89,27 @@ fn server(table: &Table<'_>) -> Read<ForwardServerConfig> {
         }
     });
     let name = table.optional("name", Value::text);
+    let own_key = table.optional("shared_key", secret);
+    let username = table.optional("username", Value::text);
+    let password = table.optional("password", secret);
+    let shared_key = own_key?.or_else(|| shared_key.cloned());
+    let user = match (username?, password?) {
+        (Some(_), Some(_)) if shared_key.is_none() => {
+            return Err(
+                table.report("username", "a user is asked for in the handshake; it needs a `shared_key`")
+            );
+        }
+        (Some(username), Some(password)) => Some((username, password)),
+        (None, None) => None,
+        (Some(_), None) => return Err(table.report("username", "`username` needs `password`")),
+        (None, Some(_)) => return Err(table.report("password", "`password` needs `username`")),
+    };
     let address = address?;
-    Ok(ForwardServerConfig { name: name?.unwrap_or_else(|| address.clone()), address })
+    Ok(ForwardServerConfig { name: name?.unwrap_or_else(|| address.clone()), address, shared_key, user })
+}
+
+fn secret(value: Value<'_>) -> Read<Secret> {
+    value.text().map(Secret::new)
 }
 
 /// The host of `host:port`, without the brackets of an IPv6 address.

@@ -26,6 +26,19 @@ pub(in crate::config) const FORWARD_OUTPUT: Section = Section {
             meaning: "Whom to trust, and how hikyaku proves itself to the servers",
         },
         Key {
+            name: "shared_key",
+            kind: Kind::Text { max_length: 1024 },
+            default: Default::Absent("no handshake"),
+            meaning: "The secret that both sides of Fluentd's handshake must know; for all servers that have none of \
+                      their own",
+        },
+        Key {
+            name: "self_hostname",
+            kind: Kind::Text { max_length: 255 },
+            default: Default::Absent("`name` in `[server]`"),
+            meaning: "What hikyaku calls itself in the handshake; a server of the same name is refused",
+        },
+        Key {
             name: "compress",
             kind: Kind::Choice(&["text", "gzip", "zstd"]),
             default: Default::Value("\"text\""),
@@ -61,7 +74,7 @@ pub(in crate::config) const FORWARD_OUTPUT: Section = Section {
             name: "connect_timeout",
             kind: Kind::Time { min: Duration::from_millis(10), max: HOUR },
             default: Default::Value("\"10s\""),
-            meaning: "How long a connection may take until it can be used, TLS included",
+            meaning: "How long a connection may take until it can be used, TLS and the handshake included",
         },
         Key {
             name: "keepalive_timeout",
@@ -126,6 +139,24 @@ pub(in crate::config) const FORWARD_SERVER: Section = Section {
             kind: Kind::Text { max_length: 255 },
             default: Default::Absent("the address"),
             meaning: "What log lines and metrics call it; no two servers have the same",
+        },
+        Key {
+            name: "shared_key",
+            kind: Kind::Text { max_length: 1024 },
+            default: Default::Absent("that of the output"),
+            meaning: "The secret of the handshake",
+        },
+        Key {
+            name: "username",
+            kind: Kind::Text { max_length: 255 },
+            default: Default::Absent("no user"),
+            meaning: "For a server that asks for a user; needs `password` and a `shared_key`",
+        },
+        Key {
+            name: "password",
+            kind: Kind::Text { max_length: 1024 },
+            default: Default::Absent("no user"),
+            meaning: "The user's password",
         },
     ],
 };
