@@ -33,10 +33,8 @@ async fn shake(peer: &mut Peer, name: &str, key: &[u8], users: &[(String, String
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_follows_the_handshake() {
     let upstream = Upstream::start().await;
-    let server = format!(
-        "{{ address = \"{}\", username = \"edge\", password = \"pa55\" }}",
-        upstream.address
-    );
+    let server =
+        format!("{{ address = \"{}\", username = \"edge\", password = \"pa55\" }}", upstream.address);
     let relay = Relay::start(&[server], "shared_key = \"sekrit\"\nconnections = 1").await;
     for tag in ["first", "second"] {
         relay.take_one(tag).await;
@@ -72,10 +70,9 @@ async fn a_server_that_refuses_the_key_puts_nothing_in_doubt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_verifies_fails_at_a_wrong_key_and_at_the_own_name() {
-    for (name, key, reason) in [
-        ("upstream-1", &b"other"[..], "shared_key mismatch"),
-        ("relay-1", b"sekrit", "calls itself relay-1"),
-    ] {
+    for (name, key, reason) in
+        [("upstream-1", &b"other"[..], "shared_key mismatch"), ("relay-1", b"sekrit", "calls itself relay-1")]
+    {
         let upstream = Upstream::start().await;
         let folder = tempfile::tempdir().unwrap();
         let keys = "shared_key = \"sekrit\"\nverify_connection_at_startup = true";

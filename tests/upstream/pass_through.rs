@@ -25,10 +25,7 @@ async fn plain_and_gzip_chunks_are_the_same_to_the_byte() {
     // Two members, as some senders make them.
     let compressed = [gzip(ENTRY), gzip(ENTRY)].concat();
     for keys in ["", "compress = \"zstd\""] {
-        assert_eq!(
-            passed(keys, &compressed, Encoding::Gzip).await,
-            (compressed.clone(), Encoding::Gzip)
-        );
+        assert_eq!(passed(keys, &compressed, Encoding::Gzip).await, (compressed.clone(), Encoding::Gzip));
     }
     assert_eq!(passed("", &plain, Encoding::Plain).await, (plain, Encoding::Plain));
 }

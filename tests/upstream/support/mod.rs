@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 /// Far longer than anything here takes; a hang becomes a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a test waits to see that nothing happens.
 pub(crate) const NOTHING: Duration = Duration::from_millis(100);

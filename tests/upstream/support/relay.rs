@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hikyaku::chunk::Encoding;
 use hikyaku::config::Config;
@@ -10,18 +11,21 @@ use hikyaku::wire::client::{AckReader, write_packed_head, write_packed_options};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{ENTRY, soon};
 
+/// No two chunks of the edge are the same.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// A relay that runs.
 pub(crate) struct Relay {
-    pub(crate) folder: TempDir,
+    folder: Option<TempDir>,
     input: SocketAddr,
     metrics: SocketAddr,
     shutdown: CancellationToken,
-    running: JoinHandle<Result<(), ServeError>>,
+    ended: Option<oneshot::Receiver<Result<(), ServeError>>>,
 }
 
 /// A configuration with these servers (elements of the list), more keys of the output, and more sections.
@@ -84,12 +88,25 @@ impl Relay {
     }
 
     pub(crate) async fn run(folder: TempDir, text: &str) -> Self {
-        let server = start(folder.path(), text).await.unwrap();
-        let addresses = server.addresses();
-        let (input, metrics) = (addresses.inputs[0].1, addresses.metrics.unwrap());
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(server.serve(shutdown.clone()));
-        Self { folder, input, metrics, shutdown, running }
+        let (started, addresses) = oneshot::channel();
+        let (ends, ended) = oneshot::channel();
+        let (path, text, stop) = (folder.path().to_owned(), text.to_owned(), shutdown.clone());
+        // With a runtime of its own, which goes on when a test fails and lets the relay come to its end.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let result = runtime.block_on(async {
+                let server = start(&path, &text).await.unwrap();
+                started.send(server.addresses().clone()).unwrap();
+                server.serve(stop).await
+            });
+            drop(runtime);
+            // A test that has failed does not wait for it.
+            let _ = ends.send(result);
+        });
+        let addresses = soon("the start of the relay", addresses).await.unwrap();
+        let (input, metrics) = (addresses.inputs[0].1, addresses.metrics.unwrap());
+        Self { folder: Some(folder), input, metrics, shutdown, ended: Some(ended) }
     }
 
     /// Takes plain entries that a sender sends, and returns when they are in the journal.
@@ -106,7 +123,8 @@ impl Relay {
         let mut message = Vec::new();
         write_packed_head(&mut message, tag.as_bytes(), entries.len());
         message.extend_from_slice(entries);
-        write_packed_options(&mut message, Some(b"from the edge"), count, encoding);
+        let id = format!("edge {}", NEXT_ID.fetch_add(1, Ordering::Relaxed));
+        write_packed_options(&mut message, Some(id.as_bytes()), count, encoding);
         let mut stream = TcpStream::connect(self.input).await.unwrap();
         stream.write_all(&message).await.unwrap();
         let mut acks = AckReader::default();
@@ -143,9 +161,15 @@ impl Relay {
     }
 
     /// TERM; the folder is there for another one.
-    pub(crate) async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(mut self) -> TempDir {
         self.shutdown.cancel();
-        soon("the end of the relay", self.running).await.unwrap().unwrap();
-        self.folder
+        soon("the end of the relay", self.ended.take().unwrap()).await.unwrap().unwrap();
+        self.folder.take().unwrap()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
     }
 }

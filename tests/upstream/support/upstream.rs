@@ -69,7 +69,8 @@ impl Peer {
 
     /// The next message, which must have this tag.
     pub(crate) async fn expect(&mut self, tag: &str) -> Received {
-        let received = soon(&format!("a message of {tag}"), self.next()).await.expect("a message, not the end");
+        let received =
+            soon(&format!("a message of {tag}"), self.next()).await.expect("a message, not the end");
         assert_eq!(String::from_utf8_lossy(&received.message.tag), tag);
         received
     }
