@@ -9,6 +9,9 @@ mod handshake;
 mod ids;
 mod limits;
 mod pass_through;
+#[path = "../server/support.rs"]
+#[allow(dead_code, reason = "the tests of the whole process need more of it")]
+mod process;
 mod reencoding;
 mod startup;
 mod support;

@@ -109,6 +109,11 @@ impl Relay {
         Self { folder: Some(folder), input, metrics, shutdown, ended: Some(ended) }
     }
 
+    /// An element of `servers`, for another relay.
+    pub(crate) fn server(&self) -> String {
+        format!("{{ address = \"{}\" }}", self.input)
+    }
+
     /// Takes plain entries that a sender sends, and returns when they are in the journal.
     pub(crate) async fn take(&self, tag: &str, entries: &[u8], count: u64) {
         self.take_encoded(tag, entries, count, Encoding::Plain).await;
