@@ -43,6 +43,17 @@ impl Sender {
         }
     }
 
+    /// This peer after the shared key handshake, in which it named itself and perhaps proved to be a user. Without a
+    /// certificate that is who it is; whoever has the key can take any name.
+    pub fn named(self, host_name: String, user: Option<String>) -> Self {
+        let identity = match (&self.certificate, &user) {
+            (Some(_), _) => self.identity,
+            (None, Some(user)) => format!("user={user};host={host_name}"),
+            (None, None) => format!("host={host_name}"),
+        };
+        Self { identity, host_name: Some(host_name), user, ..self }
+    }
+
     /// A peer that showed a certificate which the configured authority vouches for.
     pub fn from_certificate(address: IpAddr, certificate: SenderCertificate) -> Self {
         let mut identity = certificate.subject.clone();

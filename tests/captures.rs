@@ -273,7 +273,7 @@ fn real_handshakes_are_answered_as_real_servers_did() {
         let (pong, _) = split_value(rest);
         let [nonce, auth] = challenge(hello);
         let users = [("engine".to_owned(), "pa55".to_owned())];
-        let access = Access { shared_key: Some(key.as_bytes()), users: &users };
+        let access = Access { shared_key: Some(key.as_bytes()), users: Some(&users) };
         let handshake = ServerHandshake::new(access, server_name, nonce, auth);
         let accepted = handshake.answer(ping).unwrap();
         assert_eq!(accepted.pong, pong, "{name}");
@@ -295,7 +295,7 @@ fn a_wrong_key_is_answered_as_fluentd_did() {
     let (hello, pong) = split_value(&server);
     let [nonce, auth] = challenge(hello);
     let users = [("engine".to_owned(), "pa55".to_owned())];
-    let access = Access { shared_key: Some(b"sekrit"), users: &users };
+    let access = Access { shared_key: Some(b"sekrit"), users: Some(&users) };
     let denied =
         ServerHandshake::new(access, "logserver-1", nonce, auth).answer(split_value(&client).0).unwrap_err();
     assert_eq!(denied.reason, Denial::SharedKey);

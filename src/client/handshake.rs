@@ -89,7 +89,7 @@ mod tests {
     async fn the_handshake_works_a_byte_at_a_time() {
         let (mut client, mut server) = tokio::io::duplex(1);
         let answers = async {
-            let access = Access { shared_key: Some(b"sekrit"), users: &[] };
+            let access = Access { shared_key: Some(b"sekrit"), users: None };
             let handshake = ServerHandshake::new(access, "logserver-1", [1; 16], [2; 16]);
             server.write_all(&handshake.hello(true)).await.unwrap();
             let ping = read_message(&mut server, &mut BytesMut::new()).await.unwrap();

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::SecurityConfig;
+
 /// One `[[input]]` of `type = "forward"`.
 #[derive(Debug, Clone)]
 pub struct InputConfig {
@@ -11,6 +13,8 @@ pub struct InputConfig {
     pub listen: SocketAddr,
     /// `None`: plain TCP.
     pub tls: Option<TlsConfig>,
+    /// `None`: no shared key handshake.
+    pub security: Option<SecurityConfig>,
     /// Connections at one time; past it new ones are closed at once, counted. Default: 10,000.
     pub max_connections: usize,
     /// How long a TLS handshake may take. Default: 10 s.

@@ -9,6 +9,7 @@ mod load;
 mod output;
 pub mod reference;
 mod secret;
+mod security;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use output::{
     MetadataHandling, OutputConfig, OutputKind, OutputTake, StartAt,
 };
 pub use secret::Secret;
+pub use security::{SecurityClient, SecurityConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.

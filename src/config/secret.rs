@@ -1,19 +1,18 @@
-//! Values that nothing may print.
+//! Text that must not be seen in logs.
 
 use std::fmt;
 
-/// A password or key. Shown as `xxxxxx`, whoever prints it.
+/// A password or a key. Printing it shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, to be used and not to be shown.
-    pub fn expose(&self) -> &str {
+    /// The text itself, for whoever has to use it.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -31,6 +30,6 @@ mod tests {
     #[test]
     fn a_secret_does_not_show_in_what_is_printed() {
         assert_eq!(format!("{:?}", Some(Secret::new("pa55"))), "Some(xxxxxx)");
-        assert_eq!(Secret::new("pa55").expose(), "pa55");
+        assert_eq!(Secret::new("pa55").reveal(), "pa55");
     }
 }

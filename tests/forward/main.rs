@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod acknowledgements;
+mod handshake;
 mod identity;
 mod limits;
 mod refusals;

@@ -10,7 +10,7 @@ use crate::support::soon;
 use crate::support::upstream::{Peer, Upstream};
 
 /// Plays a server of this name that knows this key and these users.
-async fn shake(peer: &mut Peer, name: &str, key: &[u8], users: &[(String, String)]) -> bool {
+async fn shake(peer: &mut Peer, name: &str, key: &[u8], users: Option<&[(String, String)]>) -> bool {
     let handshake = ServerHandshake::new(Access { shared_key: Some(key), users }, name, [1; 16], [2; 16]);
     peer.say(&handshake.hello(true)).await;
     let (mut buffer, mut scanner) = (BytesMut::new(), Scanner::new(10_000));
@@ -41,7 +41,7 @@ async fn a_message_follows_the_handshake() {
     }
     let mut peer = upstream.accept().await;
     let users = [("edge".to_owned(), "pa55".to_owned())];
-    assert!(shake(&mut peer, "upstream-1", b"sekrit", &users).await);
+    assert!(shake(&mut peer, "upstream-1", b"sekrit", Some(&users)).await);
     for tag in ["first", "second"] {
         let received = peer.expect(tag).await;
         peer.acknowledge(&received).await;
@@ -56,12 +56,12 @@ async fn a_server_that_refuses_the_key_puts_nothing_in_doubt() {
     let relay = Relay::start(&[upstream.server()], "shared_key = \"wrong\"").await;
     relay.take_one("t").await;
     let mut peer = upstream.accept().await;
-    assert!(!shake(&mut peer, "upstream-1", b"sekrit", &[]).await);
+    assert!(!shake(&mut peer, "upstream-1", b"sekrit", None).await);
     peer.is_given_up().await;
     // It tries again.
     let mut peer = upstream.accept().await;
     assert_eq!(relay.metric("hikyaku_output_in_doubt").await, 0.0);
-    assert!(shake(&mut peer, "upstream-1", b"wrong", &[]).await);
+    assert!(shake(&mut peer, "upstream-1", b"wrong", None).await);
     let received = peer.expect("t").await;
     peer.acknowledge(&received).await;
     relay.until("fluentd_output_status_num_records_total", 1.0).await;
@@ -79,7 +79,7 @@ async fn a_start_that_verifies_fails_at_a_wrong_key_and_at_the_own_name() {
         let text = config(folder.path(), &[upstream.server()], keys, "");
         let server = async {
             let mut peer = upstream.accept().await;
-            shake(&mut peer, name, key, &[]).await;
+            shake(&mut peer, name, key, None).await;
             peer.is_given_up().await;
         };
         let (started, ()) = tokio::join!(start(folder.path(), &text), server);

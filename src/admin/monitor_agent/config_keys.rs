@@ -1,5 +1,6 @@
 //! The sections of the configuration as keys and values, named as in the file.
 
+use super::plugin_info::MASK;
 use crate::chunk::Encoding;
 use crate::config::{
     FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig, InputConfig,
@@ -21,6 +22,12 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
         if let Some(client_ca) = &tls.client_ca {
             push(&mut keys, "tls.client_ca", client_ca.display());
         }
+    }
+    if let Some(security) = &config.security {
+        push(&mut keys, "security.self_hostname", &security.self_hostname);
+        push(&mut keys, "security.shared_key", MASK);
+        push(&mut keys, "security.allow_anonymous_source", security.allow_anonymous_source);
+        push(&mut keys, "security.keepalive", security.keepalive);
     }
     push(&mut keys, "max_connections", config.max_connections);
     push(&mut keys, "handshake_timeout", show_time(config.handshake_timeout));
@@ -92,11 +99,11 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
         push(keys, &format!("servers.{index}.address"), &server.address);
         push(keys, &format!("servers.{index}.name"), &server.name);
         if server.shared_key.is_some() {
-            push(keys, &format!("servers.{index}.shared_key"), "");
+            push(keys, &format!("servers.{index}.shared_key"), MASK);
         }
         if let Some((username, _)) = &server.user {
             push(keys, &format!("servers.{index}.username"), username);
-            push(keys, &format!("servers.{index}.password"), "");
+            push(keys, &format!("servers.{index}.password"), MASK);
         }
     }
     if let Some(tls) = &forward.tls {

@@ -172,7 +172,7 @@ fn push_no_output(row: &mut Row) {
 }
 
 /// What Fluentd shows in place of a secret.
-const MASK: &str = "xxxxxx";
+pub(super) const MASK: &str = "xxxxxx";
 
 /// Whether the last part of `tls.key` or `security.shared_key` names a secret.
 fn is_secret(key: &str) -> bool {

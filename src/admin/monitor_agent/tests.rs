@@ -24,6 +24,7 @@ fn input() -> InputConfig {
             key: PathBuf::from("certs/server.key"),
             client_ca: Some(PathBuf::from("certs/ca.crt")),
         }),
+        security: None,
         max_connections: 10_000,
         handshake_timeout: Duration::from_secs(10),
         max_message_size: 64 << 20,

@@ -1,15 +1,17 @@
 //! `[[input]]`
 
 use super::document::Read;
-use super::{Table, Value};
-use crate::config::reference::TLS;
+use super::{Table, Value, security};
+use crate::config::reference::{SECURITY, TLS};
 use crate::config::{InputConfig, TlsConfig};
 
-pub(super) fn input(table: &Table<'_>) -> Read<InputConfig> {
+pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let id = table.value("id", Value::text);
     let kind = table.value("type", Value::choice);
     let listen = table.value("listen", Value::address);
     let tls = table.optional("tls", |value| tls(&value.table(&TLS)?));
+    let security =
+        table.optional("security", |value| security::security(&value.table(&SECURITY)?, server_name));
     let max_connections = table.value("max_connections", Value::count);
     let handshake_timeout = table.value("handshake_timeout", Value::time);
     let max_message_size = table.value("max_message_size", Value::memory_size);
@@ -21,6 +23,7 @@ pub(super) fn input(table: &Table<'_>) -> Read<InputConfig> {
         id: id?,
         listen: listen?,
         tls: tls?,
+        security: security?,
         max_connections: max_connections?,
         handshake_timeout: handshake_timeout?,
         max_message_size: max_message_size?,

@@ -9,6 +9,7 @@ mod document;
 mod filter;
 mod input;
 mod output;
+mod security;
 mod server;
 mod table;
 mod text;
@@ -49,11 +50,12 @@ pub(super) fn parse(
 
 fn read(file: &Table<'_>) -> Read<Config> {
     let server = server::server(&file.table("server", &SERVER));
+    let server_name = server.as_ref().map_or("", |server| server.name.as_str());
     let log = server::log(&file.table("log", &LOG));
     let journal_table = file.table("journal", &JOURNAL);
     let journal = server::journal(&journal_table);
     let input_tables = file.tables("input", &INPUT);
-    let inputs: Vec<_> = input_tables.iter().map(input::input).collect();
+    let inputs: Vec<_> = input_tables.iter().map(|table| input::input(table, server_name)).collect();
     let filters: Vec<_> = file.tables("filter", &FILTER).iter().map(filter::filter).collect();
     let output_tables = file.tables_by_type("output", &OUTPUT, output::TYPES);
     let outputs: Vec<_> = output_tables.iter().map(output::output).collect();

@@ -40,6 +40,12 @@ pub(in crate::config) const INPUT: Section = Section {
             meaning: "Who may connect, and how the server proves itself",
         },
         Key {
+            name: "security",
+            kind: Kind::Section("`security = { … }`"),
+            default: Default::Absent("no handshake"),
+            meaning: "The handshake with a shared key, and users",
+        },
+        Key {
             name: "max_connections",
             kind: Kind::Integer { min: 1, max: 1_000_000 },
             default: Default::Value("10000"),

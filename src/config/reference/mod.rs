@@ -7,6 +7,7 @@ mod filter;
 mod input;
 mod kind;
 mod output;
+mod security;
 mod server;
 
 use std::fmt;
@@ -79,6 +80,7 @@ impl Section {
 pub(super) use filter::FILTER;
 pub(super) use input::{INPUT, TLS};
 pub(super) use output::{CLIENT_TLS, FILE_OUTPUT, FORWARD_OUTPUT, FORWARD_SERVER, INJECT, OUTPUT};
+pub(super) use security::{SECURITY, SECURITY_CLIENTS};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
 /// Every section, in the order of the reference.
@@ -89,6 +91,8 @@ pub const SECTIONS: &[&Section] = &[
     &JOURNAL,
     &INPUT,
     &TLS,
+    &SECURITY,
+    &SECURITY_CLIENTS,
     &FILTER,
     &OUTPUT,
     &FILE_OUTPUT,
@@ -107,13 +111,30 @@ mod tests {
 
     const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
 
+    /// The document with the tables as they should be: below each section's heading, up to the next empty line.
+    fn with_tables(document: &str) -> String {
+        let mut document = document.to_owned();
+        for section in SECTIONS {
+            let heading = document.find(&format!("`{}`\n", section.title)).expect(section.title);
+            let start = heading + document[heading..].find("| key |").expect(section.title);
+            let end = document[start..].find("\n\n").map_or(document.len(), |length| start + length + 1);
+            document.replace_range(start..end, &section.markdown());
+        }
+        document
+    }
+
     #[test]
     fn the_reference_holds_the_table_of_every_section() {
+        if std::env::var_os("HIKYAKU_UPDATE_REFERENCE").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+            std::fs::write(path, with_tables(DOCUMENT)).unwrap();
+            return;
+        }
         for section in SECTIONS {
             let table = section.markdown();
             assert!(
                 DOCUMENT.contains(&format!("`{}`\n", section.title)) && DOCUMENT.contains(&table),
-                "docs/configuration.md needs under `{}`:\n{table}",
+                "docs/configuration.md needs under `{}` (HIKYAKU_UPDATE_REFERENCE=1 writes it):\n{table}",
                 section.title
             );
         }

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use bytes::BytesMut;
 use prometheus::IntGauge;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::handshake::{Welcome, shake_hands};
 use super::linger::close;
 use super::session::{self, SessionError, Shared};
 use crate::input::ChunkSink;
@@ -76,16 +78,54 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     J: ChunkSink,
 {
-    let sender = Arc::new(sender);
+    let mut stream = stream;
+    let (sender, already_read) = match greet(&mut stream, sender, peer, shared).await {
+        Some((sender, already_read)) => (Arc::new(sender), already_read),
+        None => return close(stream).await,
+    };
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
     tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "connected");
-    let (stream, result) = session::run(stream, &sender, shared).await;
+    let (stream, result) = session::run(stream, already_read, &sender, shared).await;
     match result {
         Ok(()) => tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "closed"),
         Err(error) => report(&error, peer, &sender, shared),
     }
     close(stream).await;
+}
+
+/// The shared key handshake, where the input asks for it. `None`: the peer may not send.
+async fn greet<S, J>(
+    stream: &mut S,
+    sender: Sender,
+    peer: SocketAddr,
+    shared: &Shared<J>,
+) -> Option<(Sender, BytesMut)>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let Some(security) = &shared.config.security else { return Some((sender, BytesMut::new())) };
+    let handshake = shake_hands(stream, sender.address, security);
+    let handshake = tokio::select! {
+        () = shared.shutdown.cancelled() => return None,
+        handshake = timeout(shared.config.handshake_timeout, handshake) => handshake,
+    };
+    let (reason, text) = match handshake {
+        Ok(Ok(Welcome { host_name, user, already_read })) => {
+            return Some((sender.named(host_name, user), already_read));
+        }
+        Ok(Err(error)) => (error.label(), error.to_string()),
+        Err(_) => (
+            "handshake_timeout",
+            "it did not finish the shared key handshake within handshake_timeout; has it a shared_key?"
+                .to_owned(),
+        ),
+    };
+    shared.metrics.refuse_connection(reason);
+    if shared.warnings.admit(reason, Instant::now()) {
+        tracing::warn!(input = &*shared.id, %peer, sender = sender.identity, reason, "refused a connection: {text}");
+    }
+    None
 }
 
 fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &Shared<J>) {
@@ -213,6 +253,7 @@ mod tests {
             id: "edge".to_owned(),
             listen: listener.local_addr().unwrap(),
             tls: Some(tls),
+            security: None,
             max_connections: 1,
             handshake_timeout: Duration::from_secs(10),
             max_message_size: 1000,

@@ -1,7 +1,7 @@
 //! The forward input: Fluentd's protocol over TCP or TLS.
 //!
 //! ```text
-//! listener ── accepts, limits ──▶ connection ── TLS, who is it ──▶ session
+//! listener ── accepts, limits ──▶ connection ── TLS, handshake ──▶ session
 //!                                                                    ├─ reader ── intake ──▶ journal
 //!                                                                    └─ acker ◀── receipts ────┘
 //! ```
@@ -13,6 +13,7 @@
 mod acker;
 mod budget;
 mod connection;
+mod handshake;
 mod intake;
 mod linger;
 mod listener;

@@ -50,17 +50,20 @@ pub(super) enum ReadError {
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
-    /// `stall_timeout` is how long the rest of a message that has begun may take to go on coming.
+    /// `already_read` comes before what the stream gives. `stall_timeout` is how long the rest of a message that has begun may take to go on coming.
     pub(super) fn new(
         stream: R,
+        already_read: BytesMut,
         max_message_size: usize,
         budget: &Budget,
         stall_timeout: Duration,
         shutdown: CancellationToken,
     ) -> Self {
+        let mut framer = Framer::new(max_message_size);
+        *framer.buffer() = already_read;
         Self {
             stream,
-            framer: Framer::new(max_message_size),
+            framer,
             reservation: budget.reserve(),
             budget: budget.clone(),
             stall_timeout,
@@ -148,7 +151,10 @@ mod tests {
         let budget = Budget::new(4 << 20, MAX_MESSAGE_SIZE, IntGauge::new("in_flight", "bytes").unwrap());
         let (client, server) = duplex(1 << 16);
         let shutdown = CancellationToken::new();
-        (client, MessageReader::new(server, MAX_MESSAGE_SIZE, &budget, stall_timeout, shutdown))
+        (
+            client,
+            MessageReader::new(server, BytesMut::new(), MAX_MESSAGE_SIZE, &budget, stall_timeout, shutdown),
+        )
     }
 
     fn message(length: usize) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -75,9 +76,10 @@ impl From<Refusal> for SessionError {
 }
 
 /// Takes messages and acknowledges them until either side is done. Whatever ends the reading, what was taken before
-/// is still acknowledged. The stream comes back to be closed.
+/// is still acknowledged. `already_read` comes before what the stream still gives. The stream comes back to be closed.
 pub(super) async fn run<S, J>(
     stream: S,
+    already_read: BytesMut,
     sender: &Arc<Sender>,
     shared: &Shared<J>,
 ) -> (S, Result<(), SessionError>)
@@ -88,6 +90,7 @@ where
     let (read_half, mut write_half) = tokio::io::split(stream);
     let mut reader = MessageReader::new(
         read_half,
+        already_read,
         shared.config.max_message_size,
         &shared.budget,
         STALL_TIMEOUT,

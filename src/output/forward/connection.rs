@@ -97,9 +97,9 @@ impl Connector {
         let mut stream = endpoint.connect().await.map_err(ConnectionError::Connect)?;
         if let Some(shared_key) = &target.shared_key {
             let (username, password) =
-                target.user.as_ref().map_or(("", ""), |(name, password)| (name.as_str(), password.expose()));
+                target.user.as_ref().map_or(("", ""), |(name, password)| (name.as_str(), password.reveal()));
             let self_hostname = &self.self_hostname;
-            let shared_key = shared_key.expose().as_bytes();
+            let shared_key = shared_key.reveal().as_bytes();
             shake_hands(&mut stream, Credentials { self_hostname, shared_key, username, password }).await?;
         }
         Ok(Connection {

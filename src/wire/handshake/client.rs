@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn server(key: &[u8]) -> ServerHandshake<'_> {
-        ServerHandshake::new(Access { shared_key: Some(key), users: &[] }, "logserver-1", [1; 16], [2; 16])
+        ServerHandshake::new(Access { shared_key: Some(key), users: None }, "logserver-1", [1; 16], [2; 16])
     }
 
     #[test]

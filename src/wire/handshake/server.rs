@@ -11,8 +11,8 @@ use crate::wire::msgpack::{
 pub struct Access<'a> {
     /// `None`: nobody may connect from there.
     pub shared_key: Option<&'a [u8]>,
-    /// Names and passwords of which the peer must know a pair; empty where no user is asked for.
-    pub users: &'a [(String, String)],
+    /// Names and passwords of which the peer must know a pair; `None` where no user is asked for.
+    pub users: Option<&'a [(String, String)]>,
 }
 
 /// A handshake under way: HELO is sent, PING is awaited.
@@ -107,27 +107,29 @@ impl<'a> ServerHandshake<'a> {
         if !is_same(ping.key_digest, &hex_digest(&[ping.salt, ping.host_name, &self.nonce, key])) {
             return Err(denied(Denial::SharedKey, ping.host_name));
         }
-        if !self.access.users.is_empty() && !self.knows_user(&ping) {
+        if let Some(users) = self.access.users
+            && !self.is_user(&ping, users)
+        {
             return Err(denied(Denial::User, ping.host_name));
         }
         let digest = hex_digest(&[ping.salt, self.server_name, &self.nonce, key]);
         Ok(Accepted {
             host_name: text(ping.host_name),
-            user: (!self.access.users.is_empty()).then(|| text(ping.user)),
+            user: self.access.users.map(|_| text(ping.user)),
             pong: pong(true, b"", self.server_name, &digest),
         })
     }
 
     /// Looks at every user, so that the time does not tell which names there are.
-    fn knows_user(&self, ping: &Ping<'_>) -> bool {
-        self.access.users.iter().fold(false, |known, (name, password)| {
+    fn is_user(&self, ping: &Ping<'_>, users: &[(String, String)]) -> bool {
+        users.iter().fold(false, |known, (name, password)| {
             let digest = hex_digest(&[&self.auth, name.as_bytes(), password.as_bytes()]);
             known | (is_same(ping.user, name.as_bytes()) & is_same(ping.password_digest, &digest))
         })
     }
 
     fn auth(&self) -> &[u8] {
-        if self.access.users.is_empty() { b"" } else { &self.auth }
+        if self.access.users.is_some() { &self.auth } else { b"" }
     }
 }
 
@@ -193,7 +195,7 @@ mod tests {
         vec![("other".into(), "word".into()), ("engine".into(), "pa55".into())]
     }
 
-    fn handshake(users: &[(String, String)]) -> ServerHandshake<'_> {
+    fn handshake(users: Option<&[(String, String)]>) -> ServerHandshake<'_> {
         ServerHandshake::new(Access { shared_key: Some(b"sekrit"), users }, "logserver-1", NONCE, AUTH)
     }
 
@@ -205,7 +207,7 @@ mod tests {
 
     #[test]
     fn whoever_knows_the_key_is_let_in_under_its_name() {
-        let server = handshake(&[]);
+        let server = handshake(None);
         let accepted = server.answer(&ping(&server, "sekrit", "", "")).unwrap();
         assert_eq!((accepted.host_name.as_str(), accepted.user), ("edge-1", None));
     }
@@ -213,7 +215,7 @@ mod tests {
     #[test]
     fn a_user_must_know_its_own_password() {
         let users = users();
-        let server = handshake(&users);
+        let server = handshake(Some(&users));
         let accepted = server.answer(&ping(&server, "sekrit", "engine", "pa55")).unwrap();
         assert_eq!(accepted.user.as_deref(), Some("engine"));
         for (user, password) in
@@ -226,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_told_and_named() {
-        let server = handshake(&[]);
+        let server = handshake(None);
         let denied = server.answer(&ping(&server, "secret", "", "")).unwrap_err();
         assert_eq!((denied.reason, denied.host_name.as_str()), (Denial::SharedKey, "edge-1"));
         assert_eq!(denied.pong, b"\x95\xa4PONG\xc2\xb3shared_key mismatch\xa0\xa0");
@@ -234,14 +236,14 @@ mod tests {
 
     #[test]
     fn a_network_without_a_key_is_denied() {
-        let access = Access { shared_key: None, users: &[] };
+        let access = Access { shared_key: None, users: None };
         let server = ServerHandshake::new(access, "logserver-1", NONCE, AUTH);
         assert_eq!(server.answer(&ping(&server, "", "", "")).unwrap_err().reason, Denial::Anonymous);
     }
 
     #[test]
     fn what_is_no_ping_is_denied() {
-        let server = handshake(&[]);
+        let server = handshake(None);
         for message in [
             &b"\xc0"[..],
             b"\x90",
@@ -264,7 +266,7 @@ mod tests {
             }
             out
         };
-        let server = handshake(&[]);
+        let server = handshake(None);
         assert!(server.answer(&message(&[b'x'; MAX_NAME_LENGTH])).is_ok());
         let denied = server.answer(&message(&[b'x'; MAX_NAME_LENGTH + 1])).unwrap_err();
         assert_eq!(denied.reason, Denial::NameTooLong);

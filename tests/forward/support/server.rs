@@ -24,6 +24,7 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         id: "edge".to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         tls,
+        security: None,
         max_connections: 100,
         handshake_timeout: Duration::from_secs(10),
         max_message_size: 1 << 20,

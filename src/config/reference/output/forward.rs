@@ -42,8 +42,8 @@ pub(in crate::config) const FORWARD_OUTPUT: Section = Section {
             name: "compress",
             kind: Kind::Choice(&["text", "gzip", "zstd"]),
             default: Default::Value("\"text\""),
-            meaning: "How entries go out that did not arrive compressed; `text` is not at all. Chunks that arrived \
-                      as gzip stay gzip, those that arrived as Zstandard stay so only with `zstd`",
+            meaning: "How entries go out that arrived uncompressed or are encoded anew; `text` is not at all. Chunks \
+                      that nothing changes stay gzip where they are, and Zstandard only with `zstd`",
         },
         Key {
             name: "metadata",
