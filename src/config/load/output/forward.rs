@@ -160,3 +160,6 @@ fn server_names(table: &Table<'_>, servers: &[ForwardServerConfig], tls: &Client
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
