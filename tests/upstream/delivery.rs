@@ -46,7 +46,7 @@ async fn a_connection_carries_the_next_message_when_the_last_is_acknowledged() {
     relay.until("fluentd_output_status_num_records_total", 3.0).await;
     upstream.nobody_connects().await;
     relay.stop().await;
-    peer.is_given_up().await;
+    peer.given_up().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ async fn without_acknowledgements_written_is_delivered() {
     peer.expect("second").await;
     relay.until("fluentd_output_status_num_records_total", 2.0).await;
     relay.stop().await;
-    peer.is_given_up().await;
+    peer.given_up().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +92,7 @@ async fn a_connection_that_is_old_is_made_anew_between_two_messages() {
         let mut peer = upstream.accept().await;
         let received = peer.expect(tag).await;
         peer.acknowledge(&received).await;
-        peer.is_given_up().await;
+        peer.given_up().await;
     }
     relay.until("fluentd_output_status_num_records_total", 2.0).await;
     assert_eq!(relay.metric("fluentd_output_status_num_errors").await, 0.0);

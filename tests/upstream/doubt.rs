@@ -44,7 +44,7 @@ async fn cut_after_half_a_message() {
 async fn frozen_before_the_acknowledgement() {
     sent_again("ack_timeout = \"50ms\"", 1, async |mut peer| {
         peer.expect("t").await;
-        peer.is_given_up().await;
+        peer.given_up().await;
     })
     .await;
 }
@@ -73,7 +73,7 @@ async fn an_acknowledgement_of_another_message() {
     sent_again("", 1, async |mut peer| {
         peer.expect("t").await;
         peer.say(b"\x81\xa3ack\xa5wrong").await;
-        peer.is_given_up().await;
+        peer.given_up().await;
     })
     .await;
 }
@@ -83,7 +83,7 @@ async fn an_answer_that_is_no_acknowledgement() {
     sent_again("", 1, async |mut peer| {
         peer.expect("t").await;
         peer.say(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        peer.is_given_up().await;
+        peer.given_up().await;
     })
     .await;
 }
@@ -101,7 +101,7 @@ async fn an_acknowledgement_a_byte_at_a_time_that_takes_too_long() {
                 return;
             }
         }
-        peer.is_given_up().await;
+        peer.given_up().await;
     })
     .await;
 }

@@ -57,7 +57,7 @@ async fn a_server_that_refuses_the_key_puts_nothing_in_doubt() {
     relay.take_one("t").await;
     let mut peer = upstream.accept().await;
     assert!(!shake(&mut peer, "upstream-1", b"sekrit", None).await);
-    peer.is_given_up().await;
+    peer.given_up().await;
     // It tries again.
     let mut peer = upstream.accept().await;
     assert_eq!(relay.metric("hikyaku_output_in_doubt").await, 0.0);
@@ -80,7 +80,7 @@ async fn a_start_that_verifies_fails_at_a_wrong_key_and_at_the_own_name() {
         let server = async {
             let mut peer = upstream.accept().await;
             shake(&mut peer, name, key, None).await;
-            peer.is_given_up().await;
+            peer.given_up().await;
         };
         let (started, ()) = tokio::join!(start(folder.path(), &text), server);
         let error = started.unwrap_err().to_string();

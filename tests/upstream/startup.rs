@@ -31,6 +31,6 @@ async fn one_server_that_can_be_reached_is_enough() {
     let servers = [down.server(), up.server()];
     drop(down);
     let relay = Relay::start(&servers, VERIFY).await;
-    up.accept().await.is_given_up().await;
+    up.accept().await.given_up().await;
     relay.stop().await;
 }

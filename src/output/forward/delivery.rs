@@ -137,6 +137,7 @@ impl ForwardOutput {
                     self.packer
                         .pack(&chunk, skip, |message| deliveries.hand_over(message, reader, controls))?;
                     deliveries.read_up_to(chunk.next);
+                    deliveries.catch_up_with_events(controls)?;
                 }
                 Ok(None) if controls.stop.is_cancelled() && self.deliveries.ledger.is_empty() => {
                     return Ok(());
@@ -156,11 +157,12 @@ impl Deliveries {
         let slot = runtime.block_on(async {
             loop {
                 tokio::select! {
+                    // First what has happened: there may always be a slot.
                     biased;
+                    happened = self.next_event(controls) => happened?,
                     slot = Arc::clone(&slots).acquire_owned() => {
                         return slot.map_err(|error| Ended::Panic(error.to_string()));
                     }
-                    happened = self.next_event(controls) => happened?,
                 }
             }
         })?;
@@ -177,6 +179,19 @@ impl Deliveries {
         self.read_up_to(end);
         self.update_gauges(reader);
         Ok(())
+    }
+
+    /// Does what follows from everything that has happened, without waiting: chunks may go by of which nothing is sent.
+    fn catch_up_with_events(&mut self, controls: &mut Controls) -> Result<(), Ended> {
+        controls.runtime.clone().block_on(async {
+            loop {
+                tokio::select! {
+                    biased;
+                    happened = self.next_event(controls) => happened?,
+                    () = std::future::ready(()) => return Ok(()),
+                }
+            }
+        })
     }
 
     /// Waits until there is more to read, or something else is done.

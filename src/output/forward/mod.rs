@@ -23,7 +23,8 @@
 //! # Memory
 //!
 //! `connections` + `max_in_doubt` messages of `chunk_size` (or of one larger event), one that is being packed, and one
-//! chunk of the journal, inflated.
+//! chunk of the journal, inflated. A message that goes out as it is stored shares the memory of what was synced together
+//! with it, a few megabytes, until it is acknowledged or in doubt.
 
 mod back_off;
 mod compress;

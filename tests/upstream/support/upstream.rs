@@ -108,7 +108,7 @@ impl Peer {
     }
 
     /// Waits until the relay gives the connection up.
-    pub(crate) async fn is_given_up(mut self) {
+    pub(crate) async fn given_up(mut self) {
         assert!(soon("the end of the connection", self.next()).await.is_none());
     }
 }
