@@ -107,6 +107,7 @@ impl Connector {
             acks: AckReader::default(),
             opened: Instant::now(),
             has_delivered: false,
+            has_unacknowledged: false,
             send_timeout: self.send_timeout,
             ack_timeout: self.ack_timeout,
         })
@@ -134,6 +135,8 @@ pub(super) struct Connection {
     opened: Instant,
     /// Whether the server has acknowledged anything on it.
     has_delivered: bool,
+    /// Whether something was sent that asks for no acknowledgement.
+    has_unacknowledged: bool,
     send_timeout: Duration,
     ack_timeout: Duration,
 }
@@ -154,6 +157,8 @@ impl Connection {
                 return Err(ConnectionError::WrongAck);
             }
             self.has_delivered = true;
+        } else {
+            self.has_unacknowledged = true;
         }
         Ok(())
     }
@@ -166,8 +171,7 @@ impl Connection {
     /// Whether the server has left it open and said nothing: anything else, between two messages, ends it.
     pub(super) async fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];
-        let stream = Pin::new(&mut self.stream);
-        let mut stream = stream;
+        let mut stream = Pin::new(&mut self.stream);
         poll_fn(|context| {
             let read = stream.as_mut().poll_read(context, &mut ReadBuf::new(&mut byte));
             Poll::Ready(read.is_pending())
@@ -179,7 +183,8 @@ impl Connection {
     /// everything; a connection that is dropped with something unread can take away what was sent before.
     pub(super) async fn close(mut self) {
         let deadline = Instant::now() + LAST_WORDS;
-        if matches!(timeout_at(deadline, self.stream.shutdown()).await, Ok(Ok(()))) {
+        let shut = timeout_at(deadline, self.stream.shutdown()).await;
+        if self.has_unacknowledged && matches!(shut, Ok(Ok(()))) {
             let mut rest = [0; ANSWER_BUFFER];
             // However the server ends it, there is nothing to be done about it.
             while let Ok(Ok(1..)) = timeout_at(deadline, self.stream.read(&mut rest)).await {}
