@@ -34,7 +34,7 @@ fn measure(name: &str, bytes_each: usize, entries: &[u8], filters: &[FilterConfi
     let output = output(inject);
     let mut selector =
         Pipeline::new(filters, std::slice::from_ref(&output), "logserver-1").selector("archive").unwrap();
-    let OutputKind::File(file) = &output.kind;
+    let OutputKind::File(file) = &output.kind else { unreachable!("the output above writes files") };
     let mut paths = PathRenderer::new(&file.path, &BTreeMap::new(), file.timezone.clone());
     let mut formatter = Formatter::new(&file.format, inject);
     let source = Source {

@@ -24,7 +24,10 @@ pub(crate) use units::{parse_time, show_size, show_time};
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
 pub use input::{CertificatePair, InputConfig, TlsConfig};
-pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
+pub use output::{
+    ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardServerConfig, InjectConfig,
+    MetadataHandling, OutputConfig, OutputKind, OutputTake, StartAt,
+};
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};

@@ -23,7 +23,7 @@ fn parse(text: &str) -> Result<Config, ConfigErrors> {
 }
 
 fn file(output: &OutputConfig) -> &FileOutputConfig {
-    let OutputKind::File(file) = &output.kind;
+    let OutputKind::File(file) = &output.kind else { panic!("{output:?} writes no files") };
     file
 }
 

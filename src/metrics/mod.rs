@@ -6,6 +6,7 @@
 //!
 //! A handle with its labels bound ([`InputMetrics`], [`OutputMetrics`]) is made once; counting is an atomic add.
 
+mod forward_output;
 mod input;
 mod journal;
 mod labels;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use forward_output::{AwaitedAck, ForwardOutputMetrics};
 pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
@@ -29,6 +31,7 @@ pub struct Metrics {
     registry: Registry,
     inputs: input::InputFamilies,
     outputs: output::OutputFamilies,
+    forward_outputs: forward_output::ForwardOutputFamilies,
     /// The one journal.
     pub journal: JournalMetrics,
     certificate_days_left: IntGaugeVec,
@@ -45,6 +48,7 @@ impl Metrics {
         let metrics = Self {
             inputs: input::InputFamilies::new(&registry, &hostname, max_label_values, &tls),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
+            forward_outputs: forward_output::ForwardOutputFamilies::new(&registry),
             journal: JournalMetrics::new(&registry),
             certificate_days_left: register(
                 &registry,
@@ -73,6 +77,11 @@ impl Metrics {
     /// The handle of the TLS files of the input or output with this `id`.
     pub fn tls(&self, id: &str) -> TlsMetrics {
         self.tls.bind(id)
+    }
+
+    /// What the forward output with this `id` counts beside that.
+    pub fn forward_output(&self, id: &str) -> ForwardOutputMetrics {
+        self.forward_outputs.bind(id)
     }
 
     /// Days until the certificate in a file expires; negative afterwards.

@@ -86,6 +86,13 @@ impl Selector {
         self.decide(tag).take != Decision::Never
     }
 
+    /// Whether every event of this tag is for this output, as it is. Then [`for_each`](Self::for_each) would change
+    /// nothing, and need not be asked.
+    pub fn passes_whole(&mut self, tag: &[u8]) -> bool {
+        let decision = self.decide(tag);
+        decision.take == Decision::Always && decision.filters.is_empty()
+    }
+
     /// Walks over a run of entries in plain (inflated) msgpack, and hands those that are for this output to `sink`, in
     /// their order, as the filters left them.
     ///
@@ -271,6 +278,23 @@ mod tests {
         assert!(!archive.wants(b"b"));
         assert!(archive.wants(b"a.\xff"));
         assert!(pipeline().selector("nobody").is_none());
+    }
+
+    #[test]
+    fn tags_that_no_filter_and_no_condition_touches_pass_whole() {
+        let filters = [FilterConfig { tags: tags("a"), kind: FilterKind::Remove { fields: Vec::new() } }];
+        let require = vec![crate::pipeline::field_path::FieldPath::parse("x").unwrap()];
+        let outputs = [
+            output("all", OutputTake::Match { tags: tags("**"), require: Vec::new() }),
+            output("some", OutputTake::Match { tags: tags("b"), require }),
+            output("rest", OutputTake::Fallback),
+        ];
+        let pipeline = Pipeline::new(&filters, &outputs, "logserver-1");
+        let passes = |output: &str, tag: &[u8]| pipeline.selector(output).unwrap().passes_whole(tag);
+        assert!(passes("all", b"b") && passes("all", b"a.b"));
+        assert!(!passes("all", b"a"), "a filter changes it");
+        assert!(!passes("some", b"b"), "the content decides");
+        assert!(!passes("rest", b"b"), "it goes elsewhere");
     }
 
     #[test]

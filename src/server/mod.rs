@@ -196,11 +196,12 @@ impl RunningOutput {
 }
 
 async fn journal_failure(status: &mut watch::Receiver<Status>) -> Arc<str> {
-    let failed = status.wait_for(|status| matches!(status, Status::Failed(_))).await;
-    match failed.as_deref() {
-        Ok(Status::Failed(reason)) => Arc::clone(reason),
-        _ => std::future::pending().await,
+    if let Ok(failed) = status.wait_for(|status| matches!(status, Status::Failed(_))).await
+        && let Status::Failed(reason) = &*failed
+    {
+        return Arc::clone(reason);
     }
+    std::future::pending().await
 }
 
 /// Resolves when an output ends by itself, which it only does in failure.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::admin::{self, AdminState, ProcessInfo, Readiness};
-use crate::config::Config;
+use crate::config::{Config, ForwardOutputConfig, OutputKind};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::tls::expiry::days_left;
@@ -32,6 +32,12 @@ fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dy
     for tls in config.inputs.iter().filter_map(|input| input.tls.as_ref()) {
         certificates.extend(tls.pairs().map(|pair| pair.cert));
         certificates.extend(tls.client_ca.iter().cloned());
+    }
+    for output in &config.outputs {
+        if let OutputKind::Forward(ForwardOutputConfig { tls: Some(tls), .. }) = &output.kind {
+            certificates.push(tls.ca.clone());
+            certificates.extend(tls.identity.as_ref().map(|(cert, _)| cert.clone()));
+        }
     }
     certificates.sort();
     certificates.dedup();

@@ -15,7 +15,7 @@ use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
 use crate::output::file::{DEAD_LETTERS, RecoverError, open_dead_letters, open_output, recover_all};
-use crate::output::{Controls, Output};
+use crate::output::{Controls, Output, forward};
 use crate::pipeline::Pipeline;
 
 /// Different tags and senders that are counted each on its own, where `[metrics]` is switched off.
@@ -30,6 +30,8 @@ pub enum StartError {
     Cursor(#[from] CursorError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    #[error(transparent)]
+    ForwardOutput(#[from] forward::OpenError),
     #[error(transparent)]
     Input(#[from] BindError),
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -62,6 +64,10 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         outputs.push(match &output.kind {
             OutputKind::File(file) => {
                 Box::new(open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?)
+            }
+            OutputKind::Forward(upstream) => {
+                let name = &config.server.name;
+                Box::new(forward::open_output(output, upstream, name, &journal, &pipeline, &metrics).await?)
             }
         });
     }

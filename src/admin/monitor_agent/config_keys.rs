@@ -1,9 +1,10 @@
 //! The sections of the configuration as keys and values, named as in the file.
 
 use super::plugin_info::MASK;
+use crate::chunk::Encoding;
 use crate::config::{
-    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InputConfig, OutputConfig, OutputKind,
-    OutputTake, show_size, show_time,
+    FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig, InputConfig,
+    MetadataHandling, OutputConfig, OutputKind, OutputTake, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -62,6 +63,7 @@ pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
     }
     match &config.kind {
         OutputKind::File(file) => push_file(&mut keys, file),
+        OutputKind::Forward(forward) => push_forward(&mut keys, forward),
     }
     push(&mut keys, "retry_min_interval", show_time(config.retry_min_interval));
     push(&mut keys, "retry_max_interval", show_time(config.retry_max_interval));
@@ -99,6 +101,52 @@ fn push_file(keys: &mut Vec<(String, String)>, file: &FileOutputConfig) {
     push(keys, "buffer_memory", show_size(file.buffer_memory as u64));
     push(keys, "max_open_files", file.max_open_files);
     push(keys, "compression_level", file.compression_level);
+}
+
+/// The part of an output of `type = "forward"`.
+fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig) {
+    for (index, server) in forward.servers.iter().enumerate() {
+        push(keys, &format!("servers.{index}.address"), &server.address);
+        push(keys, &format!("servers.{index}.name"), &server.name);
+        if server.shared_key.is_some() {
+            push(keys, &format!("servers.{index}.shared_key"), MASK);
+        }
+        if let Some((username, _)) = &server.user {
+            push(keys, &format!("servers.{index}.username"), username);
+            push(keys, &format!("servers.{index}.password"), MASK);
+        }
+    }
+    if let Some(tls) = &forward.tls {
+        push(keys, "tls.ca", tls.ca.display());
+        if let Some((cert, key)) = &tls.identity {
+            push(keys, "tls.cert", cert.display());
+            push(keys, "tls.key", key.display());
+        }
+        if let Some(server_name) = &tls.server_name {
+            push(keys, "tls.server_name", server_name);
+        }
+    }
+    if let Some(self_hostname) = &forward.self_hostname {
+        push(keys, "self_hostname", self_hostname);
+    }
+    let compress = match forward.compress {
+        Encoding::Plain => "text",
+        Encoding::Gzip => "gzip",
+        Encoding::Zstd => "zstd",
+    };
+    push(keys, "compress", compress);
+    push(keys, "metadata", if forward.metadata == MetadataHandling::Keep { "keep" } else { "drop" });
+    push(keys, "acks", forward.acks);
+    push(keys, "ack_timeout", show_time(forward.ack_timeout));
+    push(keys, "send_timeout", show_time(forward.send_timeout));
+    push(keys, "connect_timeout", show_time(forward.connect_timeout));
+    push(keys, "keepalive_timeout", show_time(forward.keepalive_timeout));
+    push(keys, "chunk_size", show_size(forward.chunk_size as u64));
+    push(keys, "connections", forward.connections);
+    push(keys, "max_in_doubt", forward.max_in_doubt);
+    push(keys, "in_doubt_timeout", show_time(forward.in_doubt_timeout));
+    push(keys, "checkpoint_interval", show_time(forward.checkpoint_interval));
+    push(keys, "verify_connection_at_startup", forward.verify_connection_at_startup);
 }
 
 /// One `[[filter]]`.

@@ -95,7 +95,7 @@ pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
 pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
     let mut files: Vec<(&str, &FileOutputConfig)> = Vec::new();
     for (table, output) in outputs {
-        let OutputKind::File(file) = &output.kind;
+        let OutputKind::File(file) = &output.kind else { continue };
         if let Some((earlier, _)) = files.iter().find(|(_, earlier)| earlier.path.may_equal(&file.path)) {
             table.report(
                 "path",

@@ -1,10 +1,12 @@
 //! `[[output]]`
 
 mod file;
+mod forward;
 
 use std::time::Duration;
 
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
+pub use forward::{ClientTlsConfig, ForwardOutputConfig, ForwardServerConfig, MetadataHandling};
 
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::tag_pattern::TagPatterns;
@@ -27,6 +29,7 @@ pub struct OutputConfig {
 #[derive(Debug, Clone)]
 pub enum OutputKind {
     File(FileOutputConfig),
+    Forward(ForwardOutputConfig),
 }
 
 impl OutputKind {
@@ -34,6 +37,7 @@ impl OutputKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
+            Self::Forward(_) => "forward",
         }
     }
 }

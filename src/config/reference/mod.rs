@@ -79,7 +79,7 @@ impl Section {
 
 pub(super) use filter::FILTER;
 pub(super) use input::{CERTIFICATE, INPUT, TLS};
-pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
+pub(super) use output::{CLIENT_TLS, FILE_OUTPUT, FORWARD_OUTPUT, FORWARD_SERVER, INJECT, OUTPUT};
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
@@ -98,6 +98,9 @@ pub const SECTIONS: &[&Section] = &[
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,
+    &FORWARD_OUTPUT,
+    &FORWARD_SERVER,
+    &CLIENT_TLS,
     &HEALTH,
     &MONITOR_AGENT,
     &METRICS,

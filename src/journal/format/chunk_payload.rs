@@ -159,6 +159,11 @@ impl ChunkPayload {
         &self.payload[self.entries_start..]
     }
 
+    /// The entries, as sent, sharing the memory that the journal read them into.
+    pub fn entries_bytes(&self) -> Bytes {
+        self.payload.slice(self.entries_start..)
+    }
+
     /// The tag, as sent.
     pub fn tag(&self) -> &[u8] {
         self.attribute(TAG).unwrap_or_default()

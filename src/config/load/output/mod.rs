@@ -1,15 +1,16 @@
 //! `[[output]]`
 
 mod file;
+mod forward;
 
 use super::document::{Read, did_you_mean};
 use super::filter::{field_paths, tag_patterns};
 use super::{Table, Value};
-use crate::config::reference::{FILE_OUTPUT, Section};
+use crate::config::reference::{FILE_OUTPUT, FORWARD_OUTPUT, Section};
 use crate::config::{OutputConfig, OutputKind, OutputTake, StartAt};
 
 /// The sections of the single types.
-pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT)];
+pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT), ("forward", &FORWARD_OUTPUT)];
 
 pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     let id = table.value("id", Value::text);
@@ -23,7 +24,10 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     {
         table.report("retry_max_interval", "`retry_max_interval` is shorter than `retry_min_interval`");
     }
-    let kind = kind.and_then(|_| file::file(table).map(OutputKind::File));
+    let kind = kind.and_then(|kind| match kind {
+        "forward" => forward::forward(table).map(OutputKind::Forward),
+        _ => file::file(table).map(OutputKind::File),
+    });
     Ok(OutputConfig {
         id: id?,
         take: take?,

@@ -1,10 +1,12 @@
 //! The keys of [`crate::config::OutputConfig`].
 
 mod file;
+mod forward;
 
 use std::time::Duration;
 
 pub(in crate::config) use file::{FILE_OUTPUT, INJECT};
+pub(in crate::config) use forward::{CLIENT_TLS, FORWARD_OUTPUT, FORWARD_SERVER};
 
 use super::{Default, Key, Kind, Section};
 
@@ -20,7 +22,7 @@ pub(in crate::config) const OUTPUT: Section = Section {
         },
         Key {
             name: "type",
-            kind: Kind::Choice(&["file"]),
+            kind: Kind::Choice(&["file", "forward"]),
             default: Default::Required,
             meaning: "What kind of output: each has a section of its own below",
         },
