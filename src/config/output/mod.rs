@@ -1,10 +1,13 @@
 //! `[[output]]`
 
 mod file;
+mod forward_servers;
 
 use std::time::Duration;
 
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
+pub(in crate::config) use forward_servers::is_host_name;
+pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::tag_pattern::TagPatterns;

@@ -1,0 +1,3 @@
+//! The `forward` output.
+
+pub mod pool;
