@@ -23,6 +23,7 @@ pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
 pub use input::{InputConfig, TlsConfig};
 pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
+pub(crate) use output::is_host_name;
 pub use output::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
 

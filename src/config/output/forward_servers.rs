@@ -156,7 +156,7 @@ impl fmt::Display for HostPort {
 }
 
 /// Whether the DNS could know this name: labels of letters, digits, `-` and `_`. An IPv4 address passes as well.
-pub(in crate::config) fn is_host_name(text: &str) -> bool {
+pub(crate) fn is_host_name(text: &str) -> bool {
     /// Bytes of a name and of a label, by RFC 1035.
     const MAX_NAME: usize = 253;
     const MAX_LABEL: usize = 63;

@@ -6,7 +6,7 @@ mod forward_servers;
 use std::time::Duration;
 
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
-pub(in crate::config) use forward_servers::is_host_name;
+pub(crate) use forward_servers::is_host_name;
 pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 
 use crate::pipeline::field_path::FieldPath;
