@@ -8,6 +8,7 @@ mod input;
 mod load;
 mod output;
 pub mod reference;
+mod secret;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -22,9 +23,10 @@ pub(crate) use units::{parse_time, show_size, show_time};
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
 pub use input::{InputConfig, TlsConfig};
-pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
 pub(crate) use output::is_host_name;
+pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
 pub use output::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
+pub use secret::Secret;
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.

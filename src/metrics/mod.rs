@@ -10,6 +10,7 @@ mod input;
 mod journal;
 mod labels;
 mod output;
+mod output_servers;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
 pub use output::OutputMetrics;
+pub use output_servers::OutputServersMetrics;
 
 /// All metrics of one server.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub struct Metrics {
     registry: Registry,
     inputs: input::InputFamilies,
     outputs: output::OutputFamilies,
+    output_servers: output_servers::ServerFamilies,
     /// The one journal.
     pub journal: JournalMetrics,
     certificate_days_left: IntGaugeVec,
@@ -41,6 +44,7 @@ impl Metrics {
         let metrics = Self {
             inputs: input::InputFamilies::new(&registry, &hostname, max_label_values),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
+            output_servers: output_servers::ServerFamilies::new(&registry),
             journal: JournalMetrics::new(&registry),
             certificate_days_left: register(
                 &registry,
@@ -63,6 +67,11 @@ impl Metrics {
     /// The handle of the output with this `id` and `type`.
     pub fn output(&self, id: &str, kind: &str) -> OutputMetrics {
         self.outputs.bind(id, kind)
+    }
+
+    /// The upstream servers of the output with this `id`.
+    pub fn output_servers(&self, id: &str) -> OutputServersMetrics {
+        self.output_servers.bind(id)
     }
 
     /// Days until the certificate in a file expires; negative afterwards.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::Secret;
+
 /// The servers of one output. Loading makes sure that there is one in `servers` or that there is `srv`.
 #[derive(Debug, Clone)]
 pub struct ForwardPoolConfig {
@@ -29,7 +31,7 @@ pub struct ForwardPoolConfig {
 }
 
 /// One of `servers`, or what became of an SRV record.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardServerConfig {
     pub address: HostPort,
     /// What log lines and metrics call it. Default: the address.
@@ -40,31 +42,14 @@ pub struct ForwardServerConfig {
     pub standby: bool,
     /// The name that its certificate must carry. `None`: what the output's `tls` says, else the host.
     pub server_name: Option<String>,
-    pub shared_key: Option<String>,
-    pub username: Option<String>,
-    pub password: Option<String>,
-}
-
-/// Says whether there are secrets, and not which.
-impl fmt::Debug for ForwardServerConfig {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let masked = |secret: &Option<String>| secret.as_ref().map(|_| "…");
-        formatter
-            .debug_struct("ForwardServerConfig")
-            .field("address", &self.address)
-            .field("name", &self.name)
-            .field("weight", &self.weight)
-            .field("standby", &self.standby)
-            .field("server_name", &self.server_name)
-            .field("shared_key", &masked(&self.shared_key))
-            .field("username", &self.username)
-            .field("password", &masked(&self.password))
-            .finish()
-    }
+    /// Its own, or that of the output. `None`: no handshake.
+    pub shared_key: Option<Secret>,
+    /// Name and password, for servers that ask for a user.
+    pub user: Option<(String, Secret)>,
 }
 
 /// `srv = { … }`: servers by [RFC 2782](https://www.rfc-editor.org/rfc/rfc2782).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SrvConfig {
     /// Without the underscore. Default: `fluentd`.
     pub service: String,
@@ -75,26 +60,16 @@ pub struct SrvConfig {
     pub refresh: Duration,
     /// As in [`ForwardServerConfig`], for every server that is found.
     pub server_name: Option<String>,
-    pub shared_key: Option<String>,
-    pub username: Option<String>,
-    pub password: Option<String>,
+    /// Its own, or that of the output. `None`: no handshake.
+    pub shared_key: Option<Secret>,
+    /// Name and password, for servers that ask for a user.
+    pub user: Option<(String, Secret)>,
 }
 
 impl SrvConfig {
     /// What is looked up: `_fluentd._tcp.logs.example.com`.
     pub fn query(&self) -> String {
         format!("_{}._{}.{}", self.service, self.proto, self.host)
-    }
-}
-
-/// Says what is looked up, and no secrets.
-impl fmt::Debug for SrvConfig {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SrvConfig")
-            .field("query", &self.query())
-            .field("refresh", &self.refresh)
-            .finish_non_exhaustive()
     }
 }
 
@@ -179,8 +154,19 @@ mod tests {
         }
         assert_eq!(HostPort::parse("[::1]:24224"), Some(HostPort::new("::1", 24224)));
         for text in [
-            "", ":24224", "logs.example", "logs.example:", "logs.example:0", "logs.example:65536",
-            "logs.example:+1", "::1:24224", "[::1]", "[logs.example]:24224", "a..b:1", "logs example:1", "tcp://a:1",
+            "",
+            ":24224",
+            "logs.example",
+            "logs.example:",
+            "logs.example:0",
+            "logs.example:65536",
+            "logs.example:+1",
+            "::1:24224",
+            "[::1]",
+            "[logs.example]:24224",
+            "a..b:1",
+            "logs example:1",
+            "tcp://a:1",
         ] {
             assert_eq!(HostPort::parse(text), None, "{text}");
         }
@@ -192,21 +178,5 @@ mod tests {
         let longest = format!("{}a", "a.".repeat(126));
         assert_eq!(longest.len(), 253);
         assert!(is_host_name(&longest) && !is_host_name(&format!("b{longest}")));
-    }
-
-    #[test]
-    fn secrets_do_not_get_into_debug_output() {
-        let server = ForwardServerConfig {
-            address: HostPort::new("logs.example", 24224),
-            name: "a".to_owned(),
-            weight: 60,
-            standby: false,
-            server_name: None,
-            shared_key: Some("hunter2".to_owned()),
-            username: Some("relay".to_owned()),
-            password: Some("hunter3".to_owned()),
-        };
-        let text = format!("{server:?}");
-        assert!(text.contains("relay") && !text.contains("hunter"), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! The `forward` output.
 
+mod heartbeat;
 pub mod pool;
 mod resolve;
 

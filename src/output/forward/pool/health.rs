@@ -7,8 +7,9 @@
 //!         heartbeats were good for recover_wait
 //! ```
 //!
-//! Without heartbeats nothing but a delivery can tell: after `recover_wait` a server that is down gets one chunk on
-//! trial, and is up again when that succeeds.
+//! Nothing tells as much as a delivery. Without heartbeats a server that is down gets one chunk on trial after
+//! `recover_wait`, and where all servers are down one whose heartbeats are good gets one at once: when that is
+//! delivered the server is up.
 
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ enum State {
     /// Heartbeats will tell.
     Down {
         good_since: Option<Instant>,
+        /// When it was given a chunk on trial of which nothing has been heard.
+        on_trial: Option<Instant>,
     },
     /// There are no heartbeats: from this time on it may be given one chunk.
     Unproven {
@@ -86,6 +89,13 @@ impl Health {
         }
     }
 
+    /// Whether it may be given a chunk if there is no other: it is down, but its heartbeats are good again.
+    pub(super) fn is_last_resort(&self, now: Instant) -> bool {
+        matches!(self.state, State::Down { good_since: Some(_), on_trial } if on_trial.is_none_or(|since| {
+            now.saturating_duration_since(since) >= self.policy.recover_wait
+        }))
+    }
+
     /// When it becomes usable by the mere passing of time.
     pub(super) fn next_change(&self) -> Option<Instant> {
         match self.state {
@@ -96,8 +106,10 @@ impl Health {
 
     /// It was given a chunk; a server on trial gets no second one before it is known what became of the first.
     pub(super) fn picked(&mut self, now: Instant) {
-        if let State::Unproven { from } = &mut self.state {
-            *from = now + self.policy.recover_wait;
+        match &mut self.state {
+            State::Up => {}
+            State::Down { on_trial, .. } => *on_trial = Some(now),
+            State::Unproven { from } => *from = now + self.policy.recover_wait,
         }
     }
 
@@ -106,7 +118,7 @@ impl Health {
         self.heartbeat_error = None;
         match &mut self.state {
             State::Up => self.detector.heartbeat(now),
-            State::Down { good_since } => {
+            State::Down { good_since, .. } => {
                 let since = *good_since.get_or_insert(now);
                 if now.saturating_duration_since(since) >= self.policy.wait(self.failures) {
                     return Some(self.recover(now));
@@ -120,7 +132,7 @@ impl Health {
     /// A heartbeat did not come back. By itself that takes no server down: the detector judges the silence.
     pub(super) fn heartbeat_failed(&mut self, error: String) {
         self.heartbeat_error = Some(error);
-        if let State::Down { good_since } = &mut self.state {
+        if let State::Down { good_since, .. } = &mut self.state {
             *good_since = None;
         }
     }
@@ -135,7 +147,7 @@ impl Health {
             return None;
         }
         let error = self.heartbeat_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
-        self.state = State::Down { good_since: None };
+        self.state = State::Down { good_since: None, on_trial: None };
         Some(Turn::Down { reason: format!("no heartbeat for {} s{error}", silence.as_secs()) })
     }
 
@@ -151,7 +163,7 @@ impl Health {
             self.failures = self.failures.saturating_add(1);
         }
         self.state = match self.policy.heartbeat_interval {
-            Some(_) => State::Down { good_since: None },
+            Some(_) => State::Down { good_since: None, on_trial: None },
             None => State::Unproven { from: now + self.policy.recover_wait },
         };
         was_up.then(|| Turn::Down { reason: reason.to_owned() })
@@ -165,12 +177,12 @@ impl Health {
                 self.detector.sign_of_life(now);
                 None
             }
-            // The others still failed: heartbeats go on deciding, and this is as good as one.
-            State::Down { good_since } => {
+            // Of several chunks under way one failed and another did not: heartbeats decide, this is as good as one.
+            State::Down { good_since, on_trial: None } => {
                 good_since.get_or_insert(now);
                 None
             }
-            State::Unproven { .. } => {
+            State::Down { .. } | State::Unproven { .. } => {
                 self.failures = 0;
                 Some(self.recover(now))
             }
@@ -191,7 +203,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn policy(heartbeat_interval: Option<Duration>) -> Policy {
-        Policy { heartbeat_interval, phi_threshold: 16.0, hard_timeout: 60 * SECOND, recover_wait: 10 * SECOND }
+        Policy {
+            heartbeat_interval,
+            phi_threshold: 16.0,
+            hard_timeout: 60 * SECOND,
+            recover_wait: 10 * SECOND,
+        }
     }
 
     fn with_heartbeats() -> (Health, Instant) {
@@ -277,6 +294,24 @@ mod tests {
         assert_eq!(health.succeeded(now), None);
         now += 4 * SECOND;
         assert_eq!(seconds_to_recover(&mut health, &mut now), 6);
+    }
+
+    #[test]
+    fn as_the_last_resort_one_chunk_tries_it_once_its_heartbeats_are_good() {
+        let (mut health, now) = with_heartbeats();
+        health.failed(now, "reset");
+        assert!(!health.is_last_resort(now));
+        health.heartbeat(now);
+        assert!(health.is_last_resort(now));
+        health.picked(now);
+        assert!(!health.is_last_resort(now), "one chunk at a time");
+        assert!(health.is_last_resort(now + 10 * SECOND), "that chunk may never be heard of again");
+        assert_eq!(health.failed(now, "reset"), None, "it was down all the time");
+        assert!(!health.is_last_resort(now), "only heartbeats after the failure count");
+        health.heartbeat(now);
+        health.picked(now);
+        assert_eq!(health.succeeded(now), Some(Turn::Up));
+        assert!(!health.is_last_resort(now) && health.is_usable(now));
     }
 
     #[test]

@@ -27,13 +27,29 @@ pub(super) struct Server<T> {
 /// What happened to the list, for the log and for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
-    Added { name: String },
-    Removed { name: String },
+    Added {
+        name: String,
+    },
+    Removed {
+        name: String,
+    },
     /// `alone`: nobody is left who could take its share.
-    Down { id: ServerId, name: String, reason: String, alone: bool },
-    Back { id: ServerId, name: String },
-    StandbyUsed { name: String },
-    StandbyReleased { name: String },
+    Down {
+        id: ServerId,
+        name: String,
+        reason: String,
+        alone: bool,
+    },
+    Back {
+        id: ServerId,
+        name: String,
+    },
+    StandbyUsed {
+        name: String,
+    },
+    StandbyReleased {
+        name: String,
+    },
 }
 
 #[derive(Debug)]
@@ -43,6 +59,8 @@ pub(super) struct Servers<T> {
     balance: Balance,
     next_id: u64,
     last_judged: Instant,
+    /// The time for which it was decided who takes part.
+    last_arranged: Instant,
 }
 
 /// A judgement that comes this many intervals late means that this process was stopped or starved, not the servers.
@@ -51,7 +69,8 @@ const LATE_JUDGEMENT: u32 = 5;
 impl<T> Servers<T> {
     /// Without servers.
     pub(super) fn new(policy: Policy, now: Instant) -> Self {
-        Self { policy, servers: Vec::new(), balance: Balance::default(), next_id: 0, last_judged: now }
+        let (servers, balance) = (Vec::new(), Balance::default());
+        Self { policy, servers, balance, next_id: 0, last_judged: now, last_arranged: now }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Server<T>> {
@@ -99,7 +118,9 @@ impl<T> Servers<T> {
         // Standby servers step in in the order of the list: the configuration's, then the answer's.
         let place = |server: &Server<T>| match server.discovered {
             false => 0,
-            true => 1 + order.iter().position(|address| *address == server.config.address).unwrap_or_default(),
+            true => {
+                1 + order.iter().position(|address| *address == server.config.address).unwrap_or_default()
+            }
         };
         self.servers.sort_by_key(place);
         changes.extend(self.arrange(now));
@@ -111,15 +132,22 @@ impl<T> Servers<T> {
         let index = self.balance.turn()?;
         let server = self.servers.get_mut(index)?;
         server.health.picked(now);
-        if !server.health.is_usable(now) {
+        if !server.is_up() {
+            // It was on trial, and gets no second chunk.
             self.arrange(now);
         }
         self.servers.get(index)
     }
 
-    /// When somebody becomes usable by the mere passing of time: [`judge`](Self::judge) should be called then.
-    pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
-        let waiting = self.servers.iter().filter(|server| !server.health.is_usable(now));
+    /// Whether [`pick`](Self::pick) would find somebody.
+    pub(super) fn has_turn(&self) -> bool {
+        !self.balance.is_empty()
+    }
+
+    /// When somebody becomes usable by the mere passing of time: [`judge`](Self::judge) should be called then, or at
+    /// once if that time is over.
+    pub(super) fn next_change(&self) -> Option<Instant> {
+        let waiting = self.servers.iter().filter(|server| !server.health.is_usable(self.last_arranged));
         waiting.filter_map(|server| server.health.next_change()).min()
     }
 
@@ -177,7 +205,7 @@ impl<T> Servers<T> {
         };
         let turn = event(&mut server.health);
         // Reports of success come with every chunk and change nothing.
-        if turn.is_none() && server.in_use == server.health.is_usable(now) {
+        if turn.is_none() && server.in_use && server.is_up() {
             return Vec::new();
         }
         self.finish(turn.map(|turn| (id, turn)), now)
@@ -185,7 +213,7 @@ impl<T> Servers<T> {
 
     fn finish(&mut self, turns: impl IntoIterator<Item = (ServerId, Turn)>, now: Instant) -> Vec<Change> {
         let standby_changes = self.arrange(now);
-        let alone = self.balance.is_empty();
+        let alone = !self.servers.iter().any(Server::takes_part);
         let name = |id| self.get(id).map(|server| server.config.name.clone()).unwrap_or_default();
         let turns = turns.into_iter().map(|(id, turn)| match turn {
             Turn::Down { reason } => Change::Down { id, name: name(id), reason, alone },
@@ -197,6 +225,7 @@ impl<T> Servers<T> {
     /// Decides who takes part. As in Fluentd, standby servers step in, in their order, until their weights make up for
     /// those of the servers that are down; for equal weights that is one for one.
     fn arrange(&mut self, now: Instant) -> Vec<Change> {
+        self.last_arranged = now;
         let weight = |server: &Server<T>| u64::from(server.config.weight);
         let regular = self.servers.iter().filter(|server| !server.config.standby);
         // Before the DNS has answered, standby servers of the configuration may be all there is.
@@ -221,7 +250,11 @@ impl<T> Servers<T> {
             }
             server.in_use = in_use;
         }
-        let members = self.servers.iter().enumerate().filter(|(_, server)| server.in_use);
+        let alone = !self.servers.iter().any(Server::takes_part);
+        let members = self.servers.iter().enumerate().filter(|(_, server)| match alone {
+            false => server.in_use,
+            true => server.health.is_last_resort(now),
+        });
         self.balance.set(members.map(|(index, server)| (index, server.config.weight)));
         changes
     }
@@ -230,6 +263,10 @@ impl<T> Servers<T> {
 impl<T> Server<T> {
     pub(super) fn is_up(&self) -> bool {
         self.health.is_up()
+    }
+
+    fn takes_part(&self) -> bool {
+        self.in_use && self.config.weight > 0
     }
 }
 

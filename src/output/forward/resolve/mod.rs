@@ -14,8 +14,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-pub(super) use addresses::Addresses;
-pub(super) use srv::servers;
+pub(super) use addresses::{Addresses, timed_out};
+pub(super) use srv::{MAX_DISCOVERED, servers};
 pub use system::SystemLookup;
 
 use crate::config::HostPort;

@@ -35,8 +35,7 @@ pub(in crate::output::forward) fn servers(
             standby: Some(priority) != active,
             server_name: srv.server_name.clone(),
             shared_key: srv.shared_key.clone(),
-            username: srv.username.clone(),
-            password: srv.password.clone(),
+            user: srv.user.clone(),
         });
     }
     servers
@@ -47,6 +46,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Secret;
 
     fn srv() -> SrvConfig {
         SrvConfig {
@@ -55,9 +55,8 @@ mod tests {
             host: "logs.example".to_owned(),
             refresh: Duration::from_secs(60),
             server_name: Some("logs.example".to_owned()),
-            shared_key: Some("key".to_owned()),
-            username: None,
-            password: None,
+            shared_key: Some(Secret::new("key")),
+            user: None,
         }
     }
 
@@ -87,7 +86,8 @@ mod tests {
     #[test]
     fn records_that_are_no_server_are_left_out() {
         let nowhere = ServiceRecord { port: 0, ..record(0, 1, "zero") };
-        let records = vec![record(0, 1, ""), record(0, 1, "a b"), nowhere, record(1, 1, "a"), record(2, 1, "a")];
+        let records =
+            vec![record(0, 1, ""), record(0, 1, "a b"), nowhere, record(1, 1, "a"), record(2, 1, "a")];
         assert_eq!(shown(records), ["a:24224 1"]);
     }
 
@@ -95,7 +95,7 @@ mod tests {
     fn every_server_gets_what_the_configuration_says_about_all() {
         let server = servers(vec![record(0, 1, "a")], &srv()).remove(0);
         assert_eq!(server.server_name.as_deref(), Some("logs.example"));
-        assert_eq!(server.shared_key.as_deref(), Some("key"));
+        assert_eq!(server.shared_key, Some(Secret::new("key")));
     }
 
     #[test]

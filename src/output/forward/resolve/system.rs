@@ -40,9 +40,9 @@ impl SystemLookup {
 
 impl Lookup for SystemLookup {
     fn addresses<'a>(&'a self, address: &'a HostPort) -> Answer<'a, Vec<SocketAddr>> {
-        Box::pin(async move {
-            Ok(tokio::net::lookup_host((address.host(), address.port())).await?.collect())
-        })
+        Box::pin(
+            async move { Ok(tokio::net::lookup_host((address.host(), address.port())).await?.collect()) },
+        )
     }
 
     fn services<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<ServiceRecord>> {

@@ -18,8 +18,7 @@ fn server(name: &str, weight: u32, standby: bool) -> ForwardServerConfig {
         standby,
         server_name: None,
         shared_key: None,
-        username: None,
-        password: None,
+        user: None,
     }
 }
 
@@ -165,9 +164,12 @@ fn without_heartbeats_a_server_on_trial_gets_one_chunk_and_its_standby_stays() {
     let mut world = World::new(None, &[regular("a"), standby("x")]);
     world.fail("a");
     assert_eq!(world.picks(3), counts(&[("x", 3)]));
-    assert_eq!(world.servers.next_change(world.now), Some(world.now + 10 * SECOND));
-    world.now += 10 * SECOND;
+    let over = world.now + 10 * SECOND;
+    assert_eq!(world.servers.next_change(), Some(over));
+    world.now = over;
+    assert_eq!(world.servers.next_change(), Some(over), "until somebody has looked");
     assert_eq!(world.servers.judge(world.now), []);
+    assert_eq!(world.servers.next_change(), None);
     assert_eq!(world.picks(4), counts(&[("a", 1), ("x", 3)]));
     assert_eq!(world.fail("a"), [], "no second announcement");
     world.now += 10 * SECOND;
@@ -179,6 +181,24 @@ fn without_heartbeats_a_server_on_trial_gets_one_chunk_and_its_standby_stays() {
         [Change::Back { id: a, name: "a".to_owned() }, Change::StandbyReleased { name: "x".to_owned() }]
     );
     assert_eq!(world.picks(2), counts(&[("a", 2)]));
+}
+
+#[test]
+fn where_all_are_down_the_first_good_heartbeat_is_enough_for_a_trial() {
+    let mut world = World::new(Some(SECOND), &[regular("a"), standby("x")]);
+    world.fail("a");
+    world.fail("x");
+    assert!(!world.servers.has_turn());
+    assert_eq!(world.heartbeats(&["a"], 1), []);
+    assert!(world.servers.has_turn());
+    assert_eq!(world.picks(3), counts(&[("a", 1)]));
+    assert_eq!(world.fail("a"), []);
+    assert_eq!(world.heartbeats(&["a"], 1), []);
+    assert_eq!(world.picks(3), counts(&[("a", 1)]));
+    let a = world.id("a");
+    let back = Change::Back { id: a, name: "a".to_owned() };
+    assert_eq!(world.servers.succeeded(a, world.now), [back]);
+    assert_eq!(world.picks(3), counts(&[("a", 3)]));
 }
 
 #[test]
@@ -278,6 +298,15 @@ proptest! {
                 .collect();
             for server in world.servers.iter().filter(|server| server.in_use) {
                 prop_assert!(server.health.is_usable(now), "{} is down and in use", server.config.name);
+            }
+            if members.is_empty() {
+                for name in world.picks(10).keys() {
+                    let id = world.id(name);
+                    let server = world.servers.get(id).unwrap();
+                    prop_assert!(!server.is_up() && server.config.weight > 0);
+                    prop_assert!(!server.health.is_last_resort(now) && !server.health.is_usable(now), "a second chunk");
+                }
+                continue;
             }
             let round: u32 = members.iter().map(|(_, weight, _)| weight).sum();
             let all_up = members.iter().all(|(_, _, up)| *up);

@@ -1,0 +1,36 @@
+//! Values that nothing may print.
+
+use std::fmt;
+
+/// A password or key. Shown as `xxxxxx`, whoever prints it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, to be used and not to be shown.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("xxxxxx")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show_in_what_is_printed() {
+        assert_eq!(format!("{:?}", Some(Secret::new("pa55"))), "Some(xxxxxx)");
+        assert_eq!(Secret::new("pa55").expose(), "pa55");
+    }
+}
