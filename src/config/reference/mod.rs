@@ -60,10 +60,9 @@ impl Section {
         self.all_keys().find(|key| key.name == name)
     }
 
-    /// Its own keys and those of the section that it extends.
+    /// Its own keys and those of the sections that it extends.
     pub fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
-        let extended = self.extends.map_or(&[][..], |section| section.keys);
-        self.keys.iter().chain(extended)
+        std::iter::successors(Some(self), |section| section.extends).flat_map(|section| section.keys)
     }
 
     /// The table of the reference.
@@ -79,6 +78,7 @@ impl Section {
 pub(super) use filter::FILTER;
 pub(super) use input::{INPUT, TLS};
 pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
+pub(super) use output::{FORWARD_POOL, FORWARD_SERVER, SRV};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
 /// Every section, in the order of the reference.
@@ -93,6 +93,9 @@ pub const SECTIONS: &[&Section] = &[
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,
+    &FORWARD_POOL,
+    &FORWARD_SERVER,
+    &SRV,
     &HEALTH,
     &MONITOR_AGENT,
     &METRICS,

@@ -1,6 +1,8 @@
 //! `[[output]]`
 
 mod file;
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the section of the forward output"))]
+mod forward_servers;
 
 use super::document::{Read, did_you_mean};
 use super::filter::{field_paths, tag_patterns};

@@ -1,10 +1,12 @@
 //! The keys of [`crate::config::OutputConfig`].
 
 mod file;
+mod forward_servers;
 
 use std::time::Duration;
 
 pub(in crate::config) use file::{FILE_OUTPUT, INJECT};
+pub(in crate::config) use forward_servers::{FORWARD_POOL, FORWARD_SERVER, SRV};
 
 use super::{Default, Key, Kind, Section};
 
