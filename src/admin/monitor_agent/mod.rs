@@ -7,6 +7,8 @@
 mod config_keys;
 mod plugin_info;
 mod plugins;
+#[cfg_attr(not(test), expect(dead_code, reason = "shown with the section of the forward output"))]
+mod pool_keys;
 mod process_info;
 mod query;
 mod row;
