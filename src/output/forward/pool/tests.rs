@@ -196,7 +196,7 @@ fn fast(servers: Vec<ForwardServerConfig>) -> ForwardPoolConfig {
     ForwardPoolConfig {
         heartbeat_interval: Duration::from_millis(10),
         recover_wait: Duration::from_millis(50),
-        hard_timeout: Duration::from_millis(200),
+        hard_timeout: Duration::from_millis(400),
         ..config(HeartbeatKind::Transport, servers)
     }
 }
