@@ -5,7 +5,7 @@
 //!            watch: heartbeats, SRV ──▶                    balance                        detector
 //! ```
 //!
-//! [`servers`], [`balance`], [`health`] and [`detector`] have neither sockets nor a clock.
+//! `servers`, `balance`, `health` and `detector` have neither sockets nor a clock.
 
 mod balance;
 mod detector;
