@@ -146,7 +146,7 @@ fn output(inject: &InjectConfig) -> OutputConfig {
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
-        kind: OutputKind::File(FileOutputConfig {
+        kind: OutputKind::File(Box::new(FileOutputConfig {
             path: PathTemplate::parse("/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz").unwrap(),
             path_characters: BTreeMap::new(),
             format: FileFormat::Json,
@@ -158,6 +158,6 @@ fn output(inject: &InjectConfig) -> OutputConfig {
             max_open_files: 256,
             compression_level: 6,
             undone_max_size: 256 << 20,
-        }),
+        })),
     }
 }

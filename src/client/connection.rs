@@ -38,12 +38,17 @@ impl Endpoint {
     pub async fn connect(&self) -> io::Result<Stream> {
         let stream = TcpStream::connect(&self.address).await?;
         stream.set_nodelay(true)?;
-        Ok(match &self.tls {
-            None => Box::new(stream),
-            Some(tls) => {
-                let connector = TlsConnector::from(Arc::clone(&tls.config));
-                Box::new(connector.connect(tls.server_name.clone(), stream).await?)
-            }
-        })
+        secure(stream, self.tls.as_ref()).await
     }
+}
+
+/// Does the TLS handshake over a connection, where there is to be one.
+pub async fn secure(stream: TcpStream, tls: Option<&EndpointTls>) -> io::Result<Stream> {
+    Ok(match tls {
+        None => Box::new(stream),
+        Some(tls) => {
+            let connector = TlsConnector::from(Arc::clone(&tls.config));
+            Box::new(connector.connect(tls.server_name.clone(), stream).await?)
+        }
+    })
 }

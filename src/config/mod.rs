@@ -24,9 +24,11 @@ pub(crate) use units::{parse_time, show_size, show_time};
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
 pub use input::{CertificatePair, InputConfig, TlsConfig};
+pub(crate) use output::is_host_name;
 pub use output::{
-    ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardServerConfig, InjectConfig,
-    MetadataHandling, OutputConfig, OutputKind, OutputTake, StartAt,
+    ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,
+    ForwardServerConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig, OutputKind,
+    OutputTake, SrvConfig, StartAt,
 };
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};

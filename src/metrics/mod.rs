@@ -11,6 +11,7 @@ mod input;
 mod journal;
 mod labels;
 mod output;
+mod output_servers;
 mod tls;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
 pub use output::OutputMetrics;
+pub use output_servers::OutputServersMetrics;
 pub use tls::TlsMetrics;
 
 /// All metrics of one server.
@@ -32,6 +34,7 @@ pub struct Metrics {
     inputs: input::InputFamilies,
     outputs: output::OutputFamilies,
     forward_outputs: forward_output::ForwardOutputFamilies,
+    output_servers: output_servers::ServerFamilies,
     /// The one journal.
     pub journal: JournalMetrics,
     certificate_days_left: IntGaugeVec,
@@ -49,6 +52,7 @@ impl Metrics {
             inputs: input::InputFamilies::new(&registry, &hostname, max_label_values, &tls),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
             forward_outputs: forward_output::ForwardOutputFamilies::new(&registry),
+            output_servers: output_servers::ServerFamilies::new(&registry),
             journal: JournalMetrics::new(&registry),
             certificate_days_left: register(
                 &registry,
@@ -82,6 +86,11 @@ impl Metrics {
     /// What the forward output with this `id` counts beside that.
     pub fn forward_output(&self, id: &str) -> ForwardOutputMetrics {
         self.forward_outputs.bind(id)
+    }
+
+    /// The upstream servers of the output with this `id`.
+    pub fn output_servers(&self, id: &str) -> OutputServersMetrics {
+        self.output_servers.bind(id)
     }
 
     /// Days until the certificate in a file expires; negative afterwards.

@@ -179,7 +179,7 @@ mod tests {
             start: StartAt::Newest,
             retry_min_interval: Duration::from_secs(1),
             retry_max_interval: Duration::from_secs(30),
-            kind: OutputKind::File(FileOutputConfig {
+            kind: OutputKind::File(Box::new(FileOutputConfig {
                 path: PathTemplate::parse("x").unwrap(),
                 path_characters: Default::default(),
                 format: FileFormat::Json,
@@ -191,7 +191,7 @@ mod tests {
                 max_open_files: 1,
                 compression_level: 6,
                 undone_max_size: 1,
-            }),
+            })),
         }
     }
 

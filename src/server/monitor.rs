@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::admin::{self, AdminState, ProcessInfo, Readiness};
-use crate::config::{Config, ForwardOutputConfig, OutputKind};
+use crate::config::{Config, OutputKind};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::tls::expiry::days_left;
@@ -34,9 +34,11 @@ fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dy
         certificates.extend(tls.client_ca.iter().cloned());
     }
     for output in &config.outputs {
-        if let OutputKind::Forward(ForwardOutputConfig { tls: Some(tls), .. }) = &output.kind {
+        if let OutputKind::Forward(forward) = &output.kind
+            && let Some(tls) = &forward.tls
+        {
             certificates.push(tls.ca.clone());
-            certificates.extend(tls.identity.as_ref().map(|(cert, _)| cert.clone()));
+            certificates.extend(tls.identity.as_ref().map(|pair| pair.cert.clone()));
         }
     }
     certificates.sort();

@@ -58,6 +58,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     }
     let pipeline = Pipeline::new(&config.filters, &config.outputs, &config.server.name);
     let max_size = config.journal.max_size;
+    let mut reload_triggers = Vec::new();
     let mut outputs: Vec<Box<dyn Output>> =
         vec![Box::new(open_dead_letters(data_dir, &journal, max_size, &metrics)?)];
     for output in &config.outputs {
@@ -67,7 +68,10 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             }
             OutputKind::Forward(upstream) => {
                 let name = &config.server.name;
-                Box::new(forward::open_output(output, upstream, name, &journal, &pipeline, &metrics).await?)
+                let output =
+                    forward::open_output(output, upstream, name, &journal, &pipeline, &metrics).await?;
+                reload_triggers.extend(output.reload_trigger());
+                Box::new(output)
             }
         });
     }
@@ -77,7 +81,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     for input in &config.inputs {
         inputs.push(ForwardInput::bind(input)?);
     }
-    let reload_triggers = inputs.iter().filter_map(ForwardInput::reload_trigger).collect();
+    reload_triggers.extend(inputs.iter().filter_map(ForwardInput::reload_trigger));
     let addresses = Addresses {
         inputs: inputs
             .iter()

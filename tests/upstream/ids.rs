@@ -31,7 +31,8 @@ async fn a_message_keeps_its_id_over_connections_and_restarts() {
 async fn the_same_chunk_has_another_id_from_another_output_and_another_engine() {
     let (left, right) = (Upstream::start().await, Upstream::start().await);
     let second = format!(
-        "[[output]]\nid = \"second\"\ntype = \"forward\"\nmatch = \"**\"\nstart = \"oldest\"\nservers = [{}]",
+        "[[output]]\nid = \"second\"\ntype = \"forward\"\nmatch = \"**\"\nstart = \"oldest\"\nservers = [{}]\n\
+         heartbeat = \"none\"",
         right.server()
     );
     let mut ids = HashSet::new();

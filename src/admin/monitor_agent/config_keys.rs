@@ -1,10 +1,11 @@
 //! The sections of the configuration as keys and values, named as in the file.
 
 use super::plugin_info::MASK;
+use super::pool_keys::push_pool;
 use crate::chunk::Encoding;
 use crate::config::{
-    FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig, InputConfig,
-    MetadataHandling, OutputConfig, OutputKind, OutputTake, show_size, show_time,
+    CertificatePair, FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig,
+    InputConfig, MetadataHandling, OutputConfig, OutputKind, OutputTake, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -105,23 +106,14 @@ fn push_file(keys: &mut Vec<(String, String)>, file: &FileOutputConfig) {
 
 /// The part of an output of `type = "forward"`.
 fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig) {
-    for (index, server) in forward.servers.iter().enumerate() {
-        push(keys, &format!("servers.{index}.address"), &server.address);
-        push(keys, &format!("servers.{index}.name"), &server.name);
-        if server.shared_key.is_some() {
-            push(keys, &format!("servers.{index}.shared_key"), MASK);
-        }
-        if let Some((username, _)) = &server.user {
-            push(keys, &format!("servers.{index}.username"), username);
-            push(keys, &format!("servers.{index}.password"), MASK);
-        }
-    }
+    push_pool(keys, &forward.pool);
     if let Some(tls) = &forward.tls {
         push(keys, "tls.ca", tls.ca.display());
-        if let Some((cert, key)) = &tls.identity {
+        if let Some(CertificatePair { cert, key }) = &tls.identity {
             push(keys, "tls.cert", cert.display());
             push(keys, "tls.key", key.display());
         }
+        push(keys, "tls.reload_interval", show_time(tls.reload_interval));
         if let Some(server_name) = &tls.server_name {
             push(keys, "tls.server_name", server_name);
         }

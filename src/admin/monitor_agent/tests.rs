@@ -40,7 +40,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
-        kind: OutputKind::File(FileOutputConfig {
+        kind: OutputKind::File(Box::new(FileOutputConfig {
             path: PathTemplate::parse("/archive/{customer_name}/%H.log.gz").unwrap(),
             path_characters: BTreeMap::new(),
             format: FileFormat::Json,
@@ -52,7 +52,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             max_open_files: 256,
             compression_level: 6,
             undone_max_size: 256 << 20,
-        }),
+        })),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ForwardPoolConfig;
 use crate::chunk::Encoding;
-use crate::config::Secret;
+use crate::config::CertificatePair;
 
 /// What an output of `type = "forward"` has of its own.
 #[derive(Debug, Clone)]
 pub struct ForwardOutputConfig {
-    /// Never empty.
-    pub servers: Vec<ForwardServerConfig>,
+    /// The servers, and how to find out whether they are there.
+    pub pool: ForwardPoolConfig,
     /// `None`: plain TCP.
     pub tls: Option<ClientTlsConfig>,
     /// What this client calls itself in the handshake with a shared key. `None`: as the server does, `server.name`.
@@ -46,28 +47,17 @@ pub struct ForwardOutputConfig {
     pub verify_connection_at_startup: bool,
 }
 
-/// One of `servers`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForwardServerConfig {
-    /// `host:port`
-    pub address: String,
-    /// What log lines and metrics call it. Default: the address.
-    pub name: String,
-    /// Its own, or that of the output. `None`: no handshake.
-    pub shared_key: Option<Secret>,
-    /// Name and password, for servers that ask for a user.
-    pub user: Option<(String, Secret)>,
-}
-
 /// `tls = { ca, cert, key, server_name }`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientTlsConfig {
     /// PEM with the authorities that the servers' certificates must come from.
     pub ca: PathBuf,
     /// PEM with the client certificate and its chain, and PEM with its key. `None`: no client certificate.
-    pub identity: Option<(PathBuf, PathBuf)>,
+    pub identity: Option<CertificatePair>,
     /// The name that the servers' certificates must carry. `None`: the host of each server's address.
     pub server_name: Option<String>,
+    /// How often it looks whether one of these files has changed; zero: only on HUP. Default: 10 s.
+    pub reload_interval: Duration,
 }
 
 /// `metadata`

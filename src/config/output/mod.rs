@@ -2,11 +2,14 @@
 
 mod file;
 mod forward;
+mod forward_servers;
 
 use std::time::Duration;
 
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
-pub use forward::{ClientTlsConfig, ForwardOutputConfig, ForwardServerConfig, MetadataHandling};
+pub use forward::{ClientTlsConfig, ForwardOutputConfig, MetadataHandling};
+pub(crate) use forward_servers::is_host_name;
+pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::tag_pattern::TagPatterns;
@@ -28,8 +31,8 @@ pub struct OutputConfig {
 /// `type`
 #[derive(Debug, Clone)]
 pub enum OutputKind {
-    File(FileOutputConfig),
-    Forward(ForwardOutputConfig),
+    File(Box<FileOutputConfig>),
+    Forward(Box<ForwardOutputConfig>),
 }
 
 impl OutputKind {

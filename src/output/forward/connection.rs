@@ -8,20 +8,23 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig};
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::message::Message;
 use super::pool::Target;
-use crate::client::connection::{Endpoint, EndpointTls, Stream};
+use crate::client::connection::{EndpointTls, Stream, secure};
 use crate::client::handshake::{HandshakeError, shake_hands};
+use crate::tls::client::ReloadingClientConfig;
 use crate::wire::client::{AckError, AckReader};
 use crate::wire::handshake::Credentials;
 
 /// How much is read of a server's answers at once.
 const ANSWER_BUFFER: usize = 512;
+
+/// A name may stand for several addresses, and the first may be dead: each gets this part of `connect_timeout`.
+const ADDRESSES_IN_TIME: u32 = 3;
 
 /// What a server gets to say why it went away, and to read what is left when we go.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -40,9 +43,9 @@ pub(super) struct Connector {
 /// The TLS side of a [`Connector`].
 #[derive(Debug)]
 pub(super) struct ConnectorTls {
-    pub(super) config: Arc<ClientConfig>,
-    /// The name that all servers' certificates carry; `None`: each the host of its address.
-    pub(super) server_name: Option<ServerName<'static>>,
+    pub(super) config: Arc<ReloadingClientConfig>,
+    /// The name that the certificates of servers without a name of their own carry; `None`: the host of the address.
+    pub(super) server_name: Option<String>,
 }
 
 /// Why a server can't be used, or what went wrong with a message.
@@ -77,6 +80,11 @@ pub(super) enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Whether the connection came to an end, and another one to the same server may do.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Closed)
+    }
+
     /// Whether the server can have nothing of the message, although it was sent.
     pub(super) fn proves_nothing_arrived(&self) -> bool {
         matches!(self, Self::CertificateRefused(_))
@@ -92,9 +100,10 @@ impl Connector {
     }
 
     async fn set_up(&self, target: &Target) -> Result<Connection, ConnectionError> {
-        let tls = self.tls.as_ref().map(|tls| tls.of(&target.address)).transpose()?;
-        let endpoint = Endpoint { address: target.address.clone(), tls };
-        let mut stream = endpoint.connect().await.map_err(ConnectionError::Connect)?;
+        let tls = self.tls.as_ref().map(|tls| tls.of(target)).transpose()?;
+        let stream = target.connect(self.connect_timeout / ADDRESSES_IN_TIME).await;
+        let stream = stream.map_err(ConnectionError::Connect)?;
+        let mut stream = secure(stream, tls.as_ref()).await.map_err(ConnectionError::Connect)?;
         if let Some(shared_key) = &target.shared_key {
             let (username, password) =
                 target.user.as_ref().map_or(("", ""), |(name, password)| (name.as_str(), password.reveal()));
@@ -115,16 +124,11 @@ impl Connector {
 }
 
 impl ConnectorTls {
-    fn of(&self, address: &str) -> Result<EndpointTls, ConnectionError> {
-        let server_name = match &self.server_name {
-            Some(name) => name.clone(),
-            None => {
-                let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-                let host = host.trim_matches(['[', ']']).to_owned();
-                host.clone().try_into().map_err(|_| ConnectionError::ServerName(host))?
-            }
-        };
-        Ok(EndpointTls { config: Arc::clone(&self.config), server_name })
+    fn of(&self, target: &Target) -> Result<EndpointTls, ConnectionError> {
+        let name = target.server_name.as_ref().or(self.server_name.as_ref());
+        let name = name.map_or(target.address.host(), String::as_str).to_owned();
+        let server_name = name.clone().try_into().map_err(|_| ConnectionError::ServerName(name))?;
+        Ok(EndpointTls { config: self.config.current(), server_name })
     }
 }
 

@@ -48,6 +48,8 @@ struct Failure {
     reason: ConnectionError,
     /// Whether the server may have it nevertheless.
     is_in_doubt: bool,
+    /// Whether the connection had waited for it: that the server had closed it meanwhile says nothing of the server.
+    was_kept: bool,
 }
 
 impl Courier {
@@ -63,13 +65,17 @@ impl Courier {
                 self.moves(&message, &target);
                 doubt = None;
             }
-            let Failure { reason, is_in_doubt } = match self.attempt(&target, &message).await {
+            let Failure { reason, is_in_doubt, was_kept } = match self.attempt(&target, &message).await {
                 Ok(()) => break,
                 Err(failure) => failure,
             };
             let reason = reason.to_string();
-            self.pool.failed(target.id, &reason);
-            self.failures.failed(&target, &reason, is_in_doubt || doubt.is_some());
+            if !was_kept {
+                self.pool.failed(target.id, &reason);
+            }
+            if is_in_doubt {
+                self.failures.in_doubt(&target, &reason);
+            }
             self.metrics.num_errors.inc();
             if is_in_doubt && doubt.is_none() {
                 doubt = Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout });
@@ -80,7 +86,7 @@ impl Courier {
                 }
             }
             // Every other server is tried at once; after that, patience.
-            if doubt.is_some() || failed_at.contains(&target.id) {
+            if !was_kept && (doubt.is_some() || failed_at.contains(&target.id)) {
                 failed_at.clear();
                 self.wait(&mut back_off, doubt.as_ref()).await;
             }
@@ -106,11 +112,15 @@ impl Courier {
     }
 
     async fn attempt(&self, target: &Target, message: &Message) -> Result<(), Failure> {
-        let mut connection = match self.idle.take(target.id).await {
+        let kept = self.idle.take(target.id).await;
+        let was_kept = kept.is_some();
+        let mut connection = match kept {
             Some(connection) => connection,
-            None => {
-                self.connector.open(target).await.map_err(|reason| Failure { reason, is_in_doubt: false })?
-            }
+            None => self.connector.open(target).await.map_err(|reason| Failure {
+                reason,
+                is_in_doubt: false,
+                was_kept: false,
+            })?,
         };
         let started = Instant::now();
         let delivered = {
@@ -133,7 +143,11 @@ impl Courier {
                 self.idle.put(target.id, connection);
                 Ok(())
             }
-            Err(reason) => Err(Failure { is_in_doubt: !reason.proves_nothing_arrived(), reason }),
+            Err(reason) => Err(Failure {
+                is_in_doubt: !reason.proves_nothing_arrived(),
+                was_kept: was_kept && reason.is_of_the_connection(),
+                reason,
+            }),
         }
     }
 

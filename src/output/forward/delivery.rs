@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::back_off::BackOff;
 use super::courier::Courier;
@@ -13,8 +14,10 @@ use super::ledger::Ledger;
 use super::message::Message;
 use super::packer::Packer;
 use crate::journal::{Journal, OutputCursor, Position, ReadError, Reader, Status};
-use crate::metrics::OutputMetrics;
+use crate::metrics::{OutputMetrics, TlsMetrics};
 use crate::output::{Controls, Output, OutputError};
+use crate::tls::client::ReloadingClientConfig;
+use crate::tls::reload::ReloadTrigger;
 
 /// An output that delivers to forward servers.
 #[derive(Debug)]
@@ -25,7 +28,11 @@ pub struct ForwardOutput {
     /// Where the cursor was at the start: entries before it are delivered.
     resumed_at: Position,
     deliveries: Deliveries,
+    tls_files: Option<TlsFiles>,
 }
+
+/// The certificates that connections are made with, to be followed as they change.
+type TlsFiles = (Arc<ReloadingClientConfig>, TlsMetrics);
 
 /// Messages under way, and the cursor that follows them.
 #[derive(Debug)]
@@ -65,6 +72,7 @@ impl ForwardOutput {
         packer: Packer,
         courier: Courier,
         checkpoint_interval: Duration,
+        tls_files: Option<TlsFiles>,
     ) -> Self {
         let resumed_at = cursor.saved().position;
         let metrics = courier.metrics.clone();
@@ -89,7 +97,27 @@ impl ForwardOutput {
                 patience_ends: None,
                 metrics,
             },
+            tls_files,
         }
+    }
+
+    /// What asks for the certificates to be read again at once; `None` without TLS.
+    pub fn reload_trigger(&self) -> Option<ReloadTrigger> {
+        self.tls_files.as_ref().map(|(config, _)| config.trigger())
+    }
+
+    /// Follows the servers and the certificates, until the guard is dropped.
+    fn watch(&mut self, controls: &Controls) -> DropGuard {
+        let ended = CancellationToken::new();
+        let (pool, stop) = (self.deliveries.courier.pool.clone(), ended.clone());
+        controls.runtime.spawn(async move { pool.run(stop).await });
+        if let Some((config, metrics)) = self.tls_files.take() {
+            let (id, stop) = (self.id.clone(), ended.clone());
+            controls
+                .runtime
+                .spawn(stop.run_until_cancelled_owned(async move { config.watch(&id, &metrics).await }));
+        }
+        ended.drop_guard()
     }
 }
 
@@ -99,7 +127,9 @@ impl Output for ForwardOutput {
     }
 
     fn run(mut self: Box<Self>, mut controls: Controls) -> Result<(), OutputError> {
+        let watching = self.watch(&controls);
         let ended = self.deliver(&mut controls);
+        drop(watching);
         let Deliveries { under_way, courier, ledger, .. } = &mut self.deliveries;
         while let Some(Ok(number)) = under_way.try_join_next() {
             ledger.delivered(number);

@@ -32,6 +32,7 @@ mod connection;
 mod courier;
 mod delivery;
 mod failures;
+mod heartbeat;
 mod idle;
 mod inflater;
 mod ledger;
@@ -39,7 +40,9 @@ mod message;
 mod message_id;
 mod open;
 mod packer;
-mod pool;
+pub mod pool;
+mod resolve;
 
 pub use delivery::ForwardOutput;
 pub use open::{OpenError, open_output};
+pub use resolve::{Answer, Lookup, ServiceRecord, SystemLookup};

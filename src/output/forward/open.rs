@@ -13,11 +13,12 @@ use super::idle::Idle;
 use super::message_id::MessageIds;
 use super::packer::Packer;
 use super::pool::Pool;
+use super::resolve::SystemLookup;
 use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
-use crate::tls::client::{ClientIdentity, client_config};
+use crate::tls::client::{ClientFiles, ReloadingClientConfig};
 use crate::tls::pem::TlsError;
 
 /// Which delivery this is of what the journal holds. Other numbers are for replays that an operator asks for.
@@ -47,14 +48,17 @@ pub async fn open_output(
     metrics: &Metrics,
 ) -> Result<ForwardOutput, OpenError> {
     let tls = forward.tls.as_ref().map(connector_tls).transpose();
+    let tls = tls.map_err(|source| OpenError::Tls { output: config.id.clone(), source })?;
+    let tls_files = tls.as_ref().map(|tls| (Arc::clone(&tls.config), metrics.tls(&config.id)));
     let connector = Connector {
-        tls: tls.map_err(|source| OpenError::Tls { output: config.id.clone(), source })?,
+        tls,
         self_hostname: forward.self_hostname.clone().unwrap_or_else(|| server_name.to_owned()),
         connect_timeout: forward.connect_timeout,
         send_timeout: forward.send_timeout,
         ack_timeout: forward.ack_timeout,
     };
-    let pool = Pool::new(forward);
+    let lookup = Arc::new(SystemLookup::default());
+    let pool = Pool::new(&config.id, &forward.pool, lookup, metrics.output_servers(&config.id));
     if forward.verify_connection_at_startup {
         verify(&config.id, &connector, &pool).await?;
     }
@@ -78,15 +82,25 @@ pub async fn open_output(
         metrics: output_metrics,
         forward_metrics: metrics.forward_output(&config.id),
     };
-    Ok(ForwardOutput::new(&config.id, journal, cursor, packer, courier, forward.checkpoint_interval))
+    Ok(ForwardOutput::new(
+        &config.id,
+        journal,
+        cursor,
+        packer,
+        courier,
+        forward.checkpoint_interval,
+        tls_files,
+    ))
 }
 
 fn connector_tls(tls: &ClientTlsConfig) -> Result<ConnectorTls, TlsError> {
-    let identity = tls.identity.as_ref().map(|(cert, key)| ClientIdentity { cert, key });
-    let config = client_config(&tls.ca, identity)?;
-    // Loading has checked that it is a name.
-    let server_name = tls.server_name.clone().and_then(|name| name.try_into().ok());
-    Ok(ConnectorTls { config, server_name })
+    let files = ClientFiles {
+        ca: vec![tls.ca.clone()],
+        identity: tls.identity.clone(),
+        reload_interval: tls.reload_interval,
+    };
+    let config = Arc::new(ReloadingClientConfig::load(files)?);
+    Ok(ConnectorTls { config, server_name: tls.server_name.clone() })
 }
 
 /// Fails where no server can be used; those that can't are named in the log otherwise.

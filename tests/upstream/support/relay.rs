@@ -50,6 +50,8 @@ pub(crate) fn config(folder: &Path, servers: &[String], keys: &str, sections: &s
         match = "**"
         start = "oldest"
         servers = [{servers}]
+        heartbeat = "none"
+        recover_wait = "50ms"
         retry_min_interval = "10ms"
         retry_max_interval = "50ms"
         {keys}

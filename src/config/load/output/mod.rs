@@ -2,6 +2,7 @@
 
 mod file;
 mod forward;
+mod forward_servers;
 
 use super::document::{Read, did_you_mean};
 use super::filter::{field_paths, tag_patterns};
@@ -25,8 +26,8 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
         table.report("retry_max_interval", "`retry_max_interval` is shorter than `retry_min_interval`");
     }
     let kind = kind.and_then(|kind| match kind {
-        "forward" => forward::forward(table).map(OutputKind::Forward),
-        _ => file::file(table).map(OutputKind::File),
+        "forward" => forward::forward(table).map(|forward| OutputKind::Forward(Box::new(forward))),
+        _ => file::file(table).map(|file| OutputKind::File(Box::new(file))),
     });
     Ok(OutputConfig {
         id: id?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::OUTPUT;
+use super::FORWARD_POOL;
 use crate::config::reference::{Default, Key, Kind, Section};
 use crate::config::units::{GIB, KIB};
 
@@ -11,14 +11,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 pub(in crate::config) const FORWARD_OUTPUT: Section = Section {
     title: "[[output]] of type forward",
-    extends: Some(&OUTPUT),
+    extends: Some(&FORWARD_POOL),
     keys: &[
-        Key {
-            name: "servers",
-            kind: Kind::Section("`servers = [{ … }]`"),
-            default: Default::Required,
-            meaning: "The upstream servers",
-        },
         Key {
             name: "tls",
             kind: Kind::Section("`tls = { ca = … }`"),
@@ -124,43 +118,6 @@ pub(in crate::config) const FORWARD_OUTPUT: Section = Section {
     ],
 };
 
-pub(in crate::config) const FORWARD_SERVER: Section = Section {
-    title: "servers = [{ … }]",
-    extends: None,
-    keys: &[
-        Key {
-            name: "address",
-            kind: Kind::Text { max_length: 261 },
-            default: Default::Required,
-            meaning: "`host:port`; a name is looked up anew for each connection",
-        },
-        Key {
-            name: "name",
-            kind: Kind::Text { max_length: 255 },
-            default: Default::Absent("the address"),
-            meaning: "What log lines and metrics call it; no two servers have the same",
-        },
-        Key {
-            name: "shared_key",
-            kind: Kind::Text { max_length: 1024 },
-            default: Default::Absent("that of the output"),
-            meaning: "The secret of the handshake",
-        },
-        Key {
-            name: "username",
-            kind: Kind::Text { max_length: 255 },
-            default: Default::Absent("no user"),
-            meaning: "For a server that asks for a user; needs `password` and a `shared_key`",
-        },
-        Key {
-            name: "password",
-            kind: Kind::Text { max_length: 1024 },
-            default: Default::Absent("no user"),
-            meaning: "The user's password",
-        },
-    ],
-};
-
 pub(in crate::config) const CLIENT_TLS: Section = Section {
     title: "tls = { ca = … }",
     extends: None,
@@ -188,6 +145,12 @@ pub(in crate::config) const CLIENT_TLS: Section = Section {
             kind: Kind::Text { max_length: 253 },
             default: Default::Absent("the host of each server's address"),
             meaning: "The name that the servers' certificates must carry",
+        },
+        Key {
+            name: "reload_interval",
+            kind: Kind::Time { min: Duration::ZERO, max: DAY },
+            default: Default::Value("\"10s\""),
+            meaning: "How often it looks whether one of these files has changed; `\"0s\"`: only on HUP",
         },
     ],
 };

@@ -2,11 +2,13 @@
 
 mod file;
 mod forward;
+mod forward_servers;
 
 use std::time::Duration;
 
 pub(in crate::config) use file::{FILE_OUTPUT, INJECT};
-pub(in crate::config) use forward::{CLIENT_TLS, FORWARD_OUTPUT, FORWARD_SERVER};
+pub(in crate::config) use forward::{CLIENT_TLS, FORWARD_OUTPUT};
+pub(in crate::config) use forward_servers::{FORWARD_POOL, FORWARD_SERVER, SRV};
 
 use super::{Default, Key, Kind, Section};
 

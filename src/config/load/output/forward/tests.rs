@@ -1,9 +1,8 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::chunk::Encoding;
 use crate::config::{
-    Config, ConfigErrors, ForwardOutputConfig, MetadataHandling, OutputKind, Secret, StartAt,
+    CertificatePair, Config, ConfigErrors, ForwardOutputConfig, MetadataHandling, OutputKind, Secret, StartAt,
 };
 
 const SERVERS: &str = "servers = [{ address = \"10.0.0.2:24224\" }]";
@@ -19,7 +18,7 @@ fn parse(keys: &str) -> Result<Config, ConfigErrors> {
 fn forward(keys: &str) -> ForwardOutputConfig {
     let config = parse(keys).unwrap_or_else(|errors| panic!("{errors}"));
     let OutputKind::Forward(forward) = config.outputs[0].kind.clone() else { panic!("no forward output") };
-    forward
+    *forward
 }
 
 /// The only problem of these keys.
@@ -39,8 +38,11 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.outputs[0].start, StartAt::Newest);
     assert_eq!(config.outputs[0].kind.name(), "forward");
     let output = forward(SERVERS);
-    let [server] = &output.servers[..] else { panic!("{:?}", output.servers) };
-    assert_eq!((server.address.as_str(), server.name.as_str()), ("10.0.0.2:24224", "10.0.0.2:24224"));
+    let [server] = &output.pool.servers[..] else { panic!("{:?}", output.pool.servers) };
+    assert_eq!(
+        (server.address.to_string().as_str(), server.name.as_str()),
+        ("10.0.0.2:24224", "10.0.0.2:24224")
+    );
     assert!(server.shared_key.is_none() && server.user.is_none());
     assert!(output.tls.is_none() && output.self_hostname.is_none());
     assert_eq!((output.compress, output.metadata), (Encoding::Plain, MetadataHandling::Drop));
@@ -70,13 +72,13 @@ fn everything_can_be_said() {
         acks = false
         "#,
     );
-    let [a, b] = &output.servers[..] else { panic!("{:?}", output.servers) };
+    let [a, b] = &output.pool.servers[..] else { panic!("{:?}", output.pool.servers) };
     assert_eq!(a.name, "a");
     assert_eq!(a.shared_key, Some(Secret::new("all")));
     assert_eq!(a.user, Some(("u".to_owned(), Secret::new("p"))));
-    assert_eq!((b.address.as_str(), &b.shared_key), ("[::1]:65535", &Some(Secret::new("own"))));
+    assert_eq!((b.address.to_string().as_str(), &b.shared_key), ("[::1]:65535", &Some(Secret::new("own"))));
     let tls = output.tls.unwrap();
-    assert_eq!(tls.identity, Some((PathBuf::from("c.crt"), PathBuf::from("c.key"))));
+    assert_eq!(tls.identity, Some(CertificatePair { cert: "c.crt".into(), key: "c.key".into() }));
     assert_eq!(tls.server_name.as_deref(), Some("logs.example"));
     assert_eq!(output.self_hostname.as_deref(), Some("edge-1"));
     assert_eq!((output.compress, output.metadata), (Encoding::Zstd, MetadataHandling::Keep));
@@ -85,8 +87,8 @@ fn everything_can_be_said() {
 
 #[test]
 fn servers_are_hosts_with_ports_and_names_of_their_own() {
-    assert_problem("", "needs `servers`");
-    assert_problem("servers = []", "`servers` is empty");
+    assert_problem("", "expected `servers`, `srv` or both");
+    assert_problem("servers = []", "no server would get anything");
     for address in ["10.0.0.2", "10.0.0.2:", "10.0.0.2:0", "10.0.0.2:65536", ":24224", "::1:24224", "[]:1"] {
         assert_problem(&format!("servers = [{{ address = \"{address}\" }}]"), "expected a host and a port");
     }
@@ -110,7 +112,8 @@ fn tls_needs_pairs_and_names() {
     assert_problem(&with("cert = \"c.crt\""), "`cert` needs `key`");
     assert_problem(&with("key = \"c.key\""), "`key` needs `cert`");
     assert_problem(&with("server_name = \"not a name\""), "no name that a certificate could carry");
-    let odd = "servers = [{ address = \"not a name:1\" }]";
+    // DNS knows names that no certificate can carry.
+    let odd = "servers = [{ address = \"-a:1\" }]";
     assert_problem(&format!("{odd}\ntls = {{ ca = \"ca.crt\" }}"), "say which with `server_name`");
     forward(&format!("{odd}\ntls = {{ ca = \"ca.crt\", server_name = \"logs.example\" }}"));
 }
