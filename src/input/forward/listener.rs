@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::budget::Budget;
 use super::connection;
 use super::intake::Intake;
+use super::senders::Senders;
 use super::session::Shared;
 use super::warnings::Warnings;
 use crate::config::InputConfig;
@@ -102,6 +103,7 @@ impl ForwardInput {
                 metrics.in_flight_bytes.clone(),
             ),
             intake: Intake::new(config.max_inflated_size),
+            senders: Senders::new(&config),
             warnings: Warnings::default(),
             shutdown: shutdown.clone(),
             metrics,

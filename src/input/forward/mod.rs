@@ -11,6 +11,7 @@
 //! At each limit the sender waits, and nobody else does.
 
 mod acker;
+mod bucket;
 mod budget;
 mod connection;
 mod handshake;
@@ -18,7 +19,9 @@ mod intake;
 mod linger;
 mod listener;
 mod reader;
+mod senders;
 mod session;
+mod throttle;
 mod warnings;
 
 pub use listener::{BindError, ForwardInput};
