@@ -219,6 +219,7 @@ mod tests {
 
     use super::super::budget::Budget;
     use super::super::intake::Intake;
+    use super::super::refused::Refusals;
     use super::super::senders::Senders;
     use super::super::warnings::Warnings;
     use super::*;
@@ -312,6 +313,7 @@ mod tests {
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
             intake: Intake::new(1000),
             senders: Senders::new(&config),
+            refusals: Refusals::new(&config, &metrics.input("edge")),
             warnings: Warnings::default(),
             shutdown: CancellationToken::new(),
             config,

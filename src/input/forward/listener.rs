@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::budget::Budget;
 use super::connection;
 use super::intake::Intake;
+use super::refused::Refusals;
 use super::senders::Senders;
 use super::session::Shared;
 use super::warnings::Warnings;
@@ -104,6 +105,7 @@ impl ForwardInput {
             ),
             intake: Intake::new(config.max_inflated_size),
             senders: Senders::new(&config),
+            refusals: Refusals::new(&config, &metrics),
             warnings: Warnings::default(),
             shutdown: shutdown.clone(),
             metrics,

@@ -19,6 +19,7 @@ mod intake;
 mod linger;
 mod listener;
 mod reader;
+mod refused;
 mod senders;
 mod session;
 mod throttle;

@@ -12,6 +12,7 @@ use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::Budget;
 use super::intake::{Accepted, Intake};
 use super::reader::{MessageReader, ReadError, Received};
+use super::refused::{Refusals, take_refused};
 use super::senders::Senders;
 use super::throttle::Throttle;
 use super::warnings::Warnings;
@@ -19,7 +20,7 @@ use crate::chunk::Chunk;
 use crate::config::InputConfig;
 use crate::event_time::EventTime;
 use crate::input::ChunkSink;
-use crate::journal::AppendError;
+use crate::journal::{AppendError, Receipt};
 use crate::metrics::InputMetrics;
 use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
@@ -37,6 +38,7 @@ pub(super) struct Shared<J> {
     pub(super) budget: Budget,
     pub(super) intake: Intake,
     pub(super) senders: Arc<Senders>,
+    pub(super) refusals: Refusals,
     pub(super) warnings: Warnings,
     pub(super) shutdown: CancellationToken,
 }
@@ -136,12 +138,13 @@ where
         let received_at = EventTime::now();
         shared.metrics.bytes.inc_by(message.len() as u64);
         let slot = one_of(&slots, &shared.metrics).await;
-        let (ack, stored) = match shared.intake.accept(&message).await? {
-            Accepted::Signal(message, signal) => {
+        let (ack, stored) = match shared.intake.accept(&message).await {
+            Err(refusal) => take_refused(message, refusal, received_at, sender, shared).await?,
+            Ok(Accepted::Signal(message, signal)) => {
                 set_aside(signal, sender, shared);
                 (ack_of(&message), None)
             }
-            Accepted::Events(message, contents) => {
+            Ok(Accepted::Events(message, contents)) => {
                 throttle.charge_events(contents.entries, received);
                 (ack_of(&message), store(message, contents, received_at, sender, shared).await?)
             }
@@ -202,16 +205,26 @@ async fn store<J: ChunkSink>(
         entry_count: contents.entries,
         has_bad_entries: contents.bad_entries > 0,
         has_metadata: contents.has_metadata,
+        refusal: None,
         encoding: message.encoding,
         entries: message.entries,
     };
-    match shared.journal.append(chunk).await {
-        Ok(receipt) => {
-            Ok(Some(Stored { receipt, tag, entries: contents.entries, bad_entries: contents.bad_entries }))
-        }
-        Err(AppendError::TooLarge) => Err(Refusal::TooLargeForJournal.into()),
-        Err(error) => Err(error.into()),
-    }
+    let receipt = append(chunk, shared).await?;
+    Ok(Some(Stored {
+        receipt,
+        tag,
+        entries: contents.entries,
+        bad_entries: contents.bad_entries,
+        is_refused: false,
+    }))
+}
+
+/// Hands a chunk to the journal.
+pub(super) async fn append<J: ChunkSink>(chunk: Chunk, shared: &Shared<J>) -> Result<Receipt, SessionError> {
+    shared.journal.append(chunk).await.map_err(|error| match error {
+        AppendError::TooLarge => Refusal::TooLargeForJournal.into(),
+        error => error.into(),
+    })
 }
 
 fn ack_of(message: &Message) -> Option<Vec<u8>> {

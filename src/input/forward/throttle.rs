@@ -36,11 +36,14 @@ impl Throttle {
             let owed = self.lock().wait(Instant::now());
             let Some((limit, wait)) = owed else { return };
             let started = Instant::now();
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-            }
+            let stopped = tokio::select! {
+                () = shutdown.cancelled() => true,
+                () = tokio::time::sleep(wait) => false,
+            };
             metrics.throttled(limit, started.elapsed());
+            if stopped {
+                return;
+            }
         }
     }
 
