@@ -36,6 +36,9 @@ pub struct InputConfig {
     /// Bytes that all connections of this input together may hold between reading and sync; at the limit the
     /// senders wait. At least `max_message_size`. Default: 256 MiB.
     pub max_in_flight: usize,
+    /// Bytes that the connections of one sender together may hold; at the limit this sender waits. One message
+    /// always fits. Default: 64 MiB.
+    pub max_in_flight_by_sender: usize,
     /// Chunks of one connection that may wait for their sync at one time; at the limit its sender waits.
     /// Default: 64.
     pub max_pending_acks: usize,

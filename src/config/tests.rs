@@ -107,6 +107,7 @@ fn every_key_can_be_written() {
         max_message_size = "32MiB"
         max_inflated_size = "32MiB"
         max_in_flight = "32MiB"
+        max_in_flight_by_sender = "32MiB"
         max_pending_acks = 1
         max_connections_by_sender = 1
         max_handshakes_by_address = 1

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hikyaku::tls::client::{ClientIdentity, client_config};
 use hikyaku::wire::client::{AckReader, Packed, encode_packed};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -14,13 +14,13 @@ use crate::support::{PATIENCE, Scene};
 /// Entries of a message.
 const ENTRIES: usize = 50;
 
-pub(crate) struct GoodSender {
-    stream: TlsStream<TcpStream>,
+pub(crate) struct GoodSender<S> {
+    stream: S,
     acks: AckReader,
     sent: u64,
 }
 
-impl GoodSender {
+impl GoodSender<TlsStream<TcpStream>> {
     pub(crate) async fn connect(scene: &Scene, port: u16) -> Self {
         let certs = scene.path("certs");
         let (cert, key) = (certs.join("client.crt"), certs.join("client.key"));
@@ -29,7 +29,21 @@ impl GoodSender {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let name = "localhost".try_into().unwrap();
-        let stream = TlsConnector::from(config).connect(name, stream).await.unwrap();
+        Self::new(TlsConnector::from(config).connect(name, stream).await.unwrap())
+    }
+}
+
+impl GoodSender<TcpStream> {
+    /// Without TLS.
+    pub(crate) async fn connect_plain(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::new(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> GoodSender<S> {
+    fn new(stream: S) -> Self {
         Self { stream, acks: AckReader::default(), sent: 0 }
     }
 

@@ -48,7 +48,9 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
 
     let mut sender = runtime.block_on(GoodSender::connect(&scene, server.port("edge")));
+    let mut plain = runtime.block_on(GoodSender::connect_plain(server.port("containers")));
     let alone = runtime.block_on(sender.rate(MEASURED));
+    let plain_alone = runtime.block_on(plain.rate(MEASURED));
     let at_rest = peak_memory(&server);
 
     let target = Target::new(&scene, server.port("edge"), server.port("containers"));
@@ -63,10 +65,11 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
         );
     }
     server.until("the attackers are there", |_| target.connected() >= attackers);
-    let (mut rates, mut seconds) = (Vec::new(), 0);
+    let (mut rates, mut plain_rates, mut seconds) = (Vec::new(), Vec::new(), 0);
     // At least twice, and until every kind of attack has been turned away as what it is.
     while rates.len() < 2 || attackers::missing(&server).is_some() {
         rates.push(runtime.block_on(sender.rate(MEASURED)));
+        plain_rates.push(runtime.block_on(plain.rate(MEASURED)));
         seconds += 1;
         assert!(seconds < 30, "never turned away: {:?}", attackers::missing(&server));
     }
@@ -86,6 +89,7 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
     eprintln!(
         "{attackers} attackers, {} attacks, {connections} connections at the end\n\
          good sender: {alone:.0} messages/s alone, {under_attack:.0} under attack ({rates:.0?})\n\
+         without TLS: {plain_alone:.0} alone, {plain_rates:.0?}\n\
          memory: {} KiB at rest, {} KiB at its peak, limit {} KiB",
         target.attacks(),
         at_rest >> 10,
@@ -93,12 +97,17 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
         limit >> 10
     );
     assert!(peak <= limit, "{peak} bytes of memory, limit {limit}");
+    let plain_under_attack = plain_rates.iter().sum::<f64>() / plain_rates.len() as f64;
+    assert!(
+        plain_under_attack >= plain_alone / 2.0,
+        "{plain_under_attack:.0} messages/s without TLS under attack, {plain_alone:.0} alone"
+    );
     assert!(under_attack >= alone / 2.0, "{under_attack:.0} messages/s under attack, {alone:.0} alone");
 
     // And it is as good as before.
-    server.until("the attackers are gone", |server| server.metric("hikyaku_input_connections") <= 1.0);
+    server.until("the attackers are gone", |server| server.metric("hikyaku_input_connections") <= 2.0);
     runtime.block_on(sender.rate(Duration::from_millis(100)));
-    drop(sender);
+    drop((sender, plain));
     assert!(server.stop().success());
 }
 

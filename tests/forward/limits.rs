@@ -46,9 +46,9 @@ async fn one_chunk_more_than_may_wait_for_its_sync_waits_for_an_earlier_one() {
     assert_eq!(journal.next().await.id(), b"3");
 }
 
-/// 300 KiB for messages of 100 KiB: two of them, and the one that may always go on.
+/// 370 KiB for messages of 100 KiB: two of them, the one that may always go on, and 67 for what came at once.
 fn small_budget() -> InputConfig {
-    InputConfig { max_message_size: 100 << 10, max_in_flight: 300 << 10, ..config(None) }
+    InputConfig { max_message_size: 100 << 10, max_in_flight: 370 << 10, ..config(None) }
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn memory_between_reading_and_sync_stays_within_its_limit_and_everything_a
     for _ in 0..SENDERS {
         let taken = journal.next().await;
         let held = server.samples().input("in_flight_bytes");
-        assert!(held <= 300 << 10, "{held} bytes are held");
+        assert!(held <= 370 << 10, "{held} bytes are held");
         taken.durable();
     }
     for sender in senders {
@@ -237,6 +237,7 @@ async fn bytes_are_limited_in_the_same_way_and_a_stop_waits_for_nobody() {
     journal.nothing_comes().await;
     server.begin_shutdown();
     assert_eq!(client.ack().await, None);
+    drop(client);
     assert!(server.stop().await.throttled("max_bytes_per_second") > 0.0);
 }
 
@@ -272,4 +273,45 @@ async fn is_taken(limits: &InputConfig, message: &[u8]) -> bool {
     drop(client);
     assert_eq!(server.stop().await.rejected("too_large"), i64::from(!taken));
     taken
+}
+
+#[tokio::test]
+async fn a_sender_that_stops_half_way_everywhere_holds_up_no_other_sender_and_no_small_message() {
+    let authority = Authority::new("ca");
+    let journal = ScriptedJournal::new();
+    // One sender: 67 KiB of messages that are being read, and one that may always go on. All: five times as much.
+    let limits = InputConfig {
+        max_message_size: 100 << 10,
+        max_in_flight: 540 << 10,
+        max_in_flight_by_sender: 190 << 10,
+        ..config(Some(authority.server()))
+    };
+    let server = Server::start(&limits, &journal);
+    let [one, other] =
+        ["engine-1", "engine-2"].map(|name| authority.client(Some(&authority.issue(name, |_| ()))));
+    let large = sized_message("large", 16_000);
+    let mut halves = Vec::new();
+    for _ in 0..20 {
+        let mut half = tls(server.address, one.clone()).await.unwrap();
+        half.send(&large[..large.len() / 2]).await;
+        halves.push(half);
+    }
+    let mut same = tls(server.address, one).await.unwrap();
+    same.send(&message("small")).await;
+    journal.next().await.durable();
+    assert_eq!(same.ack().await.unwrap(), b"small");
+    let mut unhurt = tls(server.address, other).await.unwrap();
+    unhurt.send(&large).await;
+    journal.next().await.durable();
+    assert_eq!(unhurt.ack().await.unwrap(), b"large");
+    assert!(server.samples().input("in_flight_bytes") <= 190 << 10);
+    for half in &mut halves {
+        half.send(&large[large.len() / 2..]).await;
+    }
+    for _ in &halves {
+        journal.next().await.durable();
+    }
+    for half in &mut halves {
+        assert_eq!(half.ack().await.unwrap(), b"large");
+    }
 }

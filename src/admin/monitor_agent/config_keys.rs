@@ -37,6 +37,7 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
     push(&mut keys, "max_message_size", show_size(config.max_message_size as u64));
     push(&mut keys, "max_inflated_size", show_size(config.max_inflated_size as u64));
     push(&mut keys, "max_in_flight", show_size(config.max_in_flight as u64));
+    push(&mut keys, "max_in_flight_by_sender", show_size(config.max_in_flight_by_sender as u64));
     push(&mut keys, "max_pending_acks", config.max_pending_acks);
     if let Some(events) = config.max_events_per_second {
         push(&mut keys, "max_events_per_second", events);

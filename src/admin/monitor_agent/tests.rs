@@ -30,6 +30,7 @@ fn input() -> InputConfig {
         max_message_size: 64 << 20,
         max_inflated_size: 256 << 20,
         max_in_flight: 256 << 20,
+        max_in_flight_by_sender: 64 << 20,
         max_pending_acks: 64,
         max_connections_by_sender: 1000,
         max_handshakes_by_address: 1000,

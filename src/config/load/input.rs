@@ -25,6 +25,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let max_message_size = table.value("max_message_size", Value::memory_size);
     let max_inflated_size = table.value("max_inflated_size", Value::memory_size);
     let max_in_flight = table.value("max_in_flight", Value::memory_size);
+    let max_in_flight_by_sender = table.value("max_in_flight_by_sender", Value::memory_size);
     let max_pending_acks = table.value("max_pending_acks", Value::count);
     kind?;
     let input = InputConfig {
@@ -41,6 +42,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         max_message_size: max_message_size?,
         max_inflated_size: max_inflated_size?,
         max_in_flight: max_in_flight?,
+        max_in_flight_by_sender: max_in_flight_by_sender?,
         max_pending_acks: max_pending_acks?,
         max_events_per_second: max_events_per_second?.map(|events| events as u64),
         max_bytes_per_second: max_bytes_per_second?,

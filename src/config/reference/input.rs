@@ -103,6 +103,13 @@ pub(in crate::config) const INPUT: Section = Section {
                       the senders wait. At least `max_message_size`",
         },
         Key {
+            name: "max_in_flight_by_sender",
+            kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: 64 * GIB },
+            default: Default::Value("\"64MiB\""),
+            meaning: "Bytes of `max_in_flight` that the connections of one sender may hold; at the limit this sender \
+                      waits. One message of it always fits",
+        },
+        Key {
             name: "max_pending_acks",
             kind: Kind::Integer { min: 1, max: 100_000 },
             default: Default::Value("64"),

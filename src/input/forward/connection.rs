@@ -102,7 +102,7 @@ async fn serve_sender<S, J>(
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
     tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "connected");
-    let (stream, result) = session::run(stream, already_read, &sender, place.throttle(), shared).await;
+    let (stream, result) = session::run(stream, already_read, &sender, &place, shared).await;
     match result {
         Ok(()) => tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "closed"),
         Err(error) => report(&error, peer, &sender, shared),
@@ -296,6 +296,7 @@ mod tests {
             max_message_size: 1000,
             max_inflated_size: 1000,
             max_in_flight: 1000,
+            max_in_flight_by_sender: 1000,
             max_pending_acks: 1,
             max_connections_by_sender: 1000,
             max_handshakes_by_address: 1000,

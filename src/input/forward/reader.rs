@@ -86,7 +86,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             if let Some(message) = self.framer.next_message()? {
                 let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
                 reservation.shrink_to(message.len());
-                reservation.grow_to(message.len()).await;
+                reservation.grow_to_whole(message.len()).await;
                 return Ok(Some(Received { message, reservation }));
             }
             let shutdown = self.shutdown.clone();
@@ -102,6 +102,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 };
             }
         }
+    }
+
+    /// Bytes that have come and are no whole message.
+    pub(super) fn buffered(&self) -> usize {
+        self.framer.buffered()
     }
 
     /// The stream, for what is to be done with it at the end.

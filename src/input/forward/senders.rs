@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::budget::Pool;
 use super::throttle::Throttle;
 use crate::config::InputConfig;
 
@@ -34,6 +35,7 @@ struct State {
 struct Known {
     connections: usize,
     throttle: Arc<Throttle>,
+    in_flight: Pool,
 }
 
 impl Senders {
@@ -69,11 +71,12 @@ impl Senders {
                 state.sweep(self.config.max_connections, now);
             }
             let throttle = Arc::new(Throttle::new(&self.config, now));
-            state.by_identity.insert(identity.into(), Known { connections: 1, throttle });
+            let in_flight = Pool::new(self.config.max_in_flight_by_sender, self.config.max_message_size);
+            state.by_identity.insert(identity.into(), Known { connections: 1, throttle, in_flight });
         }
         let (identity, known) = state.by_identity.get_key_value(identity)?;
         let (identity, throttle) = (Arc::clone(identity), Arc::clone(&known.throttle));
-        Some(Place { senders: Arc::clone(self), identity, throttle })
+        Some(Place { senders: Arc::clone(self), identity, throttle, in_flight: known.in_flight.clone() })
     }
 
     /// A panic elsewhere leaves the counts right: each changes with the place that it counts.
@@ -140,12 +143,18 @@ pub(super) struct Place {
     senders: Arc<Senders>,
     identity: Arc<str>,
     throttle: Arc<Throttle>,
+    in_flight: Pool,
 }
 
 impl Place {
     /// The rates that all connections of the sender share.
     pub(super) fn throttle(&self) -> &Throttle {
         &self.throttle
+    }
+
+    /// Where all connections of the sender take their bytes from.
+    pub(super) fn in_flight(&self) -> &Pool {
+        &self.in_flight
     }
 }
 

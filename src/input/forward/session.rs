@@ -13,7 +13,7 @@ use super::budget::Budget;
 use super::intake::{Accepted, Intake};
 use super::reader::{MessageReader, ReadError, Received};
 use super::refused::{Refusals, take_refused};
-use super::senders::Senders;
+use super::senders::{Place, Senders};
 use super::throttle::Throttle;
 use super::warnings::Warnings;
 use crate::chunk::Chunk;
@@ -82,7 +82,7 @@ pub(super) async fn run<S, J>(
     stream: S,
     already_read: BytesMut,
     sender: &Arc<Sender>,
-    throttle: &Throttle,
+    place: &Place,
     shared: &Shared<J>,
 ) -> (S, Result<(), SessionError>)
 where
@@ -95,14 +95,14 @@ where
         read_half,
         already_read,
         shared.config.max_message_size,
-        &shared.budget,
+        &shared.budget.of_sender(place.in_flight()),
         stall_timeout,
         shared.shutdown.clone(),
     );
     reader.give_up_after(shared.config.idle_timeout);
     let (queue, mut pending) = mpsc::unbounded_channel();
     let result = {
-        let reading = take_messages(&mut reader, queue, sender, throttle, shared);
+        let reading = take_messages(&mut reader, queue, sender, place.throttle(), shared);
         let acking = acknowledge(&mut pending, &mut write_half, stall_timeout, &shared.metrics);
         tokio::pin!(reading, acking);
         tokio::select! {
@@ -132,7 +132,12 @@ where
     let slots = Arc::new(Semaphore::new(shared.config.max_pending_acks.min(Semaphore::MAX_PERMITS)));
     loop {
         throttle.wait(&shared.shutdown, &shared.metrics).await;
-        let Some(Received { message, reservation }) = reader.next().await? else { break };
+        let next = reader.next().await;
+        if next.is_err() {
+            // What never became a message has cost as much.
+            throttle.charge_bytes(reader.buffered(), Instant::now());
+        }
+        let Some(Received { message, reservation }) = next? else { break };
         let received = Instant::now();
         throttle.charge_bytes(message.len(), received);
         let received_at = EventTime::now();

@@ -30,6 +30,7 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         max_message_size: 1 << 20,
         max_inflated_size: 1 << 20,
         max_in_flight: 4 << 20,
+        max_in_flight_by_sender: 4 << 20,
         max_pending_acks: 64,
         max_connections_by_sender: 100,
         max_handshakes_by_address: 100,
