@@ -19,8 +19,9 @@ use crate::support::{Scene, Server};
 /// Addresses that the attackers come from, at most.
 const ADDRESSES: usize = 200;
 
-/// How long an attacker that was cut off waits before it comes again. They share a machine with the server.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Attacks a second at most, all attackers together: they share a machine with the server, and this is no test of who
+/// computes more. In between they hold a connection, as long as they are let.
+const ATTACKS_PER_SECOND: usize = 300;
 
 /// Between two bytes, or two bursts, of those that are slow.
 const SLOW: Duration = Duration::from_millis(100);
@@ -37,12 +38,13 @@ struct Shared {
     plain: SocketAddr,
     client_hello: Vec<u8>,
     bombs: [Vec<u8>; 2],
+    attackers: usize,
     connected: AtomicUsize,
     attacks: AtomicUsize,
 }
 
 impl Target {
-    pub(crate) fn new(scene: &Scene, tls: u16, plain: u16) -> Self {
+    pub(crate) fn new(scene: &Scene, tls: u16, plain: u16, attackers: usize) -> Self {
         let config = client_config(&scene.path("certs/ca.crt"), None).unwrap();
         let mut client = ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
         let mut client_hello = Vec::new();
@@ -58,6 +60,7 @@ impl Target {
             plain: (Ipv4Addr::LOCALHOST, plain).into(),
             client_hello,
             bombs,
+            attackers,
             connected: AtomicUsize::new(0),
             attacks: AtomicUsize::new(0),
         }))
@@ -91,20 +94,23 @@ pub(crate) fn missing(server: &Server) -> Option<&'static str> {
 /// Attacks for ever, in the way and from the address that the number says.
 pub(crate) async fn attack(number: usize, target: &Target) {
     let target = &*target.0;
+    let kind = number % 12;
+    let goal = if kind < 4 { target.tls } else { target.plain };
+    let mut turn = Duration::from_secs_f64(number as f64 / ATTACKS_PER_SECOND as f64);
     let mut is_first = true;
     loop {
-        let kind = number % 12;
-        let goal = if kind < 4 { target.tls } else { target.plain };
-        if let Ok(mut stream) = connect(number, goal).await {
-            if is_first {
-                target.connected.fetch_add(1, Ordering::Relaxed);
-            }
+        let connected = connect(number, goal).await;
+        if connected.is_ok() && is_first {
+            target.connected.fetch_add(1, Ordering::Relaxed);
             is_first = false;
+        }
+        sleep(turn).await;
+        turn = Duration::from_secs_f64(target.attackers as f64 / ATTACKS_PER_SECOND as f64);
+        if let Ok(mut stream) = connected {
             target.attacks.fetch_add(1, Ordering::Relaxed);
             // Being cut off is what is meant to happen.
             let _ = assault(kind, number, &mut stream, target).await;
         }
-        sleep(PAUSE).await;
     }
 }
 
@@ -112,7 +118,7 @@ async fn connect(number: usize, goal: SocketAddr) -> io::Result<TcpStream> {
     let address = (number % ADDRESSES) as u8;
     let socket = TcpSocket::new_v4()?;
     // Silent ones come from few addresses.
-    let address = if number % 12 == 0 { address % 4 } else { address };
+    let address = if number.is_multiple_of(12) { address % 4 } else { address };
     socket.bind((Ipv4Addr::new(127, 0, 1, address), 0).into())?;
     socket.connect(goal).await
 }

@@ -31,7 +31,7 @@ const MEASURED: Duration = Duration::from_secs(2);
 const MAX_IN_FLIGHT: u64 = 8 << 20;
 const MAX_INFLATED_SIZE: u64 = 4 << 20;
 /// Tasks, TLS state, and the 16 KiB that every connection may read without asking.
-const CONNECTION: u64 = 64 << 10;
+const CONNECTION: u64 = 32 << 10;
 /// Lines of the dead letters and of the archive that wait to be written, and the journal's memory.
 const BUFFERS: u64 = (8 + 4 + 4) << 20;
 
@@ -53,7 +53,7 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
     let plain_alone = runtime.block_on(plain.rate(MEASURED));
     let at_rest = peak_memory(&server);
 
-    let target = Target::new(&scene, server.port("edge"), server.port("containers"));
+    let target = Target::new(&scene, server.port("edge"), server.port("containers"), attackers);
     let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
     for number in 0..attackers {
         let (target, stop) = (target.clone(), stop.clone());

@@ -123,6 +123,11 @@ fn a_message_that_nobody_can_take_ends_in_the_dead_letters_once_and_its_sender_g
     let scene = Scene::new();
     let server = scene.start();
     assert_eq!([(); 4].map(|()| send(&server)), [false, false, true, true]);
+    let refused = server.line_with("refused a message");
+    assert_eq!((&refused["reason"], &refused["sender"]), (&"malformed".into(), &"127.0.0.1".into()));
+    assert!(refused["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{refused}");
+    let taken = server.line_with("took a message");
+    assert_eq!((&taken["reason"], &taken["sender"]), (&"malformed".into(), &"127.0.0.1".into()));
     server.until_metric("hikyaku_output_dead_letters_total", 1.0);
     assert_eq!(server.metric("hikyaku_input_dead_messages_total"), 1.0);
     assert!(server.stop().success());
