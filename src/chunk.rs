@@ -26,6 +26,9 @@ pub struct Chunk {
     pub has_bad_entries: bool,
     /// Whether at least one entry carries metadata or is a group mark, as Fluent Bit sends them.
     pub has_metadata: bool,
+    /// Why the message was refused, where it was so often that it was taken as it is: `entries` is the whole message
+    /// then, plain, and counts as one bad entry. No output takes anything of it; it becomes a dead letter.
+    pub refusal: Option<Arc<str>>,
     /// How `entries` is encoded.
     pub encoding: Encoding,
     /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.

@@ -17,8 +17,18 @@ pub struct InputConfig {
     pub security: Option<SecurityConfig>,
     /// Connections at one time; past it new ones are closed at once, counted. Default: 10,000.
     pub max_connections: usize,
+    /// Connections that one sender may have at one time; past it new ones are closed, counted. Default: 1000.
+    pub max_connections_by_sender: usize,
+    /// Connections from one address (IPv6: from one /64 network) whose sender is not known yet; past it new ones are
+    /// closed at once, counted. Default: 1000.
+    pub max_handshakes_by_address: usize,
     /// How long a TLS handshake may take. Default: 10 s.
     pub handshake_timeout: Duration,
+    /// How long a connection may be without a byte before it is closed. Default: `None`, for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long the rest of a message may take to go on coming, and an acknowledgement to be taken. Who stalls holds
+    /// a part of `max_in_flight` that others wait for. Default: 60 s.
+    pub stall_timeout: Duration,
     /// Bytes of one message; a larger one is refused, counted. At most half of a journal segment. Default: 16 MiB.
     pub max_message_size: usize,
     /// Bytes of one message after inflating. Default: 256 MiB.
@@ -26,9 +36,23 @@ pub struct InputConfig {
     /// Bytes that all connections of this input together may hold between reading and sync; at the limit the
     /// senders wait. At least `max_message_size`. Default: 256 MiB.
     pub max_in_flight: usize,
+    /// Bytes that the connections of one sender together may hold; at the limit this sender waits. One message
+    /// always fits. Default: 64 MiB.
+    pub max_in_flight_by_sender: usize,
     /// Chunks of one connection that may wait for their sync at one time; at the limit its sender waits.
     /// Default: 64.
     pub max_pending_acks: usize,
+    /// Events that one sender may send in a second, over all its connections; past it this sender waits. Default:
+    /// `None`, no limit.
+    pub max_events_per_second: Option<u64>,
+    /// Bytes of messages that one sender may send in a second; past it this sender waits. Default: `None`, no limit.
+    pub max_bytes_per_second: Option<u64>,
+    /// How long a refused message is remembered, counted from its last refusal: refused three times, it is taken into
+    /// the dead letters. Default: 1 h.
+    pub refusal_window: Duration,
+    /// Refused messages that are remembered; past it the sender that has most of them loses its oldest. Default:
+    /// 10,000.
+    pub max_remembered_refusals: usize,
 }
 
 /// `tls = { … }`

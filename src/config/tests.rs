@@ -68,6 +68,9 @@ fn what_is_left_out_has_its_default() {
     let input = &config.inputs[0];
     assert!(input.tls.is_none());
     assert_eq!((input.max_message_size, input.max_pending_acks), (16 << 20, 64));
+    assert_eq!((input.max_connections_by_sender, input.max_handshakes_by_address), (1000, 1000));
+    assert_eq!((input.idle_timeout, input.stall_timeout), (None, Duration::from_secs(60)));
+    assert_eq!((input.max_events_per_second, input.max_bytes_per_second), (None, None));
     let output = &config.outputs[0];
     assert_eq!(file(output).flush_interval, Duration::from_secs(10));
     assert_eq!(file(output).format, FileFormat::Json);
@@ -104,7 +107,16 @@ fn every_key_can_be_written() {
         max_message_size = "32MiB"
         max_inflated_size = "32MiB"
         max_in_flight = "32MiB"
+        max_in_flight_by_sender = "32MiB"
         max_pending_acks = 1
+        max_connections_by_sender = 1
+        max_handshakes_by_address = 1
+        idle_timeout = "1h"
+        stall_timeout = "1ms"
+        max_events_per_second = 1
+        max_bytes_per_second = "1KiB"
+        refusal_window = "1s"
+        max_remembered_refusals = 1
         [[filter]]
         match = ["a.*", "b.**"]
         type = "set"

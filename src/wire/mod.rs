@@ -17,4 +17,5 @@ pub mod message;
 pub mod msgpack;
 pub mod options;
 pub mod refusal;
+pub mod salvage;
 pub mod time;

@@ -7,6 +7,7 @@ mod handshake;
 mod identity;
 mod limits;
 mod refusals;
+mod refused_again;
 mod reload;
 mod resumption;
 mod revocation;

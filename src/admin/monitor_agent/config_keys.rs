@@ -41,11 +41,24 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
         push(&mut keys, "security.keepalive", security.keepalive);
     }
     push(&mut keys, "max_connections", config.max_connections);
+    push(&mut keys, "max_connections_by_sender", config.max_connections_by_sender);
+    push(&mut keys, "max_handshakes_by_address", config.max_handshakes_by_address);
     push(&mut keys, "handshake_timeout", show_time(config.handshake_timeout));
+    push(&mut keys, "idle_timeout", show_time(config.idle_timeout.unwrap_or_default()));
+    push(&mut keys, "stall_timeout", show_time(config.stall_timeout));
     push(&mut keys, "max_message_size", show_size(config.max_message_size as u64));
     push(&mut keys, "max_inflated_size", show_size(config.max_inflated_size as u64));
     push(&mut keys, "max_in_flight", show_size(config.max_in_flight as u64));
+    push(&mut keys, "max_in_flight_by_sender", show_size(config.max_in_flight_by_sender as u64));
     push(&mut keys, "max_pending_acks", config.max_pending_acks);
+    if let Some(events) = config.max_events_per_second {
+        push(&mut keys, "max_events_per_second", events);
+    }
+    if let Some(bytes) = config.max_bytes_per_second {
+        push(&mut keys, "max_bytes_per_second", show_size(bytes));
+    }
+    push(&mut keys, "refusal_window", show_time(config.refusal_window));
+    push(&mut keys, "max_remembered_refusals", config.max_remembered_refusals);
     keys
 }
 

@@ -29,7 +29,16 @@ fn input() -> InputConfig {
         max_message_size: 64 << 20,
         max_inflated_size: 256 << 20,
         max_in_flight: 256 << 20,
+        max_in_flight_by_sender: 64 << 20,
         max_pending_acks: 64,
+        max_connections_by_sender: 1000,
+        max_handshakes_by_address: 1000,
+        idle_timeout: None,
+        stall_timeout: Duration::from_secs(60),
+        max_events_per_second: None,
+        max_bytes_per_second: None,
+        refusal_window: Duration::from_secs(3600),
+        max_remembered_refusals: 100,
     }
 }
 

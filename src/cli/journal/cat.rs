@@ -125,7 +125,10 @@ impl<W: Write> Printer<W> {
                 }
                 Ok(Err(bad)) => {
                     line.extend_from_slice(b",\"bad\":");
-                    write_string(line, bad.reason.to_string().as_bytes());
+                    match chunk.refusal() {
+                        Some(reason) => write_string(line, reason.as_bytes()),
+                        None => write_string(line, bad.reason.to_string().as_bytes()),
+                    }
                     line.extend_from_slice(b",\"value\":");
                     write_value(line, bad.bytes);
                 }

@@ -13,10 +13,19 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let security =
         table.optional("security", |value| security::security(&value.table(&SECURITY)?, server_name));
     let max_connections = table.value("max_connections", Value::count);
+    let max_connections_by_sender = table.value("max_connections_by_sender", Value::count);
+    let max_handshakes_by_address = table.value("max_handshakes_by_address", Value::count);
+    let idle_timeout = table.value("idle_timeout", Value::time);
+    let stall_timeout = table.value("stall_timeout", Value::time);
+    let max_events_per_second = table.optional("max_events_per_second", Value::count);
+    let max_bytes_per_second = table.optional("max_bytes_per_second", Value::size);
+    let refusal_window = table.value("refusal_window", Value::time);
+    let max_remembered_refusals = table.value("max_remembered_refusals", Value::count);
     let handshake_timeout = table.value("handshake_timeout", Value::time);
     let max_message_size = table.value("max_message_size", Value::memory_size);
     let max_inflated_size = table.value("max_inflated_size", Value::memory_size);
     let max_in_flight = table.value("max_in_flight", Value::memory_size);
+    let max_in_flight_by_sender = table.value("max_in_flight_by_sender", Value::memory_size);
     let max_pending_acks = table.value("max_pending_acks", Value::count);
     kind?;
     let input = InputConfig {
@@ -25,11 +34,20 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         tls: tls?,
         security: security?,
         max_connections: max_connections?,
+        max_connections_by_sender: max_connections_by_sender?,
+        max_handshakes_by_address: max_handshakes_by_address?,
         handshake_timeout: handshake_timeout?,
+        idle_timeout: Some(idle_timeout?).filter(|idle| !idle.is_zero()),
+        stall_timeout: stall_timeout?,
         max_message_size: max_message_size?,
         max_inflated_size: max_inflated_size?,
         max_in_flight: max_in_flight?,
+        max_in_flight_by_sender: max_in_flight_by_sender?,
         max_pending_acks: max_pending_acks?,
+        max_events_per_second: max_events_per_second?.map(|events| events as u64),
+        max_bytes_per_second: max_bytes_per_second?,
+        refusal_window: refusal_window?,
+        max_remembered_refusals: max_remembered_refusals?,
     };
     for (name, size) in
         [("max_inflated_size", input.max_inflated_size), ("max_in_flight", input.max_in_flight)]

@@ -52,10 +52,36 @@ pub(in crate::config) const INPUT: Section = Section {
             meaning: "Connections at one time; past it new ones are closed at once, counted",
         },
         Key {
+            name: "max_connections_by_sender",
+            kind: Kind::Integer { min: 1, max: 1_000_000 },
+            default: Default::Value("1000"),
+            meaning: "Connections that one sender may have at one time; past it new ones are closed, counted",
+        },
+        Key {
+            name: "max_handshakes_by_address",
+            kind: Kind::Integer { min: 1, max: 1_000_000 },
+            default: Default::Value("1000"),
+            meaning: "Connections from one address (IPv6: one /64 network) that may be in their handshake at one \
+                      time; past it new ones are closed at once, counted",
+        },
+        Key {
             name: "handshake_timeout",
             kind: Kind::Time { min: Duration::from_millis(1), max: Duration::from_secs(600) },
             default: Default::Value("\"10s\""),
             meaning: "How long a TLS handshake may take",
+        },
+        Key {
+            name: "idle_timeout",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(30 * 86_400) },
+            default: Default::Value("\"0s\""),
+            meaning: "How long a connection may be without a byte before it is closed; `0s` is for ever",
+        },
+        Key {
+            name: "stall_timeout",
+            kind: Kind::Time { min: Duration::from_millis(1), max: Duration::from_secs(3600) },
+            default: Default::Value("\"60s\""),
+            meaning: "How long the next byte of a message that has begun may take to come, and an acknowledgement \
+                      to be taken, before the connection is closed",
         },
         Key {
             name: "max_message_size",
@@ -77,10 +103,41 @@ pub(in crate::config) const INPUT: Section = Section {
                       the senders wait. At least `max_message_size`",
         },
         Key {
+            name: "max_in_flight_by_sender",
+            kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: 64 * GIB },
+            default: Default::Value("\"64MiB\""),
+            meaning: "Bytes of `max_in_flight` that the connections of one sender may hold; at the limit this sender \
+                      waits. One message of it always fits",
+        },
+        Key {
             name: "max_pending_acks",
             kind: Kind::Integer { min: 1, max: 100_000 },
             default: Default::Value("64"),
             meaning: "Chunks of one connection that may wait for their sync at one time; at the limit its sender waits",
+        },
+        Key {
+            name: "max_events_per_second",
+            kind: Kind::Integer { min: 1, max: 1_000_000_000 },
+            default: Default::Absent("no limit"),
+            meaning: "Events a second of one sender, over all its connections; past it this sender waits",
+        },
+        Key {
+            name: "max_bytes_per_second",
+            kind: Kind::Size { min: KIB, max: 64 * GIB },
+            default: Default::Absent("no limit"),
+            meaning: "Bytes of messages a second of one sender, over all its connections; past it this sender waits",
+        },
+        Key {
+            name: "refusal_window",
+            kind: Kind::Time { min: Duration::from_secs(1), max: Duration::from_secs(30 * 86_400) },
+            default: Default::Value("\"1h\""),
+            meaning: "How long a refused message is remembered; refused for the third time, it becomes a dead letter",
+        },
+        Key {
+            name: "max_remembered_refusals",
+            kind: Kind::Integer { min: 1, max: 1_000_000 },
+            default: Default::Value("10000"),
+            meaning: "Refused messages that are remembered; past it whoever sent most of them is forgotten his oldest",
         },
     ],
 };

@@ -14,7 +14,10 @@ use tokio_rustls::server::TlsStream;
 
 use super::handshake::{Welcome, shake_hands};
 use super::linger::close;
+use super::reader::ReadError;
+use super::senders::Handshake;
 use super::session::{self, SessionError, Shared};
+use crate::config::InputConfig;
 use crate::input::ChunkSink;
 use crate::sender::Sender;
 use crate::tls::expiry::check_validity;
@@ -29,8 +32,11 @@ pub(super) async fn serve<J: ChunkSink>(
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared<J>>,
 ) {
+    let Some(place) = shared.senders.begin_handshake(peer.ip()) else {
+        return refuse(peer, None, &too_many_handshakes(&shared.config), &shared);
+    };
     let Some(tls) = tls else {
-        return serve_sender(stream, peer, Sender::from_address(peer.ip()), &shared).await;
+        return serve_sender(stream, peer, Sender::from_address(peer.ip()), place, &shared).await;
     };
     // Handshake and stream are on the heap: as parts of this future they would be in it several times over, for as
     // long as the connection lives.
@@ -50,7 +56,7 @@ pub(super) async fn serve<J: ChunkSink>(
     };
     match handshake {
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
-            Ok(sender) => serve_sender(stream, peer, sender, &shared).await,
+            Ok(sender) => serve_sender(stream, peer, sender, place, &shared).await,
             Err(explanation) => {
                 refuse(peer, certificate_of(&stream), &explanation, &shared);
                 close(stream).await;
@@ -81,8 +87,13 @@ fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'stat
     stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
 }
 
-async fn serve_sender<S, J>(stream: S, peer: SocketAddr, sender: Sender, shared: &Shared<J>)
-where
+async fn serve_sender<S, J>(
+    stream: S,
+    peer: SocketAddr,
+    sender: Sender,
+    handshake: Handshake,
+    shared: &Shared<J>,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     J: ChunkSink,
 {
@@ -91,10 +102,15 @@ where
         Some((sender, already_read)) => (Arc::new(sender), already_read),
         None => return close(stream).await,
     };
+    let Some(place) = shared.senders.admit(&sender.identity, Instant::now()) else {
+        refuse(peer, None, &too_many_connections(&sender, &shared.config), shared);
+        return close(stream).await;
+    };
+    drop(handshake);
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
     tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "connected");
-    let (stream, result) = session::run(stream, already_read, &sender, shared).await;
+    let (stream, result) = session::run(stream, already_read, &sender, &place, shared).await;
     match result {
         Ok(()) => tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "closed"),
         Err(error) => report(&error, peer, &sender, shared),
@@ -136,6 +152,22 @@ where
     None
 }
 
+fn too_many_handshakes(config: &InputConfig) -> Explanation {
+    let limit = config.max_handshakes_by_address;
+    Explanation {
+        label: "max_handshakes_by_address",
+        text: format!("max_handshakes_by_address ({limit}) others from its address are in their handshake"),
+    }
+}
+
+fn too_many_connections(sender: &Sender, config: &InputConfig) -> Explanation {
+    let (sender, limit) = (&sender.identity, config.max_connections_by_sender);
+    Explanation {
+        label: "max_connections_by_sender",
+        text: format!("its sender {sender} has max_connections_by_sender ({limit}) others"),
+    }
+}
+
 fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &Shared<J>) {
     let (input, sender) = (&*shared.id, &sender.identity);
     if let Some(reason) = error.rejection() {
@@ -148,6 +180,9 @@ fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &S
             tracing::warn!(input, %peer, sender, "closed a connection, its sender will repeat: {error}");
         }
     } else {
+        if matches!(error, SessionError::Read(ReadError::Idle(_))) {
+            shared.metrics.idle_connections.inc();
+        }
         tracing::debug!(input, %peer, sender, %error, "closed");
     }
 }
@@ -201,10 +236,12 @@ mod tests {
 
     use super::super::budget::Budget;
     use super::super::intake::Intake;
+    use super::super::refused::Refusals;
+    use super::super::senders::Senders;
     use super::super::warnings::Warnings;
     use super::*;
     use crate::chunk::Chunk;
-    use crate::config::{InputConfig, TlsConfig};
+    use crate::config::TlsConfig;
     use crate::journal::{AppendError, Receipt};
     use crate::metrics::Metrics;
     use crate::tls::server::server_config;
@@ -276,7 +313,16 @@ mod tests {
             max_message_size: 1000,
             max_inflated_size: 1000,
             max_in_flight: 1000,
+            max_in_flight_by_sender: 1000,
             max_pending_acks: 1,
+            max_connections_by_sender: 1000,
+            max_handshakes_by_address: 1000,
+            idle_timeout: None,
+            stall_timeout: Duration::from_secs(60),
+            max_events_per_second: None,
+            max_bytes_per_second: None,
+            refusal_window: Duration::from_secs(3600),
+            max_remembered_refusals: 100,
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
@@ -284,6 +330,8 @@ mod tests {
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
             intake: Intake::new(1000),
+            senders: Senders::new(&config),
+            refusals: Refusals::new(&config, &metrics.input("edge")),
             warnings: Warnings::default(),
             shutdown: CancellationToken::new(),
             config,

@@ -64,14 +64,7 @@ impl Intake {
     }
 
     fn contents(&self, message: &Message, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
-        let mut work = || message.contents(self.max_inflated_size, scratch);
-        // A runtime of one thread has no place to move its other tasks to.
-        let can_move = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        if can_move && message.entries.len() > CHECK_ON_THE_SPOT {
-            tokio::task::block_in_place(work)
-        } else {
-            work()
-        }
+        on_the_side(message.entries.len(), || message.contents(self.max_inflated_size, scratch))
     }
 
     fn take_scratch(&self) -> Vec<u8> {
@@ -83,4 +76,11 @@ impl Intake {
             self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         }
     }
+}
+
+/// Does the work for so many bytes where it holds up nobody else.
+pub(super) fn on_the_side<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    // A runtime of one thread has no place to move its other tasks to.
+    let can_move = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if can_move && size > CHECK_ON_THE_SPOT { tokio::task::block_in_place(work) } else { work() }
 }

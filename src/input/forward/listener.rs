@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::budget::Budget;
 use super::connection;
 use super::intake::Intake;
+use super::refused::Refusals;
+use super::senders::Senders;
 use super::session::Shared;
 use super::warnings::Warnings;
 use crate::config::InputConfig;
@@ -107,6 +109,8 @@ impl ForwardInput {
                 metrics.in_flight_bytes.clone(),
             ),
             intake: Intake::new(config.max_inflated_size),
+            senders: Senders::new(&config),
+            refusals: Refusals::new(&config, &metrics),
             warnings: Warnings::default(),
             shutdown: shutdown.clone(),
             metrics,

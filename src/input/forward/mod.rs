@@ -8,9 +8,11 @@
 //!
 //! Reading and acknowledging go on at the same time and in the order of the messages. What bounds them: the number of
 //! connections, the budget of bytes over all of them, and the chunks of one connection that wait for their sync.
-//! At each limit the sender waits, and nobody else does.
+//! At each limit the sender waits, and nobody else does. What one sender may have of all this, and how fast it may come,
+//! is kept in `senders`, `budget` and `throttle`; what becomes of messages that nobody can take, in `refused`.
 
 mod acker;
+mod bucket;
 mod budget;
 mod connection;
 mod handshake;
@@ -18,7 +20,10 @@ mod intake;
 mod linger;
 mod listener;
 mod reader;
+mod refused;
+mod senders;
 mod session;
+mod throttle;
 mod warnings;
 
 pub use listener::{BindError, ForwardInput};

@@ -26,6 +26,7 @@ pub(super) struct MessageReader<R> {
     /// Of the message under way.
     reservation: Reservation,
     stall_timeout: Duration,
+    idle_timeout: Option<Duration>,
     shutdown: CancellationToken,
 }
 
@@ -45,6 +46,8 @@ pub(super) enum ReadError {
     Network(#[from] io::Error),
     #[error("the peer closed the connection inside a message, {0} bytes of it had come")]
     CutShort(usize),
+    #[error("the peer sent nothing for {0:?} (idle_timeout)")]
+    Idle(Duration),
     #[error("the rest of a message did not come within {timeout:?}, {buffered} bytes of it had come")]
     Stalled { timeout: Duration, buffered: usize },
 }
@@ -67,8 +70,14 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             reservation: budget.reserve(),
             budget: budget.clone(),
             stall_timeout,
+            idle_timeout: None,
             shutdown,
         }
+    }
+
+    /// Gives a peer up that sends nothing at all, not even a heartbeat, for so long.
+    pub(super) fn give_up_after(&mut self, idle_timeout: Option<Duration>) {
+        self.idle_timeout = idle_timeout;
     }
 
     /// The next message; `None` where the peer is done, or where the server stops and no whole message is left.
@@ -77,7 +86,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             if let Some(message) = self.framer.next_message()? {
                 let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
                 reservation.shrink_to(message.len());
-                reservation.grow_to(message.len()).await;
+                reservation.grow_to_whole(message.len()).await;
                 return Ok(Some(Received { message, reservation }));
             }
             let shutdown = self.shutdown.clone();
@@ -95,6 +104,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         }
     }
 
+    /// Bytes that have come and are no whole message.
+    pub(super) fn buffered(&self) -> usize {
+        self.framer.buffered()
+    }
+
     /// The stream, for what is to be done with it at the end.
     pub(super) fn into_inner(self) -> R {
         self.stream
@@ -110,7 +124,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.reservation.grow_to((buffered + size).saturating_sub(READ_SIZE)).await;
         let read = read_some(&mut self.stream, self.framer.buffer(), size);
         if buffered == 0 {
-            return Ok(read.await?);
+            let idle = self.idle_timeout.unwrap_or(Duration::MAX);
+            return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
         }
         Ok(timeout(self.stall_timeout, read)
             .await

@@ -64,7 +64,8 @@ impl Packer {
         skip: u32,
         mut send: impl FnMut(Message) -> Result<(), E>,
     ) -> Result<(), E> {
-        if !self.selector.wants(chunk.tag()) || chunk.entry_count() == 0 {
+        // What was refused is a dead letter, whatever its tag.
+        if chunk.is_refused() || !self.selector.wants(chunk.tag()) || chunk.entry_count() == 0 {
             return Ok(());
         }
         if let Some((entries, encoding)) = self.as_stored(chunk) {

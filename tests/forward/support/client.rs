@@ -76,6 +76,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    /// As [`ack`](Self::ack), from a server that may close before it has read everything.
+    pub(crate) async fn ack_or_reset(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(id) = self.acks.next_ack().unwrap() {
+                return Some(id.to_vec());
+            }
+            if !matches!(self.stream.read_buf(self.acks.buffer()).await, Ok(1..)) {
+                return None;
+            }
+        }
+    }
+
     pub(crate) async fn no_ack(&mut self) {
         let ack = tokio::time::timeout(NOTHING, self.ack()).await;
         assert!(ack.is_err(), "acknowledged too early: {ack:?}");

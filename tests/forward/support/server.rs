@@ -32,7 +32,16 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         max_message_size: 1 << 20,
         max_inflated_size: 1 << 20,
         max_in_flight: 4 << 20,
+        max_in_flight_by_sender: 4 << 20,
         max_pending_acks: 64,
+        max_connections_by_sender: 100,
+        max_handshakes_by_address: 100,
+        idle_timeout: None,
+        stall_timeout: Duration::from_secs(60),
+        max_events_per_second: None,
+        max_bytes_per_second: None,
+        refusal_window: Duration::from_secs(3600),
+        max_remembered_refusals: 100,
     }
 }
 
@@ -105,6 +114,15 @@ impl Samples {
 
     pub(crate) fn input(&self, name: &str) -> i64 {
         self.get(&format!("hikyaku_input_{name}{{input=\"edge\"}}"))
+    }
+
+    /// Seconds that connections waited at a limit.
+    pub(crate) fn throttled(&self, limit: &str) -> f64 {
+        let sample = format!("hikyaku_input_throttled_seconds_total{{input=\"edge\",limit=\"{limit}\"}} ");
+        self.0
+            .lines()
+            .find_map(|line| line.strip_prefix(&*sample))
+            .map_or(0.0, |value| value.parse().unwrap())
     }
 
     pub(crate) fn of_tag(&self) -> i64 {
