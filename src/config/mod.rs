@@ -5,6 +5,7 @@
 mod error;
 mod filter;
 mod input;
+mod listen;
 mod load;
 mod output;
 pub mod reference;
@@ -21,7 +22,8 @@ pub(crate) use units::{parse_time, show_size, show_time};
 
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
-pub use input::{InputConfig, TlsConfig};
+pub use input::{DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
+pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
 

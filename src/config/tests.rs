@@ -105,6 +105,16 @@ fn every_key_can_be_written() {
         max_inflated_size = "32MiB"
         max_in_flight = "32MiB"
         max_pending_acks = 1
+        udp_heartbeat = false
+        tag = "app"
+        add_tag_prefix = "edge"
+        metadata_field = "otel.metadata"
+        resolve_hostname = true
+        [[input]]
+        id = "local"
+        type = "forward"
+        listen = "unix:forward.sock"
+        socket_mode = "0600"
         [[filter]]
         match = ["a.*", "b.**"]
         type = "set"
@@ -169,7 +179,7 @@ fn every_key_can_be_written() {
 #[test]
 fn the_built_in_and_the_shipped_configurations_are_valid() {
     let development = Config::development().unwrap();
-    assert!(development.inputs.iter().all(|input| input.listen.ip().is_loopback()));
+    assert!(development.inputs.iter().all(|input| input.listen.tcp().unwrap().ip().is_loopback()));
     let text = include_str!("../../config/hikyaku.toml");
     let production = parse(text).unwrap();
     assert_eq!(production.inputs[0].tls.as_ref().unwrap().cert, PathBuf::from("certs/server.crt"));
@@ -208,7 +218,7 @@ flush_interval = 10
         [
             "2:1: unknown key `nmae` in `[server]`; did you mean `name`?",
             "4:12: unknown unit `GB`; write \"1GiB\"",
-            "5:1: `[[input]]` needs `listen` (address and port): Where it listens; port 0 takes a free one",
+            "5:1: `[[input]]` needs `listen` (address and port, or `unix:` and a path): Where it listens; port 0 takes a free one",
             "6:6: expected 1 to 64 of `A-Za-z0-9_-`",
             "7:8: expected one of `\"forward\"`; did you mean `forward`?",
             &problems(text)[5],

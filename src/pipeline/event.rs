@@ -20,6 +20,12 @@ pub struct Source<'a> {
     pub subject: Option<&'a str>,
     /// SHA-256 over the client certificate, lowercase hex.
     pub fingerprint: Option<&'a str>,
+    /// The alternative names of the client certificate with their kind: `DNS:engine-1.example.com`.
+    pub alternative_names: &'a [&'a str],
+    /// The name of the sender's host, where it is known.
+    pub host_name: Option<&'a str>,
+    /// The user of the shared key handshake.
+    pub user: Option<&'a str>,
 }
 
 /// One event on its way to an output.
@@ -30,7 +36,7 @@ pub struct Event<'a> {
     pub server: &'a str,
     /// The event's own time; that of receipt where the sender gave none.
     pub time: EventTime,
-    /// Fluent Bit's metadata, an encoded map. No format writes it yet.
+    /// Fluent Bit's metadata of this very entry, an encoded map. Formats write what `metadata_field` puts into the record.
     pub metadata: Option<&'a [u8]>,
     /// The record as the filters left it.
     pub record: RecordFields<'a>,

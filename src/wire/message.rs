@@ -241,7 +241,7 @@ mod tests {
             (b"\x93\xa1t\xa1x\x81\xa4size\xff", "malformed"),
             (b"\x93\xa1t\xa1x\x81\xadfluent_signal\xa10", "malformed"),
             (b"\x93\xa1t\xa1x\x81\xaacompressed\x01", "malformed"),
-            (b"\x93\xa1t\xa1x\x81\xaacompressed\xa4zstd", "unsupported_compression"),
+            (b"\x93\xa1t\xa1x\x81\xaacompressed\xa3lz4", "unsupported_compression"),
             (b"\x96\xa4PING\xa0\xa0\xa0\xa0\xa0", "handshake"),
             (b"\x92\xa4HELO\x80", "handshake"),
             (b"\x95\xa4PONG\xc3\xa0\xa0\xa0", "handshake"),

@@ -12,6 +12,7 @@ pub mod compression;
 pub mod contents;
 pub mod entry;
 pub mod framing;
+pub mod json;
 pub mod message;
 pub mod msgpack;
 pub mod options;

@@ -11,7 +11,7 @@ use super::msgpack::{Token, write_u64};
 use crate::event_time::{EventTime, NANOSECONDS_PER_SECOND};
 
 /// The ext type of an EventTime.
-const EVENT_TIME: i8 = 0;
+pub(super) const EVENT_TIME: i8 = 0;
 
 /// A time that is none: of another type, with two billion nanoseconds, or beyond any calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The sections of the configuration as keys and values, named as in the file.
 
 use crate::config::{
-    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InputConfig, OutputConfig, OutputKind,
-    OutputTake, show_size, show_time,
+    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InputConfig, ListenAddress, OutputConfig,
+    OutputKind, OutputTake, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -10,10 +10,20 @@ use crate::pipeline::template::ValueTemplate;
 /// One `[[input]]`.
 pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, String)> {
     let mut keys = keys(kind, Some(&config.id));
-    push(&mut keys, "listen", config.listen);
+    push(&mut keys, "listen", &config.listen);
     // Fluentd's names for the same, which scripts look for.
-    push(&mut keys, "bind", config.listen.ip());
-    push(&mut keys, "port", config.listen.port());
+    match &config.listen {
+        ListenAddress::Tcp(address) => {
+            push(&mut keys, "bind", address.ip());
+            push(&mut keys, "port", address.port());
+            push(&mut keys, "udp_heartbeat", config.udp_heartbeat);
+            push(&mut keys, "resolve_hostname", config.resolve_hostname);
+        }
+        ListenAddress::Unix(path) => {
+            push(&mut keys, "path", path.display());
+            push(&mut keys, "socket_mode", format_args!("{:04o}", config.socket_mode));
+        }
+    }
     if let Some(tls) = &config.tls {
         push(&mut keys, "tls.cert", tls.cert.display());
         push(&mut keys, "tls.key", tls.key.display());
@@ -27,6 +37,15 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
     push(&mut keys, "max_inflated_size", show_size(config.max_inflated_size as u64));
     push(&mut keys, "max_in_flight", show_size(config.max_in_flight as u64));
     push(&mut keys, "max_pending_acks", config.max_pending_acks);
+    let texts = [("tag", &config.tag), ("add_tag_prefix", &config.add_tag_prefix)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            push(&mut keys, key, text);
+        }
+    }
+    if let Some(field) = &config.metadata_field {
+        push(&mut keys, "metadata_field", field);
+    }
     keys
 }
 

@@ -30,6 +30,12 @@ fn input() -> InputConfig {
         max_inflated_size: 256 << 20,
         max_in_flight: 256 << 20,
         max_pending_acks: 64,
+        socket_mode: 0o660,
+        udp_heartbeat: true,
+        tag: None,
+        add_tag_prefix: None,
+        metadata_field: None,
+        resolve_hostname: false,
     }
 }
 

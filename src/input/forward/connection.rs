@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use prometheus::IntGauge;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::linger::close;
+use super::peer::Peer;
 use super::session::{self, SessionError, Shared};
 use crate::input::ChunkSink;
 use crate::sender::Sender;
@@ -26,7 +27,7 @@ pub(super) async fn serve<J: ChunkSink>(
     shared: Arc<Shared<J>>,
 ) {
     let Some(tls) = tls else {
-        return serve_sender(stream, peer, Sender::from_address(peer.ip()), &shared).await;
+        return serve_sender(stream, peer.into(), Sender::from_address(peer.ip()), &shared).await;
     };
     // Handshake and stream are on the heap: as parts of this future they would be in it several times over, for as
     // long as the connection lives.
@@ -43,7 +44,7 @@ pub(super) async fn serve<J: ChunkSink>(
     };
     match handshake {
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
-            Ok(sender) => serve_sender(stream, peer, sender, &shared).await,
+            Ok(sender) => serve_sender(stream, peer.into(), sender, &shared).await,
             Err(explanation) => {
                 refuse(peer, &explanation, &shared);
                 close(stream).await;
@@ -59,6 +60,11 @@ pub(super) async fn serve<J: ChunkSink>(
     }
 }
 
+/// As [`serve`], of a process of this machine.
+pub(super) async fn serve_unix<J: ChunkSink>(stream: UnixStream, uid: u32, shared: Arc<Shared<J>>) {
+    serve_sender(stream, Peer::Unix { uid }, Sender::from_user(uid), &shared).await;
+}
+
 fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
     let (_, connection) = stream.get_ref();
     let Some(certificate) = connection.peer_certificates().and_then(|chain| chain.first()) else {
@@ -71,11 +77,14 @@ fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, 
     Ok(Sender::from_certificate(peer.ip(), certificate))
 }
 
-async fn serve_sender<S, J>(stream: S, peer: SocketAddr, sender: Sender, shared: &Shared<J>)
+async fn serve_sender<S, J>(stream: S, peer: Peer, mut sender: Sender, shared: &Shared<J>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     J: ChunkSink,
 {
+    if let (None, Some(names), Some(address)) = (&sender.host_name, &shared.host_names, sender.address) {
+        sender.host_name = names.look_up(address).await;
+    }
     let sender = Arc::new(sender);
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
@@ -88,7 +97,7 @@ where
     close(stream).await;
 }
 
-fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &Shared<J>) {
+fn report<J>(error: &SessionError, peer: Peer, sender: &Sender, shared: &Shared<J>) {
     let (input, sender) = (&*shared.id, &sender.identity);
     if let Some(reason) = error.rejection() {
         shared.metrics.reject_message(reason);
@@ -144,6 +153,7 @@ mod tests {
 
     use super::super::budget::Budget;
     use super::super::intake::Intake;
+    use super::super::tagging::Tagging;
     use super::super::warnings::Warnings;
     use super::*;
     use crate::chunk::Chunk;
@@ -211,7 +221,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = InputConfig {
             id: "edge".to_owned(),
-            listen: listener.local_addr().unwrap(),
+            listen: listener.local_addr().unwrap().into(),
             tls: Some(tls),
             max_connections: 1,
             handshake_timeout: Duration::from_secs(10),
@@ -219,6 +229,12 @@ mod tests {
             max_inflated_size: 1000,
             max_in_flight: 1000,
             max_pending_acks: 1,
+            socket_mode: 0o660,
+            udp_heartbeat: false,
+            tag: None,
+            add_tag_prefix: None,
+            metadata_field: None,
+            resolve_hostname: false,
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
@@ -226,7 +242,9 @@ mod tests {
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
             intake: Intake::new(1000),
+            tagging: Tagging::default(),
             warnings: Warnings::default(),
+            host_names: None,
             shutdown: CancellationToken::new(),
             config,
         });

@@ -1,4 +1,4 @@
-//! The forward input: Fluentd's protocol over TCP or TLS.
+//! The forward input: Fluentd's protocol over TCP, TLS or a Unix socket.
 //!
 //! ```text
 //! listener ── accepts, limits ──▶ connection ── TLS, who is it ──▶ session
@@ -11,13 +11,20 @@
 //! At each limit the sender waits, and nobody else does.
 
 mod acker;
+mod backoff;
 mod budget;
 mod connection;
+mod heartbeat;
+mod host_names;
 mod intake;
 mod linger;
 mod listener;
+mod peer;
 mod reader;
 mod session;
+mod socket;
+mod tagging;
+mod unix_socket;
 mod warnings;
 
 pub use listener::{BindError, ForwardInput};

@@ -33,6 +33,8 @@ pub(super) struct MessageReader<R> {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) message: Bytes,
+    /// Whether it is JSON text.
+    pub(super) json: bool,
     pub(super) reservation: Reservation,
 }
 
@@ -75,7 +77,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
                 reservation.shrink_to(message.len());
                 reservation.grow_to(message.len()).await;
-                return Ok(Some(Received { message, reservation }));
+                return Ok(Some(Received { message, json: self.framer.is_json(), reservation }));
             }
             let shutdown = self.shutdown.clone();
             let read = tokio::select! {

@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::Budget;
+use super::host_names::HostNames;
 use super::intake::{Accepted, Intake};
 use super::reader::{MessageReader, ReadError, Received};
+use super::tagging::{Tagged, Tagging};
 use super::warnings::Warnings;
 use crate::chunk::Chunk;
 use crate::config::InputConfig;
@@ -21,6 +23,7 @@ use crate::metrics::InputMetrics;
 use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
 use crate::wire::contents::Contents;
+use crate::wire::json::encode_json_ack;
 use crate::wire::message::Message;
 use crate::wire::refusal::Refusal;
 
@@ -37,7 +40,10 @@ pub(super) struct Shared<J> {
     pub(super) metrics: InputMetrics,
     pub(super) budget: Budget,
     pub(super) intake: Intake,
+    pub(super) tagging: Tagging,
     pub(super) warnings: Warnings,
+    /// Where the names of senders' hosts are looked up, if they are.
+    pub(super) host_names: Option<HostNames>,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -122,12 +128,21 @@ where
     J: ChunkSink,
 {
     let slots = Arc::new(Semaphore::new(shared.config.max_pending_acks.min(Semaphore::MAX_PERMITS)));
-    while let Some(Received { message, reservation }) = reader.next().await? {
+    while let Some(Received { message, json, mut reservation }) = reader.next().await? {
         let received = Instant::now();
         let received_at = EventTime::now();
         shared.metrics.bytes.inc_by(message.len() as u64);
         let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let (ack, stored) = match shared.intake.accept(&message).await? {
+        let accepted = if json {
+            let accepted = shared.intake.accept_json(&message, shared.config.max_message_size).await?;
+            reservation.grow_to(accepted.size()).await;
+            accepted
+        } else {
+            shared.intake.accept(&message).await?
+        };
+        let ack_of = if json { json_ack_of } else { ack_of };
+        drop(message);
+        let (ack, stored) = match accepted {
             Accepted::Signal(message, signal) => {
                 set_aside(signal, sender, shared);
                 (ack_of(&message), None)
@@ -149,12 +164,18 @@ where
 /// refused Fluent Bit repeats the chunk for ever, and holds back the logs behind it. So that nothing disappears in
 /// silence they are counted and logged.
 fn set_aside<J>(signal: u64, sender: &Sender, shared: &Shared<J>) {
-    shared.metrics.reject_message("signal");
-    if shared.warnings.admit("signal", Instant::now()) {
+    let reason = match signal {
+        1 => "signal_metrics",
+        2 => "signal_traces",
+        _ => "signal_other",
+    };
+    shared.metrics.reject_message(reason);
+    if shared.warnings.admit(reason, Instant::now()) {
         tracing::warn!(
             input = &*shared.id,
             sender = sender.identity,
             signal,
+            reason,
             "dropped what is no logs (fluent_signal 1 is metrics, 2 traces): send only logs to this input"
         );
     }
@@ -170,13 +191,14 @@ async fn store<J: ChunkSink>(
     if contents.entries == 0 {
         return Ok(None);
     }
-    let tag = message.tag.clone();
+    // An empty id asks for an acknowledgement, and tells no chunk from another.
+    let id = message.options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty());
+    let Tagged { tag, id } = shared.tagging.apply(message.tag, id)?;
     let chunk = Chunk {
         sender: sender.clone(),
         input: shared.id.clone(),
-        tag: message.tag,
-        // An empty id asks for an acknowledgement, and tells no chunk from another.
-        id: message.options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty()),
+        tag: tag.clone(),
+        id,
         received_at,
         entry_count: contents.entries,
         has_bad_entries: contents.bad_entries > 0,
@@ -191,6 +213,10 @@ async fn store<J: ChunkSink>(
         Err(AppendError::TooLarge) => Err(Refusal::TooLargeForJournal.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+fn json_ack_of(message: &Message) -> Option<Vec<u8>> {
+    message.options.chunk.as_ref().map(encode_json_ack)
 }
 
 fn ack_of(message: &Message) -> Option<Vec<u8>> {

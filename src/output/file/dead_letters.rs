@@ -17,7 +17,7 @@ use super::archive::Archive;
 use super::lines::{Inflater, Lines};
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
-use crate::wire::entry::Entries;
+use crate::wire::entry::{Entries, Item};
 
 /// The id of the dead letters' cursor. No output of a configuration can have it, since ids hold no `@`.
 pub const DEAD_LETTERS: &str = "@dead-letters";
@@ -52,7 +52,7 @@ impl Lines for DeadLetterLines {
         let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d.jsonl").to_string();
         let slot = archive.slot(&self.folder.join(day));
         for (index, entry) in Entries::new(entries).enumerate() {
-            let Ok(Err(bad)) = entry else { continue };
+            let Ok(Item::Bad(bad)) = entry else { continue };
             let line = serde_json::json!({
                 "position": chunk.position.to_string(),
                 "index": index,

@@ -70,6 +70,7 @@ impl Lines for EventLines {
                 return;
             }
         };
+        let alternative_names: Vec<_> = chunk.alternative_names().collect();
         let source = Source {
             tag,
             received_at: chunk.received_at(),
@@ -78,6 +79,9 @@ impl Lines for EventLines {
             source_address: chunk.source_address(),
             subject: chunk.subject(),
             fingerprint: chunk.fingerprint(),
+            alternative_names: &alternative_names,
+            host_name: chunk.host_name(),
+            user: chunk.user(),
         };
         let taken = selector.for_each(&source, entries, |event| {
             paths.render_key(event, key);

@@ -30,13 +30,19 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         max_inflated_size: 1 << 20,
         max_in_flight: 4 << 20,
         max_pending_acks: 64,
+        socket_mode: 0o660,
+        udp_heartbeat: true,
+        tag: None,
+        add_tag_prefix: None,
+        metadata_field: None,
+        resolve_hostname: false,
     }
 }
 
 impl Server {
     pub(crate) fn start(config: &InputConfig, journal: &ScriptedJournal) -> Self {
         let input = ForwardInput::bind(config).unwrap();
-        let address = input.local_addr();
+        let address = input.local_addr().tcp().unwrap_or_else(|| "127.0.0.1:1".parse().unwrap());
         let metrics = Metrics::new("test", 100);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), shutdown.clone()));
