@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::journal::ScriptedJournal;
 
 pub(crate) struct Server {
+    /// Of a Unix socket there is none, and port 0 stands in.
     pub(crate) address: SocketAddr,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -42,7 +43,7 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
 impl Server {
     pub(crate) fn start(config: &InputConfig, journal: &ScriptedJournal) -> Self {
         let input = ForwardInput::bind(config).unwrap();
-        let address = input.local_addr().tcp().unwrap_or_else(|| "127.0.0.1:1".parse().unwrap());
+        let address = input.local_addr().tcp().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let metrics = Metrics::new("test", 100);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), shutdown.clone()));
