@@ -6,6 +6,7 @@ use super::msgpack::{
     MsgpackError, ScanError, Scanner, Token, read, skip, write_array, write_bin, write_map, write_str,
     write_u64,
 };
+use crate::chunk::Encoding;
 
 /// Longest answer of a server that is read, in bytes.
 const MAX_ANSWER_SIZE: usize = 64 * 1024;
@@ -26,6 +27,11 @@ pub struct Packed<'a> {
 
 /// The message as bytes, with the options that Fluentd sends.
 pub fn encode_packed(message: &Packed<'_>) -> Vec<u8> {
+    encode_packed_as(message, if message.gzip { Encoding::Gzip } else { Encoding::Plain })
+}
+
+/// As [`encode_packed`], whatever the entries are encoded in.
+pub fn encode_packed_as(message: &Packed<'_>, encoding: Encoding) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.entries.len() + message.tag.len() + 128);
     write_array(&mut out, 3);
     write_str(&mut out, message.tag);
@@ -38,7 +44,12 @@ pub fn encode_packed(message: &Packed<'_>) -> Vec<u8> {
     write_str(&mut out, b"size");
     write_u64(&mut out, message.count);
     write_str(&mut out, b"compressed");
-    write_str(&mut out, if message.gzip { b"gzip" } else { b"text" });
+    let name: &[u8] = match encoding {
+        Encoding::Plain => b"text",
+        Encoding::Gzip => b"gzip",
+        Encoding::Zstd => b"zstd",
+    };
+    write_str(&mut out, name);
     out
 }
 
@@ -115,7 +126,6 @@ fn ack_of(answer: &Bytes) -> Result<Bytes, AckError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::Encoding;
     use crate::wire::message::Message;
 
     fn acks(bytes: &[u8]) -> Result<Vec<Bytes>, AckError> {

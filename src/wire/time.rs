@@ -101,6 +101,25 @@ mod tests {
     }
 
     #[test]
+    fn nanoseconds_are_below_a_second() {
+        for head in [&b"\xd7\x00"[..], b"\xc7\x08\x00"] {
+            for (nanoseconds, is_time) in
+                [(999_999_999u32, true), (1_000_000_000, false), (2_000_000_000, false), (u32::MAX, false)]
+            {
+                let bytes = [head, &1u32.to_be_bytes(), &nanoseconds.to_be_bytes()].concat();
+                let expected = if is_time { Ok(EventTime::new(1, nanoseconds)) } else { Err(BadTime) };
+                assert_eq!(time_of(&bytes), expected, "{bytes:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_of_32_bits_read_and_minus_zero_is_zero() {
+        assert_eq!(time_of(b"\xca\x3f\xc0\0\0"), Ok(EventTime::new(1, 500_000_000)));
+        assert_eq!(time_of(b"\xca\x80\0\0\0"), Ok(None));
+    }
+
+    #[test]
     fn nanoseconds_of_two_billion_and_other_types_are_no_time() {
         assert_eq!(time_of(b"\xd7\x00\x68\xe7\x78\x00\x77\x35\x94\x00"), Err(BadTime));
         assert_eq!(time_of(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), Err(BadTime));
