@@ -20,7 +20,7 @@ pub(super) async fn answer(socket: &UdpSocket, input: &str) {
             Ok((length, peer)) if length <= MAX_HEARTBEAT => {
                 backoff = Backoff::default();
                 // A heartbeat that gets no answer is one that was lost on the way, which senders are made for.
-                if let Err(error) = socket.try_send_to(ANSWER, peer) {
+                if let Err(error) = socket.send_to(ANSWER, peer).await {
                     tracing::trace!(input, %peer, %error, "a heartbeat was not answered");
                 }
             }
