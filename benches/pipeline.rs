@@ -45,6 +45,9 @@ fn measure(name: &str, bytes_each: usize, entries: &[u8], filters: &[FilterConfi
         source_address: Some("192.0.2.7"),
         subject: Some("CN=engine-1"),
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let (mut line, mut key) = (Vec::new(), Vec::new());
     let start = Instant::now();

@@ -16,7 +16,8 @@ pub struct Chunk {
     pub input: Arc<str>,
     /// The tag, as sent: usually UTF-8, but nothing holds a peer to it.
     pub tag: Bytes,
-    /// The value of the `chunk` option, byte for byte. `None` where the sender asks for no acknowledgement.
+    /// The value of the `chunk` option, byte for byte; where the input gives a tag of its own, behind the tag that was
+    /// sent and a zero byte. `None` where the sender asks for no acknowledgement.
     pub id: Option<Bytes>,
     /// When the message was complete.
     pub received_at: EventTime,

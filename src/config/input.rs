@@ -1,16 +1,25 @@
 //! `[[input]]`
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ListenAddress;
 use super::SecurityConfig;
+use crate::pipeline::field_path::FieldPath;
+
+/// Who may connect to a Unix socket unless the configuration says otherwise: its owner and group.
+pub const DEFAULT_SOCKET_MODE: u32 = 0o660;
 
 /// One `[[input]]` of `type = "forward"`.
 #[derive(Debug, Clone)]
 pub struct InputConfig {
     pub id: String,
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
+    /// Permissions of a Unix socket. Default: [`DEFAULT_SOCKET_MODE`].
+    pub socket_mode: u32,
+    /// Whether datagrams to the same address and port are answered, as Fluentd's senders want it; never of a Unix
+    /// socket. Default: yes.
+    pub udp_heartbeat: bool,
     /// `None`: plain TCP.
     pub tls: Option<TlsConfig>,
     /// `None`: no shared key handshake.
@@ -53,6 +62,14 @@ pub struct InputConfig {
     /// Refused messages that are remembered; past it the sender that has most of them loses its oldest. Default:
     /// 10,000.
     pub max_remembered_refusals: usize,
+    /// Takes the place of the senders' tags. Default: their own.
+    pub tag: Option<String>,
+    /// Stands before every tag, with a dot between them. Default: nothing.
+    pub add_tag_prefix: Option<String>,
+    /// The field of each record that gets Fluent Bit's metadata. Default: it is dropped.
+    pub metadata_field: Option<FieldPath>,
+    /// Whether the name of a sender's host is looked up by its address. Default: no.
+    pub resolve_hostname: bool,
 }
 
 /// `tls = { … }`

@@ -5,6 +5,7 @@
 mod error;
 mod filter;
 mod input;
+mod listen;
 mod load;
 mod output;
 pub mod reference;
@@ -23,7 +24,8 @@ pub(crate) use units::{parse_time, show_size, show_time};
 
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{FilterConfig, FilterKind};
-pub use input::{CertificatePair, InputConfig, TlsConfig};
+pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
+pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub(crate) use output::is_host_name;
 pub use output::{
     ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,

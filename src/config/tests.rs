@@ -117,6 +117,16 @@ fn every_key_can_be_written() {
         max_bytes_per_second = "1KiB"
         refusal_window = "1s"
         max_remembered_refusals = 1
+        udp_heartbeat = false
+        tag = "app"
+        add_tag_prefix = "edge"
+        metadata_field = "otel.metadata"
+        resolve_hostname = true
+        [[input]]
+        id = "local"
+        type = "forward"
+        listen = "unix:forward.sock"
+        socket_mode = "0600"
         [[filter]]
         match = ["a.*", "b.**"]
         type = "set"
@@ -188,7 +198,7 @@ fn every_key_can_be_written() {
 #[test]
 fn the_built_in_and_the_shipped_configurations_are_valid() {
     let development = Config::development().unwrap();
-    assert!(development.inputs.iter().all(|input| input.listen.ip().is_loopback()));
+    assert!(development.inputs.iter().all(|input| input.listen.tcp().unwrap().ip().is_loopback()));
     let text = include_str!("../../config/hikyaku.toml");
     let production = parse(text).unwrap();
     assert_eq!(production.inputs[0].tls.as_ref().unwrap().cert, PathBuf::from("certs/server.crt"));
@@ -227,7 +237,7 @@ flush_interval = 10
         [
             "2:1: unknown key `nmae` in `[server]`; did you mean `name`?",
             "4:12: unknown unit `GB`; write \"1GiB\"",
-            "5:1: `[[input]]` needs `listen` (address and port): Where it listens; port 0 takes a free one",
+            "5:1: `[[input]]` needs `listen` (address and port, or `unix:` and a path): Where it listens; port 0 takes a free one",
             "6:6: expected 1 to 64 of `A-Za-z0-9_-`",
             "7:8: expected one of `\"forward\"`; did you mean `forward`?",
             &problems(text)[5],
@@ -270,6 +280,34 @@ fn wrong_types_say_what_was_expected() {
 }
 
 #[test]
+fn an_input_may_listen_on_a_unix_socket() {
+    let on_socket = |keys: &str| {
+        MINIMAL.replace("listen = \"127.0.0.1:24224\"\n", &format!("listen = \"unix:/run/x.sock\"\n{keys}\n"))
+    };
+    let input = &parse(&on_socket("")).unwrap().inputs[0];
+    assert_eq!(input.listen, ListenAddress::Unix(PathBuf::from("/run/x.sock")));
+    assert_eq!(input.socket_mode, DEFAULT_SOCKET_MODE);
+    assert_eq!(parse(&on_socket("socket_mode = \"600\"")).unwrap().inputs[0].socket_mode, 0o600);
+    assert!(parse(&on_socket("socket_mode = \"0777\"\nudp_heartbeat = false")).is_ok());
+    for mode in ["1777", "0778", "77", "00777", "+77", ""] {
+        assert_problem(
+            &on_socket(&format!("socket_mode = \"{mode}\"")),
+            "expected permissions in octal digits",
+        );
+    }
+    assert_problem(&on_socket("udp_heartbeat = true"), "`udp_heartbeat` is for TCP");
+    assert_problem(&on_socket("resolve_hostname = true"), "`resolve_hostname` is for TCP");
+    assert_problem(&on_socket("tls = { cert = \"a\", key = \"b\" }"), "`tls` is for TCP");
+    assert_problem(&with_input("socket_mode = \"0660\""), "`socket_mode` is for Unix sockets");
+    assert_problem(&MINIMAL.replace("127.0.0.1:24224", "/run/x.sock"), "such as \"unix:/run/");
+    let twice = format!(
+        "[[input]]\nid = \"b\"\ntype = \"forward\"\nlisten = \"unix:/run/x.sock\"\n{}",
+        on_socket("")
+    );
+    assert_problem(&twice, "unix:/run/x.sock is taken by another listener");
+}
+
+#[test]
 fn limits_hold_at_their_edges() {
     let accepted = |text: &str| parse(&with_output(text)).is_ok();
     assert!(accepted("compression_level = 1") && accepted("compression_level = 12"));
@@ -281,6 +319,13 @@ fn limits_hold_at_their_edges() {
     assert_problem(&with_output("buffer_memory = -1"), "out of range");
     assert!(accepted("flush_interval = \"10ms\"") && accepted("flush_interval = \"1h\""));
     assert_problem(&with_output("flush_interval = \"9ms\""), "out of range: expected time, 10ms to 1h");
+    for key in ["tag", "add_tag_prefix"] {
+        let with = |length| with_input(&format!("{key} = \"{}\"", "t".repeat(length)));
+        assert!(parse(&with(1024)).is_ok());
+        assert_problem(&with(1025), "has 1025 bytes, at most 1024");
+        assert_problem(&with(0), "is empty");
+    }
+    assert_problem(&with_input("metadata_field = \"a..b\""), "empty key");
     let id = |length| MINIMAL.replace("archive", &"a".repeat(length));
     assert!(parse(&id(reference::MAX_ID_LENGTH)).is_ok());
     assert_problem(&id(reference::MAX_ID_LENGTH + 1), "expected 1 to 64");

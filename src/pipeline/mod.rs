@@ -8,6 +8,7 @@ pub mod event;
 pub mod field_path;
 mod filter;
 pub mod json;
+mod metadata;
 mod nested;
 pub mod record;
 mod route;
@@ -18,5 +19,6 @@ pub mod time_format;
 pub mod timestamp;
 
 pub use event::{Event, Source};
+pub use metadata::OpenGroup;
 pub use record::{RecordField, RecordFields};
 pub use selector::{Pipeline, Selector, Tally};

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::event::{Event, Source};
+use super::field_path::FieldPath;
 use super::filter::{Context, Filter};
+use super::metadata::{MetadataMerger, OpenGroup};
 use super::record::RecordBuffer;
 use super::route::{Decision, Routes};
 use super::template::ValueRenderer;
-use crate::config::{FilterConfig, OutputConfig};
-use crate::wire::entry::Entries;
+use crate::config::{FilterConfig, InputConfig, OutputConfig};
+use crate::wire::entry::{Entries, Item};
 
 /// How many tags' decisions a selector remembers; when there are more it starts over.
 pub const MAX_REMEMBERED_TAGS: usize = 10_000;
@@ -23,19 +25,33 @@ pub struct Pipeline {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Shared {
-    filters: Vec<Filter>,
-    routes: Routes,
+    filters: Arc<[Filter]>,
+    routes: Arc<Routes>,
     server: String,
+    /// Where the metadata of events goes, by the `id` of their input.
+    metadata_fields: HashMap<String, FieldPath>,
 }
 
 impl Pipeline {
     /// Filters apply in their order; `server_name` is what `{@server}` says.
     pub fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
         let filters = filters.iter().map(Filter::new).collect();
-        let shared = Shared { filters, routes: Routes::new(outputs), server: server_name.to_owned() };
+        let shared = Shared {
+            filters,
+            routes: Arc::new(Routes::new(outputs)),
+            server: server_name.to_owned(),
+            metadata_fields: HashMap::new(),
+        };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// With what the inputs say about their events: `metadata_field`.
+    pub fn with_inputs(self, inputs: &[InputConfig]) -> Self {
+        let field = |input: &InputConfig| Some((input.id.clone(), input.metadata_field.clone()?));
+        let metadata_fields = inputs.iter().filter_map(field).collect();
+        Self { shared: Arc::new(Shared { metadata_fields, ..Shared::clone(&self.shared) }) }
     }
 
     /// For the reader of one output; `None` where no output has this `id`.
@@ -47,6 +63,7 @@ impl Pipeline {
             remembered: HashMap::new(),
             buffer: RecordBuffer::default(),
             renderer: ValueRenderer::default(),
+            merger: MetadataMerger::default(),
         })
     }
 }
@@ -59,6 +76,7 @@ pub struct Selector {
     remembered: HashMap<Vec<u8>, Arc<TagDecision>>,
     buffer: RecordBuffer,
     renderer: ValueRenderer,
+    merger: MetadataMerger,
 }
 
 /// All that follows from a tag.
@@ -87,10 +105,15 @@ impl Selector {
     }
 
     /// Whether every event of this tag is for this output, as it is. Then [`for_each`](Self::for_each) would change
-    /// nothing, and need not be asked.
+    /// nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
     pub fn passes_whole(&mut self, tag: &[u8]) -> bool {
         let decision = self.decide(tag);
         decision.take == Decision::Always && decision.filters.is_empty()
+    }
+
+    /// Whether the records of an input get a field with what metadata there is.
+    pub fn adds_metadata(&self, input: &str) -> bool {
+        self.shared.metadata_fields.contains_key(input)
     }
 
     /// Walks over a run of entries in plain (inflated) msgpack, and hands those that are for this output to `sink`, in
@@ -103,14 +126,38 @@ impl Selector {
         &mut self,
         source: &Source<'_>,
         entries: &[u8],
+        sink: impl FnMut(&Event<'_>) -> Result<(), E>,
+    ) -> Result<Tally, E> {
+        self.for_each_in_group(source, entries, &mut OpenGroup::default(), sink)
+    }
+
+    /// As [`for_each`](Self::for_each), over a piece of a run: `group` is what is open at its start, and afterwards what
+    /// is open at its end.
+    ///
+    /// # Errors
+    ///
+    /// What `sink` returns; the events behind that one are not looked at.
+    pub fn for_each_in_group<E>(
+        &mut self,
+        source: &Source<'_>,
+        entries: &[u8],
+        group: &mut OpenGroup,
         mut sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
         let decision = self.decide(source.tag);
+        let metadata_field = self.shared.metadata_fields.get(source.input);
         let mut tally = Tally::default();
-        for (index, entry) in Entries::new(entries).enumerate() {
-            let Ok(Ok(entry)) = entry else {
-                tally.bad += 1;
-                continue;
+        for (index, item) in Entries::new(entries).enumerate() {
+            let entry = match item {
+                Ok(Item::Event(entry)) => entry,
+                Ok(Item::Mark(mark)) => {
+                    group.apply(mark);
+                    continue;
+                }
+                Ok(Item::Bad(_)) | Err(_) => {
+                    tally.bad += 1;
+                    continue;
+                }
             };
             if decision.take == Decision::Never {
                 tally.left += 1;
@@ -124,6 +171,11 @@ impl Selector {
                 index: index as u32,
             };
             let mut record = self.buffer.open(entry.record);
+            if let Some(field) = metadata_field
+                && let Some(metadata) = self.merger.merge(entry.metadata, group)
+            {
+                record.set(field, metadata);
+            }
             for filter in &decision.filters {
                 self.shared.filters[*filter].apply(&context, &mut record, &mut self.renderer);
             }
@@ -208,6 +260,9 @@ mod tests {
             source_address: None,
             subject: None,
             fingerprint: None,
+            alternative_names: &[],
+            host_name: None,
+            user: None,
         }
     }
 
@@ -269,6 +324,51 @@ mod tests {
         assert_eq!(selected("archive", b"b", ENTRIES).1, Tally { taken: 0, left: 2, bad: 1 });
         let cut = &ENTRIES[..ENTRIES.len() - 1];
         assert_eq!(selected("archive", b"a", cut).1, Tally { taken: 1, left: 0, bad: 2 });
+    }
+
+    #[test]
+    fn metadata_and_that_of_the_group_become_a_field_where_the_input_says_so() {
+        // `[[1, {}], {}]`; a group of `[[2, {"o": 1}], {}]` and `[3, {"x": 1}]`; `[[4, {}], {}]`.
+        let entries = [
+            &b"\x92\x92\x01\x80\x80"[..],
+            b"\x92\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0\x80\x81\xa5scope\x81\xa1n\x07",
+            b"\x92\x92\x02\x81\xa1o\x01\x80\x92\x03\x81\xa1x\x01",
+            b"\x92\x92\xd7\x00\xff\xff\xff\xfe\0\0\0\0\x80\x80",
+            b"\x92\x92\x04\x80\x80",
+        ];
+        let input = crate::config::Config::parse(
+            "[[input]]\nid = \"edge\"\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\nmetadata_field = \"m.d\"\n\
+             [[output]]\nid = \"o\"\ntype = \"file\"\npath = \"x\"\nfallback = true\n",
+            None,
+            &|_| None,
+        );
+        let selected = |pipeline: Pipeline, cut: usize| {
+            let (mut events, mut group) = (Vec::new(), OpenGroup::default());
+            let mut selector = pipeline.selector("o").unwrap();
+            for part in [entries[..cut].concat(), entries[cut..].concat()] {
+                let tally = selector.for_each_in_group(&source(b"a"), &part, &mut group, |event| {
+                    let mut text = Vec::new();
+                    for field in event.record.iter() {
+                        json::write_key(&mut text, field.key);
+                        json::write_value(&mut text, field.value);
+                    }
+                    events.push(String::from_utf8(text).unwrap());
+                    Ok::<_, Infallible>(())
+                });
+                assert_eq!(tally.unwrap().bad, 0);
+            }
+            events
+        };
+        let config = input.unwrap();
+        let pipeline = || Pipeline::new(&[], &config.outputs, "logserver-1");
+        for cut in 0..=entries.len() {
+            assert_eq!(
+                selected(pipeline().with_inputs(&config.inputs), cut),
+                ["", r#""m"{"d":{"o":1,"scope":{"n":7}}}"#, r#""x"1"m"{"d":{"scope":{"n":7}}}"#, ""],
+                "cut at {cut}"
+            );
+            assert_eq!(selected(pipeline(), cut), ["", "", r#""x"1"#, ""]);
+        }
     }
 
     #[test]

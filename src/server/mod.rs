@@ -26,7 +26,7 @@ pub use signals::Signals;
 pub use start::StartError;
 
 use crate::admin::{AdminError, Readiness};
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::journal::{Journal, Status};
 use crate::metrics::Metrics;
 use crate::output::OutputError;
@@ -61,7 +61,7 @@ struct RunningOutput {
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     /// By input id, in the order of the configuration.
-    pub inputs: Vec<(String, SocketAddr)>,
+    pub inputs: Vec<(String, ListenAddress)>,
     pub health: Option<SocketAddr>,
     pub monitor_agent: Option<SocketAddr>,
     pub metrics: Option<SocketAddr>,

@@ -56,7 +56,8 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             "no output has `fallback = true`: events that no output's `match` takes go nowhere. Add one to keep them"
         );
     }
-    let pipeline = Pipeline::new(&config.filters, &config.outputs, &config.server.name);
+    let pipeline =
+        Pipeline::new(&config.filters, &config.outputs, &config.server.name).with_inputs(&config.inputs);
     let max_size = config.journal.max_size;
     let mut reload_triggers = Vec::new();
     let mut outputs: Vec<Box<dyn Output>> =
@@ -86,7 +87,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         inputs: inputs
             .iter()
             .zip(&config.inputs)
-            .map(|(input, config)| (config.id.clone(), input.local_addr()))
+            .map(|(input, config)| (config.id.clone(), input.local_addr().clone()))
             .collect(),
         health: address_of(listeners.health.as_ref()),
         monitor_agent: address_of(listeners.monitor_agent.as_ref()),

@@ -27,10 +27,14 @@ pub struct Packed<'a> {
 
 /// The message as bytes, with the options that Fluentd sends.
 pub fn encode_packed(message: &Packed<'_>) -> Vec<u8> {
+    encode_packed_as(message, if message.gzip { Encoding::Gzip } else { Encoding::Plain })
+}
+
+/// As [`encode_packed`], whatever the entries are encoded in.
+pub fn encode_packed_as(message: &Packed<'_>, encoding: Encoding) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.entries.len() + message.tag.len() + 128);
     write_packed_head(&mut out, message.tag, message.entries.len());
     out.extend_from_slice(message.entries);
-    let encoding = if message.gzip { Encoding::Gzip } else { Encoding::Plain };
     write_packed_options(&mut out, message.chunk, message.count, encoding);
     out
 }

@@ -13,6 +13,7 @@ pub mod contents;
 pub mod entry;
 pub mod framing;
 pub mod handshake;
+pub mod json;
 pub mod message;
 pub mod msgpack;
 pub mod options;

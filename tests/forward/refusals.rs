@@ -16,8 +16,11 @@ const REFUSED: &[(&[u8], &str)] = &[
     (b"\x92\xa1t\xdb\xff\xff\xff\xff", "too_large"),
     (b"\x92\xa1t\xdd\xff\xff\xff\xff", "too_large"),
     (b"\x93\xa1t\xa3abc\x82\xa5chunk\xa1i\xaacompressed\xa4gzip", "corrupt_compression"),
+    (b"\x93\xa1t\xa3abc\x82\xa5chunk\xa1i\xaacompressed\xa4zstd", "corrupt_compression"),
     (b"\x93\xa1t\xa3abc\x82\xa5chunk\xa1i\xaacompressed\xa3lz4", "unsupported_compression"),
-    (b"{\"tag\":1}", "json"),
+    (b"{\"tag\":1}", "malformed"),
+    (b"[\"t\",1,{]}", "malformed"),
+    (b"[\"t\",\"packed\"]", "malformed"),
     (b"\x16\x03\x01\x00\x05hello", "tls"),
     (b"\x96\xa4PING\xa1h\xa1s\xa1d\xa0\xa0", "handshake"),
 ];

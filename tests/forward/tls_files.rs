@@ -57,7 +57,7 @@ async fn an_input_says_why_it_cannot_start() {
 
     let first = ForwardInput::bind(&config(None)).unwrap();
     let mut second = config(None);
-    second.listen = first.local_addr();
+    second.listen = first.local_addr().clone();
     let error = ForwardInput::bind(&second).unwrap_err();
     assert!(matches!(error, BindError::Listen { .. }));
     assert!(error.to_string().contains("another process has the port"), "{error}");

@@ -5,7 +5,7 @@ use super::pool_keys::push_pool;
 use crate::chunk::Encoding;
 use crate::config::{
     CertificatePair, FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig,
-    InputConfig, MetadataHandling, OutputConfig, OutputKind, OutputTake, show_size, show_time,
+    InputConfig, ListenAddress, MetadataHandling, OutputConfig, OutputKind, OutputTake, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -13,10 +13,20 @@ use crate::pipeline::template::ValueTemplate;
 /// One `[[input]]`.
 pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, String)> {
     let mut keys = keys(kind, Some(&config.id));
-    push(&mut keys, "listen", config.listen);
+    push(&mut keys, "listen", &config.listen);
     // Fluentd's names for the same, which scripts look for.
-    push(&mut keys, "bind", config.listen.ip());
-    push(&mut keys, "port", config.listen.port());
+    match &config.listen {
+        ListenAddress::Tcp(address) => {
+            push(&mut keys, "bind", address.ip());
+            push(&mut keys, "port", address.port());
+            push(&mut keys, "udp_heartbeat", config.udp_heartbeat);
+            push(&mut keys, "resolve_hostname", config.resolve_hostname);
+        }
+        ListenAddress::Unix(path) => {
+            push(&mut keys, "path", path.display());
+            push(&mut keys, "socket_mode", format_args!("{:04o}", config.socket_mode));
+        }
+    }
     if let Some(tls) = &config.tls {
         push(&mut keys, "tls.cert", tls.cert.display());
         push(&mut keys, "tls.key", tls.key.display());
@@ -59,6 +69,15 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
     }
     push(&mut keys, "refusal_window", show_time(config.refusal_window));
     push(&mut keys, "max_remembered_refusals", config.max_remembered_refusals);
+    let texts = [("tag", &config.tag), ("add_tag_prefix", &config.add_tag_prefix)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            push(&mut keys, key, text);
+        }
+    }
+    if let Some(field) = &config.metadata_field {
+        push(&mut keys, "metadata_field", field);
+    }
     keys
 }
 

@@ -39,6 +39,12 @@ fn input() -> InputConfig {
         max_bytes_per_second: None,
         refusal_window: Duration::from_secs(3600),
         max_remembered_refusals: 100,
+        socket_mode: 0o660,
+        udp_heartbeat: true,
+        tag: None,
+        add_tag_prefix: None,
+        metadata_field: None,
+        resolve_hostname: false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! What concerns several sections at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::Table;
 use super::document::Read;
-use crate::config::{FileOutputConfig, InputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake};
+use crate::config::{
+    FileOutputConfig, InputConfig, JournalConfig, ListenAddress, OutputConfig, OutputKind, OutputTake,
+};
 
 /// The journal needs this many segments: one that is written, one that is read, one that is being removed.
 const MIN_SEGMENTS: u64 = 3;
@@ -107,16 +109,18 @@ pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
 }
 
 /// An address has one listener; port 0 is a different one each time.
-pub(super) fn listeners(listeners: &[(&Table<'_>, SocketAddr)]) {
+pub(super) fn listeners(listeners: &[(&Table<'_>, ListenAddress)]) {
     for (index, (table, address)) in listeners.iter().enumerate() {
-        if let Some((_, earlier)) = listeners[..index].iter().find(|(_, earlier)| overlap(*earlier, *address))
-        {
+        if let Some((_, earlier)) = listeners[..index].iter().find(|(_, earlier)| overlap(earlier, address)) {
             table.report("listen", format!("{address} is taken by another listener of this file, {earlier}"));
         }
     }
 }
 
-fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
+fn overlap(left: &ListenAddress, right: &ListenAddress) -> bool {
+    let (ListenAddress::Tcp(left), ListenAddress::Tcp(right)) = (left, right) else {
+        return left == right;
+    };
     left.port() == right.port()
         && left.port() != 0
         && (left.ip() == right.ip() || covers(left.ip(), right.ip()) || covers(right.ip(), left.ip()))

@@ -3,12 +3,15 @@
 use super::document::Read;
 use super::{Table, Value, security};
 use crate::config::reference::{CERTIFICATE, SECURITY, TLS};
-use crate::config::{CertificatePair, InputConfig, TlsConfig};
+use crate::config::{CertificatePair, InputConfig, ListenAddress, TlsConfig};
+use crate::pipeline::field_path::FieldPath;
 
 pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let id = table.value("id", Value::text);
     let kind = table.value("type", Value::choice);
-    let listen = table.value("listen", Value::address);
+    let listen = table.value("listen", Value::listen_address);
+    let socket_mode = table.value("socket_mode", Value::permissions);
+    let udp_heartbeat = table.value("udp_heartbeat", Value::boolean);
     let tls = table.optional("tls", |value| tls(&value.table(&TLS)?));
     let security =
         table.optional("security", |value| security::security(&value.table(&SECURITY)?, server_name));
@@ -27,10 +30,16 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let max_in_flight = table.value("max_in_flight", Value::memory_size);
     let max_in_flight_by_sender = table.value("max_in_flight_by_sender", Value::memory_size);
     let max_pending_acks = table.value("max_pending_acks", Value::count);
+    let tag = table.optional("tag", Value::text);
+    let add_tag_prefix = table.optional("add_tag_prefix", Value::text);
+    let metadata_field = table.optional("metadata_field", |value| value.syntax(FieldPath::parse));
+    let resolve_hostname = table.value("resolve_hostname", Value::boolean);
     kind?;
     let input = InputConfig {
         id: id?,
         listen: listen?,
+        socket_mode: socket_mode?,
+        udp_heartbeat: udp_heartbeat?,
         tls: tls?,
         security: security?,
         max_connections: max_connections?,
@@ -48,6 +57,10 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         max_bytes_per_second: max_bytes_per_second?,
         refusal_window: refusal_window?,
         max_remembered_refusals: max_remembered_refusals?,
+        tag: tag?,
+        add_tag_prefix: add_tag_prefix?,
+        metadata_field: metadata_field?,
+        resolve_hostname: resolve_hostname?,
     };
     for (name, size) in
         [("max_inflated_size", input.max_inflated_size), ("max_in_flight", input.max_in_flight)]
@@ -63,7 +76,34 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
             );
         }
     }
+    transport(table, &input);
     Ok(input)
+}
+
+/// Keys that say nothing about this kind of socket were meant for another one.
+fn transport(table: &Table<'_>, input: &InputConfig) {
+    let needs_tcp = [
+        ("tls", input.tls.is_some()),
+        ("udp_heartbeat", input.udp_heartbeat),
+        ("resolve_hostname", input.resolve_hostname),
+    ];
+    match &input.listen {
+        ListenAddress::Tcp(_) if table.has("socket_mode") => {
+            table
+                .report("socket_mode", "`socket_mode` is for Unix sockets, and this input listens on a port");
+        }
+        ListenAddress::Tcp(_) => {}
+        ListenAddress::Unix(_) => {
+            for (name, wanted) in needs_tcp {
+                if wanted && table.has(name) {
+                    table.report(
+                        name,
+                        format!("`{name}` is for TCP, and this input listens on a Unix socket"),
+                    );
+                }
+            }
+        }
+    }
 }
 
 fn tls(table: &Table<'_>) -> Read<TlsConfig> {

@@ -12,6 +12,7 @@ use super::table::Table;
 use super::text::Text;
 use crate::config::reference::{Key, Kind, Section};
 use crate::config::units;
+use crate::config::{BadListenAddress, ListenAddress};
 use crate::pipeline::template::SyntaxError;
 
 #[derive(Clone)]
@@ -105,6 +106,20 @@ impl<'a> Value<'a> {
                 "expected an IP address and a port such as \"127.0.0.1:8888\", \"0.0.0.0:8888\" (all of IPv4) \
                  or \"[::]:8888\"",
             )
+        })
+    }
+
+    pub(super) fn listen_address(self) -> Read<ListenAddress> {
+        let text = self.string()?.value;
+        text.parse().map_err(|error: BadListenAddress| self.report(error.to_string()))
+    }
+
+    /// Permissions of a file, as `chmod` takes them.
+    pub(super) fn permissions(self) -> Read<u32> {
+        let text = self.string()?.value;
+        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        u32::from_str_radix(&text, 8).ok().filter(|mode| is_octal && *mode <= 0o777).ok_or_else(|| {
+            self.report("expected permissions in octal digits such as \"0660\", \"0600\" or \"0666\"")
         })
     }
 

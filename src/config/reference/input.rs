@@ -8,6 +8,9 @@ use crate::config::units::{GIB, KIB};
 /// Bytes of the smallest `max_message_size`: what a sender may put into one message without being asked.
 const MIN_MESSAGE_SIZE: u64 = 64 * KIB;
 
+/// Bytes of the longest tag, or prefix of tags, that an input gives.
+const MAX_OWN_TAG: usize = 1024;
+
 /// Bytes of the largest message: half of the largest segment.
 const MAX_MESSAGE_SIZE: u64 = GIB;
 
@@ -29,9 +32,22 @@ pub(in crate::config) const INPUT: Section = Section {
         },
         Key {
             name: "listen",
-            kind: Kind::Address,
+            kind: Kind::Syntax("address and port, or `unix:` and a path"),
             default: Default::Required,
             meaning: "Where it listens; port 0 takes a free one",
+        },
+        Key {
+            name: "socket_mode",
+            kind: Kind::Syntax("octal digits"),
+            default: Default::Value("\"0660\""),
+            meaning: "Permissions of a Unix socket: who may write to it may connect",
+        },
+        Key {
+            name: "udp_heartbeat",
+            kind: Kind::Boolean,
+            default: Default::Value("true"),
+            meaning: "Answers datagrams to the same address and port with a zero byte, as `heartbeat_type udp` of \
+                      Fluentd's senders wants it; not with a Unix socket",
         },
         Key {
             name: "tls",
@@ -138,6 +154,30 @@ pub(in crate::config) const INPUT: Section = Section {
             kind: Kind::Integer { min: 1, max: 1_000_000 },
             default: Default::Value("10000"),
             meaning: "Refused messages that are remembered; past it whoever sent most of them is forgotten his oldest",
+        },
+        Key {
+            name: "tag",
+            kind: Kind::Text { max_length: MAX_OWN_TAG },
+            default: Default::Absent("the sender's"),
+            meaning: "Takes the place of the tags that the senders give",
+        },
+        Key {
+            name: "add_tag_prefix",
+            kind: Kind::Text { max_length: MAX_OWN_TAG },
+            default: Default::Absent("no prefix"),
+            meaning: "Stands before every tag, with a dot between them; a tag that gets longer than 4096 bytes is refused",
+        },
+        Key {
+            name: "metadata_field",
+            kind: Kind::Syntax("field"),
+            default: Default::Absent("dropped"),
+            meaning: "The field of each record that gets Fluent Bit's metadata, in place of what is there; see below",
+        },
+        Key {
+            name: "resolve_hostname",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            meaning: "Looks the name of a sender's host up by its address, for `{@source_hostname}`",
         },
     ],
 };

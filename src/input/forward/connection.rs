@@ -7,13 +7,14 @@ use std::time::{Instant, SystemTime};
 use bytes::BytesMut;
 use prometheus::IntGauge;
 use rustls_pki_types::CertificateDer;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::handshake::{Welcome, shake_hands};
 use super::linger::close;
+use super::peer::Peer;
 use super::reader::ReadError;
 use super::senders::Handshake;
 use super::session::{self, SessionError, Shared};
@@ -36,7 +37,8 @@ pub(super) async fn serve<J: ChunkSink>(
         return refuse(peer, None, &too_many_handshakes(&shared.config), &shared);
     };
     let Some(tls) = tls else {
-        return serve_sender(stream, peer, Sender::from_address(peer.ip()), place, &shared).await;
+        return serve_sender(stream, peer.into(), Sender::from_address(peer.ip()), Some(place), &shared)
+            .await;
     };
     // Handshake and stream are on the heap: as parts of this future they would be in it several times over, for as
     // long as the connection lives.
@@ -56,7 +58,7 @@ pub(super) async fn serve<J: ChunkSink>(
     };
     match handshake {
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
-            Ok(sender) => serve_sender(stream, peer, sender, place, &shared).await,
+            Ok(sender) => serve_sender(stream, peer.into(), sender, Some(place), &shared).await,
             Err(explanation) => {
                 refuse(peer, certificate_of(&stream), &explanation, &shared);
                 close(stream).await;
@@ -70,6 +72,11 @@ pub(super) async fn serve<J: ChunkSink>(
         Ok(None) => tracing::debug!(input = &*shared.id, %peer, "closed before the first byte"),
         Err(_) => refuse(peer, None, &Explanation::timeout(), &shared),
     }
+}
+
+/// As [`serve`], of a process of this machine.
+pub(super) async fn serve_unix<J: ChunkSink>(stream: UnixStream, uid: u32, shared: Arc<Shared<J>>) {
+    serve_sender(stream, Peer::Unix { uid }, Sender::from_user(uid), None, &shared).await;
 }
 
 fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
@@ -87,26 +94,29 @@ fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'stat
     stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
 }
 
+/// `handshake` is the place that the connection had while nobody knew who it is.
 async fn serve_sender<S, J>(
-    stream: S,
-    peer: SocketAddr,
+    mut stream: S,
+    peer: Peer,
     sender: Sender,
-    handshake: Handshake,
+    handshake: Option<Handshake>,
     shared: &Shared<J>,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     J: ChunkSink,
 {
-    let mut stream = stream;
-    let (sender, already_read) = match greet(&mut stream, sender, peer, shared).await {
-        Some((sender, already_read)) => (Arc::new(sender), already_read),
-        None => return close(stream).await,
+    let Some((mut sender, already_read)) = greet(&mut stream, sender, peer, shared).await else {
+        return close(stream).await;
     };
     let Some(place) = shared.senders.admit(&sender.identity, Instant::now()) else {
         refuse(peer, None, &too_many_connections(&sender, &shared.config), shared);
         return close(stream).await;
     };
     drop(handshake);
+    if let (None, Some(names), Some(address)) = (&sender.host_name, &shared.host_names, sender.address) {
+        sender.host_name = names.look_up(address).await;
+    }
+    let sender = Arc::new(sender);
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
     tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "connected");
@@ -122,7 +132,7 @@ async fn serve_sender<S, J>(
 async fn greet<S, J>(
     stream: &mut S,
     sender: Sender,
-    peer: SocketAddr,
+    peer: Peer,
     shared: &Shared<J>,
 ) -> Option<(Sender, BytesMut)>
 where
@@ -168,7 +178,7 @@ fn too_many_connections(sender: &Sender, config: &InputConfig) -> Explanation {
     }
 }
 
-fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &Shared<J>) {
+fn report<J>(error: &SessionError, peer: Peer, sender: &Sender, shared: &Shared<J>) {
     let (input, sender) = (&*shared.id, &sender.identity);
     if let Some(reason) = error.rejection() {
         shared.metrics.reject_message(reason);
@@ -188,12 +198,13 @@ fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &S
 }
 
 fn refuse<J>(
-    peer: SocketAddr,
+    peer: impl Into<Peer>,
     certificate: Option<&CertificateDer<'_>>,
     explanation: &Explanation,
     shared: &Shared<J>,
 ) {
     let Explanation { label, text } = explanation;
+    let peer = peer.into();
     shared.metrics.refuse_connection(label);
     if shared.warnings.admit(label, Instant::now()) {
         let certificate = certificate.and_then(|certificate| ShownCertificate::read(certificate));
@@ -238,6 +249,7 @@ mod tests {
     use super::super::intake::Intake;
     use super::super::refused::Refusals;
     use super::super::senders::Senders;
+    use super::super::tagging::Tagging;
     use super::super::warnings::Warnings;
     use super::*;
     use crate::chunk::Chunk;
@@ -305,7 +317,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = InputConfig {
             id: "edge".to_owned(),
-            listen: listener.local_addr().unwrap(),
+            listen: listener.local_addr().unwrap().into(),
             tls: Some(tls),
             security: None,
             max_connections: 1,
@@ -323,6 +335,12 @@ mod tests {
             max_bytes_per_second: None,
             refusal_window: Duration::from_secs(3600),
             max_remembered_refusals: 100,
+            socket_mode: 0o660,
+            udp_heartbeat: false,
+            tag: None,
+            add_tag_prefix: None,
+            metadata_field: None,
+            resolve_hostname: false,
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
@@ -332,7 +350,9 @@ mod tests {
             intake: Intake::new(1000),
             senders: Senders::new(&config),
             refusals: Refusals::new(&config, &metrics.input("edge")),
+            tagging: Tagging::default(),
             warnings: Warnings::default(),
+            host_names: None,
             shutdown: CancellationToken::new(),
             config,
         });

@@ -34,6 +34,8 @@ pub(super) struct MessageReader<R> {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) message: Bytes,
+    /// Whether it is JSON text.
+    pub(super) json: bool,
     pub(super) reservation: Reservation,
 }
 
@@ -80,6 +82,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.idle_timeout = idle_timeout;
     }
 
+    /// Where a shared key was asked for, JSON is no message: Fluentd never speaks it then.
+    pub(super) fn without_json(self) -> Self {
+        Self { framer: self.framer.without_json(), ..self }
+    }
+
     /// The next message; `None` where the peer is done, or where the server stops and no whole message is left.
     pub(super) async fn next(&mut self) -> Result<Option<Received>, ReadError> {
         loop {
@@ -87,7 +94,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
                 reservation.shrink_to(message.len());
                 reservation.grow_to_whole(message.len()).await;
-                return Ok(Some(Received { message, reservation }));
+                return Ok(Some(Received { message, json: self.framer.is_json(), reservation }));
             }
             let shutdown = self.shutdown.clone();
             let read = tokio::select! {

@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::Budget;
+use super::host_names::HostNames;
 use super::intake::{Accepted, Intake};
 use super::reader::{MessageReader, ReadError, Received};
 use super::refused::{Refusals, take_refused};
 use super::senders::{Place, Senders};
+use super::tagging::{Tagged, Tagging};
 use super::throttle::Throttle;
 use super::warnings::Warnings;
 use crate::chunk::Chunk;
@@ -25,6 +27,7 @@ use crate::metrics::InputMetrics;
 use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
 use crate::wire::contents::Contents;
+use crate::wire::json::encode_json_ack;
 use crate::wire::message::Message;
 use crate::wire::refusal::Refusal;
 
@@ -39,7 +42,10 @@ pub(super) struct Shared<J> {
     pub(super) intake: Intake,
     pub(super) senders: Arc<Senders>,
     pub(super) refusals: Refusals,
+    pub(super) tagging: Tagging,
     pub(super) warnings: Warnings,
+    /// Where the names of senders' hosts are looked up, if they are.
+    pub(super) host_names: Option<HostNames>,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -100,6 +106,9 @@ where
         shared.shutdown.clone(),
     );
     reader.give_up_after(shared.config.idle_timeout);
+    if shared.config.security.is_some() {
+        reader = reader.without_json();
+    }
     let (queue, mut pending) = mpsc::unbounded_channel();
     let result = {
         let reading = take_messages(&mut reader, queue, sender, place.throttle(), shared);
@@ -137,19 +146,30 @@ where
             // What never became a message has cost as much.
             throttle.charge_bytes(reader.buffered(), Instant::now());
         }
-        let Some(Received { message, reservation }) = next? else { break };
+        let Some(Received { message: bytes, json, mut reservation }) = next? else { break };
         let received = Instant::now();
-        throttle.charge_bytes(message.len(), received);
+        throttle.charge_bytes(bytes.len(), received);
         let received_at = EventTime::now();
-        shared.metrics.bytes.inc_by(message.len() as u64);
+        shared.metrics.bytes.inc_by(bytes.len() as u64);
         let slot = one_of(&slots, &shared.metrics).await;
-        let (ack, stored) = match shared.intake.accept(&message).await {
-            Err(refusal) => take_refused(message, refusal, received_at, sender, shared).await?,
+        let accepted = if json {
+            shared.intake.accept_json(&bytes, shared.config.max_message_size).await
+        } else {
+            shared.intake.accept(&bytes).await
+        };
+        if let (true, Ok(accepted)) = (json, &accepted) {
+            reservation.grow_to_whole(accepted.size()).await;
+        }
+        let ack_of = if json { json_ack_of } else { ack_of };
+        let (ack, stored) = match accepted {
+            Err(refusal) => take_refused(bytes, refusal, received_at, sender, shared).await?,
             Ok(Accepted::Signal(message, signal)) => {
                 set_aside(signal, sender, shared);
                 (ack_of(&message), None)
             }
             Ok(Accepted::Events(message, contents)) => {
+                // JSON text is of no use any more; msgpack lives on in the message.
+                drop(bytes);
                 throttle.charge_events(contents.entries, received);
                 (ack_of(&message), store(message, contents, received_at, sender, shared).await?)
             }
@@ -178,12 +198,18 @@ async fn one_of(slots: &Arc<Semaphore>, metrics: &InputMetrics) -> OwnedSemaphor
 /// refused Fluent Bit repeats the chunk for ever, and holds back the logs behind it. So that nothing disappears in
 /// silence they are counted and logged.
 fn set_aside<J>(signal: u64, sender: &Sender, shared: &Shared<J>) {
-    shared.metrics.reject_message("signal");
-    if shared.warnings.admit("signal", Instant::now()) {
+    let reason = match signal {
+        1 => "signal_metrics",
+        2 => "signal_traces",
+        _ => "signal_other",
+    };
+    shared.metrics.reject_message(reason);
+    if shared.warnings.admit(reason, Instant::now()) {
         tracing::warn!(
             input = &*shared.id,
             sender = sender.identity,
             signal,
+            reason,
             "dropped what is no logs (fluent_signal 1 is metrics, 2 traces): send only logs to this input"
         );
     }
@@ -199,13 +225,14 @@ async fn store<J: ChunkSink>(
     if contents.entries == 0 {
         return Ok(None);
     }
-    let tag = message.tag.clone();
+    // An empty id asks for an acknowledgement, and tells no chunk from another.
+    let id = message.options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty());
+    let Tagged { tag, id } = shared.tagging.apply(message.tag, id)?;
     let chunk = Chunk {
         sender: sender.clone(),
         input: shared.id.clone(),
-        tag: message.tag,
-        // An empty id asks for an acknowledgement, and tells no chunk from another.
-        id: message.options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty()),
+        tag: tag.clone(),
+        id,
         received_at,
         entry_count: contents.entries,
         has_bad_entries: contents.bad_entries > 0,
@@ -230,6 +257,10 @@ pub(super) async fn append<J: ChunkSink>(chunk: Chunk, shared: &Shared<J>) -> Re
         AppendError::TooLarge => Refusal::TooLargeForJournal.into(),
         error => error.into(),
     })
+}
+
+fn json_ack_of(message: &Message) -> Option<Vec<u8>> {
+    message.options.chunk.as_ref().map(encode_json_ack)
 }
 
 fn ack_of(message: &Message) -> Option<Vec<u8>> {

@@ -330,7 +330,9 @@ mod tests {
         assert!(read.is_refused() && read.has_bad_entries());
         assert_eq!((read.refusal(), read.entries()), (Some("it is cut"), &message[..]));
         let mut entries = crate::wire::entry::Entries::new(read.entries());
-        assert!(matches!(entries.next(), Some(Ok(Err(bad))) if bad.bytes == message));
+        assert!(
+            matches!(entries.next(), Some(Ok(crate::wire::entry::Item::Bad(bad))) if bad.bytes == message)
+        );
         assert!(entries.next().is_none());
     }
 

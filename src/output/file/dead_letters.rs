@@ -22,7 +22,7 @@ use super::archive::Archive;
 use super::lines::{Inflater, Lines};
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
-use crate::wire::entry::Entries;
+use crate::wire::entry::{Entries, Item};
 
 /// The id of the dead letters' cursor. No output of a configuration can have it, since ids hold no `@`.
 pub const DEAD_LETTERS: &str = "@dead-letters";
@@ -84,7 +84,7 @@ impl Lines for DeadLetterLines {
         for index in 0_u32.. {
             let offset = walk.offset();
             let Some(entry) = walk.next() else { break };
-            let Ok(Err(bad)) = entry else { continue };
+            let Ok(Item::Bad(bad)) = entry else { continue };
             let mut line = letter(&bad.reason.to_string());
             line["index"] = index.into();
             line["offset"] = offset.into();

@@ -96,7 +96,8 @@ impl Packer {
         };
         let mut run = Run::default();
         let mut plain = Vec::new();
-        selector.for_each(&source(chunk), entries, |event| {
+        let alternative_names: Vec<_> = chunk.alternative_names().collect();
+        selector.for_each(&Source::of(chunk, &alternative_names), entries, |event| {
             let before = plain.len();
             write_event(&mut plain, event, *metadata);
             if before > 0 && plain.len() > *chunk_size {
@@ -122,6 +123,7 @@ impl Packer {
             && chunk.entries().len() <= self.chunk_size
             && !chunk.has_bad_entries()
             && (self.metadata == MetadataHandling::Keep || !chunk.has_metadata())
+            && !(chunk.has_metadata() && self.selector.adds_metadata(chunk.input()))
             && self.selector.passes_whole(chunk.tag());
         passes.then(|| (chunk.entries_bytes(), chunk.encoding()))
     }
@@ -158,18 +160,6 @@ fn message(
     let at = |entry| Position { entry, ..chunk.position };
     let id = acks.then(|| ids.id(at(run.first), run.end));
     Message::new(chunk.tag(), entries, encoding, run.events, id, at(run.first)..at(run.end))
-}
-
-fn source(chunk: &StoredChunk) -> Source<'_> {
-    Source {
-        tag: chunk.tag(),
-        received_at: chunk.received_at(),
-        input: chunk.input(),
-        sender: chunk.sender(),
-        source_address: chunk.source_address(),
-        subject: chunk.subject(),
-        fingerprint: chunk.fingerprint(),
-    }
 }
 
 fn write_event(out: &mut Vec<u8>, event: &Event<'_>, metadata: MetadataHandling) {

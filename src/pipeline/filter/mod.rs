@@ -103,6 +103,9 @@ pub(super) mod tests {
             source_address: None,
             subject: None,
             fingerprint: None,
+            alternative_names: &[],
+            host_name: None,
+            user: None,
         };
         let context = Context { source: &source, server: "logserver-1", time, metadata: None, index: 0 };
         let mut buffer = RecordBuffer::default();

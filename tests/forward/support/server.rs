@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::journal::ScriptedJournal;
 
 pub(crate) struct Server {
+    /// Of a Unix socket there is none, and port 0 stands in.
     pub(crate) address: SocketAddr,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -42,13 +43,20 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         max_bytes_per_second: None,
         refusal_window: Duration::from_secs(3600),
         max_remembered_refusals: 100,
+        socket_mode: 0o660,
+        udp_heartbeat: true,
+        tag: None,
+        add_tag_prefix: None,
+        metadata_field: None,
+        resolve_hostname: false,
     }
 }
 
 impl Server {
     pub(crate) fn start(config: &InputConfig, journal: &ScriptedJournal) -> Self {
         let input = ForwardInput::bind(config).unwrap();
-        let (address, reload) = (input.local_addr(), input.reload_trigger());
+        let address = input.local_addr().tcp().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let reload = input.reload_trigger();
         let metrics = Metrics::new("test", 100);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), shutdown.clone()));

@@ -107,7 +107,7 @@ impl Relay {
             let _ = ends.send(result);
         });
         let addresses = soon("the start of the relay", addresses).await.unwrap();
-        let (input, metrics) = (addresses.inputs[0].1, addresses.metrics.unwrap());
+        let (input, metrics) = (addresses.inputs[0].1.tcp().unwrap(), addresses.metrics.unwrap());
         Self { folder: Some(folder), input, metrics, shutdown, ended: Some(ended) }
     }
 
