@@ -110,7 +110,15 @@ impl InputFamilies {
 }
 
 /// Reasons that have a sample from the start, so that a rate over them works from the first one on.
-const REJECTIONS: [&str; 3] = ["malformed", "too_large", "corrupt_compression"];
+const REJECTIONS: [&str; 7] = [
+    "malformed",
+    "too_large",
+    "corrupt_compression",
+    "entry_too_large",
+    "too_deep",
+    "inflate_ratio",
+    "too_slow",
+];
 
 /// The metrics of one input.
 #[derive(Debug, Clone)]

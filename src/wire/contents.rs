@@ -1,10 +1,16 @@
 //! Looking into a message before it is taken: what is acknowledged must be readable later.
 
-use super::compression::inflate;
-use super::entry::Entries;
+use std::io::BufRead;
+
+use super::inflating::{Inflating, Parts};
+use super::limits::{ContentLimits, InflatedLimit};
 use super::message::Message;
 use super::refusal::Refusal;
+use super::run_checker::RunChecker;
 use crate::chunk::Encoding;
+
+/// Bytes that are inflated at once.
+const INFLATE_STEP: usize = 64 * 1024;
 
 /// What a message holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,32 +24,132 @@ pub struct Contents {
 }
 
 impl Message {
-    /// Walks over the entries once, inflating them into `scratch` first where they are compressed.
+    /// Walks over the entries once, through their compression. Besides the message itself this takes the memory of one
+    /// entry and of the compression's window.
     ///
     /// # Errors
     ///
-    /// Where the entries cannot be told apart, the compression is damaged, or they inflate to more than
-    /// `max_inflated_size` bytes.
-    pub fn contents(&self, max_inflated_size: usize, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
-        let run = match self.encoding {
-            Encoding::Plain => &self.entries[..],
-            encoding => {
-                inflate(encoding, &self.entries, max_inflated_size, scratch)?;
-                scratch
+    /// Where the entries cannot be told apart, the compression is damaged, or they are past one of the limits.
+    pub fn contents(&self, limits: &ContentLimits) -> Result<Contents, Refusal> {
+        if self.encoding == Encoding::Plain {
+            return RunChecker::whole(limits, &self.entries);
+        }
+        let mut run = RunChecker::new(limits, None);
+        let inflating = Inflating::new(self.encoding, &self.entries[..]);
+        let limit = limits.inflated(self.encoding, self.entries.len() as u64);
+        Inflated::new(inflating, limit).check(&mut run)?;
+        run.finish()
+    }
+}
+
+/// As [`Message::contents`], for entries that come a part at a time.
+#[derive(Debug)]
+pub struct ContentsChecker {
+    run: RunChecker,
+    /// `None`: plain.
+    inflated: Option<Box<Inflated<Parts>>>,
+}
+
+impl ContentsChecker {
+    /// For `length` bytes of entries, encoded like this.
+    pub fn new(encoding: Encoding, length: u64, limits: &ContentLimits) -> Self {
+        let inflated = match encoding {
+            Encoding::Plain => None,
+            _ => {
+                let inflating = Inflating::new(encoding, Parts::default());
+                Some(Box::new(Inflated::new(inflating, limits.inflated(encoding, length))))
             }
         };
-        let mut contents = Contents::default();
-        for entry in Entries::new(run) {
-            match entry? {
-                Ok(entry) => contents.has_metadata |= entry.metadata.is_some(),
-                Err(_) => contents.bad_entries += 1,
+        Self { run: RunChecker::new(limits, None), inflated }
+    }
+
+    /// For so many plain entries, however long they are.
+    pub fn of_entries(count: u32, limits: &ContentLimits) -> Self {
+        Self { run: RunChecker::new(limits, Some(count)), inflated: None }
+    }
+
+    /// Goes on with the next part, and gives how many of its bytes are entries: all of them but where as many as were
+    /// announced end before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::contents`]. The checker is of no use afterwards.
+    pub fn take(&mut self, part: &[u8]) -> Result<usize, Refusal> {
+        match &mut self.inflated {
+            None => self.run.take(part),
+            Some(inflated) => {
+                inflated.give(part);
+                inflated.check(&mut self.run)?;
+                Ok(part.len())
             }
-            contents.entries = contents
-                .entries
-                .checked_add(1)
-                .ok_or(Refusal::InflatesTooLarge { limit: max_inflated_size })?;
         }
-        Ok(contents)
+    }
+
+    /// Whether as many entries came as were announced; never for entries that were announced by their length.
+    pub fn is_complete(&self) -> bool {
+        self.run.is_complete()
+    }
+
+    /// Bytes of memory that are held until the next part.
+    pub fn held(&self) -> usize {
+        self.run.held()
+    }
+
+    /// What the entries are, when all of them were taken.
+    ///
+    /// # Errors
+    ///
+    /// Where the last entry, or the compression, is cut short.
+    pub fn finish(mut self) -> Result<Contents, Refusal> {
+        if let Some(inflated) = &mut self.inflated {
+            inflated.end();
+            inflated.check(&mut self.run)?;
+        }
+        self.run.finish()
+    }
+}
+
+/// What comes out of a compression.
+#[derive(Debug)]
+struct Inflated<R: BufRead> {
+    inflating: Inflating<R>,
+    window: Vec<u8>,
+    bytes: u64,
+    limit: InflatedLimit,
+}
+
+impl<R: BufRead> Inflated<R> {
+    fn new(inflating: Inflating<R>, limit: InflatedLimit) -> Self {
+        Self { inflating, window: vec![0; INFLATE_STEP], bytes: 0, limit }
+    }
+
+    /// Checks all that can be inflated now.
+    fn check(&mut self, run: &mut RunChecker) -> Result<(), Refusal> {
+        loop {
+            let Some(count) = self.inflating.inflate(&mut self.window)? else { return Ok(()) };
+            if count == 0 {
+                return Ok(());
+            }
+            self.bytes += count as u64;
+            if self.bytes > self.limit.bytes {
+                return Err(self.limit.refusal.clone());
+            }
+            run.take(&self.window[..count])?;
+        }
+    }
+}
+
+impl Inflated<Parts> {
+    fn give(&mut self, part: &[u8]) {
+        if let Some(parts) = self.inflating.source() {
+            parts.give(part);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(parts) = self.inflating.source() {
+            parts.end();
+        }
     }
 }
 
@@ -56,14 +162,27 @@ mod tests {
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
 
+    use super::super::limits::INFLATE_ALLOWANCE;
     use super::*;
     use crate::wire::client::{Packed, encode_packed};
     use crate::wire::framing::Framer;
 
     fn contents(entries: &[u8], gzip: bool) -> Result<Contents, Refusal> {
         let bytes = encode_packed(&Packed { tag: b"t", entries, count: 0, chunk: None, gzip });
-        Message::decode(&Bytes::from(bytes)).unwrap().contents(1 << 20, &mut Vec::new())
+        let message = Message::decode(&Bytes::from(bytes)).unwrap();
+        let whole = message.contents(&LIMITS);
+        let mut parts = ContentsChecker::new(message.encoding, entries.len() as u64, &LIMITS);
+        let taken = entries.chunks(7).try_for_each(|part| parts.take(part).map(drop));
+        assert_eq!(taken.and_then(|()| parts.finish()).ok(), whole.clone().ok());
+        whole
     }
+
+    const LIMITS: ContentLimits = ContentLimits {
+        max_entry_size: 1 << 16,
+        max_depth: 10,
+        max_inflated_size: 2 << 20,
+        max_inflate_ratio: 1000,
+    };
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -86,10 +205,16 @@ mod tests {
     fn a_run_that_cannot_be_told_apart_is_refused() {
         for run in [&b"\x92\x01\x80\x92\x01"[..], b"\x92\x01\x80\xc1", b"\x92\x01\x80\xdb\xff\xff\xff\xff"] {
             assert_eq!(contents(run, false).unwrap_err().label(), "malformed", "{run:x?}");
-            assert_eq!(contents(&gzip(run), true).unwrap_err().label(), "malformed", "{run:x?}");
+            let label = contents(&gzip(run), true).unwrap_err().label();
+            // Of a run in parts the length of an entry is known first.
+            assert_eq!(
+                label,
+                if run.ends_with(b"\xff") { "entry_too_large" } else { "malformed" },
+                "{run:x?}"
+            );
         }
         let deep = [vec![0x91; 100_000], vec![0x01]].concat();
-        assert_eq!(contents(&deep, false).unwrap_err().label(), "malformed");
+        assert_eq!(contents(&deep, false).unwrap_err().label(), "too_deep");
     }
 
     #[test]
@@ -97,8 +222,68 @@ mod tests {
         let whole = gzip(b"\x92\x01\x80");
         assert_eq!(contents(&whole[..whole.len() - 3], true).unwrap_err().label(), "corrupt_compression");
         assert_eq!(contents(b"\x92\x01\x80", true).unwrap_err().label(), "corrupt_compression");
-        assert_eq!(contents(&gzip(&vec![0xc0; 1 << 20]), true).map(|contents| contents.entries), Ok(1 << 20));
-        assert_eq!(contents(&gzip(&vec![0xc0; (1 << 20) + 1]), true).unwrap_err().label(), "too_large");
+        let entries = entries_of(2 << 20);
+        assert_eq!(
+            contents(&gzip(&entries), true).map(|contents| contents.entries),
+            Ok(entries.len() as u32 / 8)
+        );
+        let more = [&entries[..], b"\x01"].concat();
+        assert_eq!(contents(&gzip(&more), true).unwrap_err().label(), "too_large");
+    }
+
+    /// Entries of eight bytes that do not compress by a thousand.
+    fn entries_of(length: usize) -> Vec<u8> {
+        (0..length as u32 / 8)
+            .flat_map(|number| {
+                let [_, a, b, c] = number.to_be_bytes();
+                [0x92, 0xcd, a, b, 0x81, 0xcc, c, 0x01]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_bomb_is_refused_past_the_ratio_but_for_small_ones() {
+        let allowed = INFLATE_ALLOWANCE as usize;
+        let bomb = gzip(&vec![0xc0; allowed]);
+        assert!(allowed / bomb.len() > 10);
+        assert_eq!(contents(&bomb, true).map(|contents| contents.entries), Ok(allowed as u32));
+        let limits = ContentLimits { max_inflate_ratio: 10, ..LIMITS };
+        for (length, refused) in [(allowed, false), (allowed + 1, true)] {
+            let mut checker = ContentsChecker::new(Encoding::Gzip, bomb.len() as u64, &limits);
+            let taken = checker.take(&gzip(&vec![0xc0; length]));
+            assert_eq!(taken.err().map(|refusal| refusal.label()), refused.then_some("inflate_ratio"));
+        }
+    }
+
+    #[test]
+    fn entries_and_their_nesting_are_allowed_up_to_the_limits() {
+        let entry = |length: usize| {
+            [b"\x92\x01\x81\xa1a\xc6", &(length as u32 - 10).to_be_bytes()[..], &vec![0; length - 10]]
+                .concat()
+        };
+        let run = |length| [entry(100), entry(length), entry(100)].concat();
+        for gzipped in [false, true] {
+            let contents = |run: &[u8]| contents(&if gzipped { gzip(run) } else { run.to_vec() }, gzipped);
+            assert_eq!(contents(&run(1 << 16)).map(|contents| contents.entries), Ok(3));
+            assert_eq!(contents(&run((1 << 16) + 1)).unwrap_err().label(), "entry_too_large");
+            let nested = |depth: usize| [b"\x92\x01\x81\x01", &vec![0x91; depth - 1][..], b"\x01"].concat();
+            assert_eq!(contents(&nested(10)).map(|contents| contents.bad_entries), Ok(0));
+            assert_eq!(contents(&nested(11)).unwrap_err().label(), "too_deep");
+        }
+    }
+
+    #[test]
+    fn entries_that_are_counted_end_behind_the_last_of_them() {
+        let run = b"\x92\x01\x80\x92\x02\x81\x01\x02\x92\x03\x80";
+        for length in 1..run.len() {
+            let mut checker = ContentsChecker::of_entries(2, &LIMITS);
+            let mut taken = 0;
+            for part in run.chunks(length) {
+                taken += checker.take(part).unwrap();
+            }
+            assert!(checker.is_complete());
+            assert_eq!((taken, checker.finish().unwrap().entries), (8, 2), "in parts of {length}");
+        }
     }
 
     proptest! {
@@ -110,7 +295,7 @@ mod tests {
             framer.buffer().extend_from_slice(&bytes);
             while let Ok(Some(message)) = framer.next_message() {
                 if let Ok(message) = Message::decode(&message) {
-                    let _ = message.contents(1 << 16, &mut Vec::new());
+                    let _ = message.contents(&LIMITS);
                 }
             }
             let _ = contents(&bytes, head % 2 == 0);

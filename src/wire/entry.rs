@@ -5,7 +5,7 @@
 //! [[time, metadata], record]   Fluent Bit since 5.0.5
 //! ```
 
-use super::msgpack::{MsgpackError, Token, read, skip};
+use super::msgpack::{MAX_DEPTH, MsgpackError, Token, read, skip_within};
 use super::time::read_time;
 use crate::event_time::EventTime;
 
@@ -58,12 +58,18 @@ impl BadEntryReason {
 pub struct Entries<'a> {
     bytes: &'a [u8],
     at: usize,
+    max_depth: usize,
 }
 
 impl<'a> Entries<'a> {
     /// Over plain (inflated) msgpack.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self::with_max_depth(bytes, MAX_DEPTH)
+    }
+
+    /// As [`Entries::new`], for records (and metadata, and bad entries) that may be nested so deep.
+    pub fn with_max_depth(bytes: &'a [u8], max_depth: usize) -> Self {
+        Self { bytes, at: 0, max_depth }
     }
 
     /// The offset of the next entry.
@@ -80,12 +86,12 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         }
         let start = self.at;
-        match parse(self.bytes, start) {
+        match parse(self.bytes, start, self.max_depth) {
             Ok((entry, end)) => {
                 self.at = end;
                 Some(Ok(Ok(entry)))
             }
-            Err(Refusal::Bad(reason)) => match skip(self.bytes, start) {
+            Err(Refusal::Bad(reason)) => match skip_within(self.bytes, start, self.max_depth) {
                 Ok(end) => {
                     self.at = end;
                     Some(Ok(Err(BadEntry { bytes: &self.bytes[start..end], reason })))
@@ -115,7 +121,7 @@ impl From<MsgpackError> for Refusal {
     }
 }
 
-fn parse(bytes: &[u8], mut at: usize) -> Result<(Entry<'_>, usize), Refusal> {
+fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Entry<'_>, usize), Refusal> {
     if read(bytes, &mut at)? != Token::Array(2) {
         return Err(Refusal::Bad(BadEntryReason::Shape));
     }
@@ -123,12 +129,12 @@ fn parse(bytes: &[u8], mut at: usize) -> Result<(Entry<'_>, usize), Refusal> {
     let mut time = read(bytes, &mut at)?;
     if time == Token::Array(2) {
         time = read(bytes, &mut at)?;
-        let end = skip(bytes, at)?;
+        let end = skip_within(bytes, at, max_depth)?;
         metadata = Some(&bytes[at..end]);
         at = end;
     }
     let time = read_time(time).map_err(|_| Refusal::Bad(BadEntryReason::Time))?;
-    let end = skip(bytes, at)?;
+    let end = skip_within(bytes, at, max_depth)?;
     match bytes[at] {
         0x80..=0x8f | 0xde | 0xdf => Ok((Entry { time, metadata, record: &bytes[at..end] }, end)),
         _ => Err(Refusal::Bad(BadEntryReason::Record)),

@@ -4,7 +4,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::msgpack::{ScanError, Scanner};
+use super::msgpack::{ENVELOPE_DEPTH, MAX_DEPTH, ScanError, Scanner};
 use super::refusal::Refusal;
 
 /// Messages up to this many bytes get an allocation of their own, larger ones keep the buffer that they arrived in.
@@ -22,7 +22,8 @@ pub struct Framer {
 impl Framer {
     /// For messages of at most `max_message_size` bytes.
     pub fn new(max_message_size: usize) -> Self {
-        Self { limit: max_message_size, buffer: BytesMut::new(), scanner: Scanner::new(max_message_size) }
+        let scanner = Scanner::with_depth(max_message_size, MAX_DEPTH + ENVELOPE_DEPTH);
+        Self { limit: max_message_size, buffer: BytesMut::new(), scanner }
     }
 
     /// What has arrived and belongs to no message yet. Append to it, and do nothing else.

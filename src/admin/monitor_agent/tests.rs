@@ -27,7 +27,13 @@ fn input() -> InputConfig {
         max_connections: 10_000,
         handshake_timeout: Duration::from_secs(10),
         max_message_size: 64 << 20,
+        spool_above: 8 << 20,
+        max_spool_size: 1 << 30,
+        min_rate: 64 << 10,
+        max_entry_size: 16 << 20,
+        max_depth: 128,
         max_inflated_size: 256 << 20,
+        max_inflate_ratio: 1000,
         max_in_flight: 256 << 20,
         max_pending_acks: 64,
     }

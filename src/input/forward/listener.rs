@@ -98,10 +98,10 @@ impl ForwardInput {
             journal,
             budget: Budget::new(
                 config.max_in_flight,
-                config.max_message_size,
+                config.max_memory_of_message(),
                 metrics.in_flight_bytes.clone(),
             ),
-            intake: Intake::new(config.max_inflated_size),
+            intake: Intake::new(config.content_limits()),
             warnings: Warnings::default(),
             shutdown: shutdown.clone(),
             metrics,
