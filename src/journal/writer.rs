@@ -19,7 +19,9 @@ use super::append::{AppendError, Appended, ReceiptSender};
 use super::dedup::Dedup;
 use super::format::chunk_payload::chunk_payload_length;
 use super::format::footer::{Footer, chunk_key};
+use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::large::{LargeEntries, LargePlace};
 use super::left_behind;
 use super::shared::{Shared, Status};
 use crate::chunk::Chunk;
@@ -27,6 +29,9 @@ use crate::event_time::EventTime;
 
 /// Bytes of one group commit; more wait for the next.
 const MAX_COMMIT: usize = 8 * 1024 * 1024;
+
+/// A segment takes files of large chunks up to this part of the journal, or one.
+const SEGMENTS_OF_LARGE_FILES: u64 = 8;
 
 /// How often a writer that waits for space looks again by itself.
 const SPACE_POLL: Duration = Duration::from_secs(1);
@@ -36,6 +41,8 @@ const SPACE_POLL: Duration = Duration::from_secs(1);
 pub(super) enum Request {
     Append {
         chunk: Chunk,
+        /// The file that holds its entries, where they are no part of the frame.
+        large: Option<LargeEntries>,
         reply: ReceiptSender,
     },
     /// A cursor moved: segments may be removable.
@@ -109,8 +116,8 @@ impl Writer {
             let mut closing = false;
             while let Some(request) = next.take() {
                 match request {
-                    Request::Append { chunk, reply } => {
-                        if let Err(end) = self.take(&chunk, reply) {
+                    Request::Append { chunk, large, reply } => {
+                        if let Err(end) = self.take(&chunk, large, reply) {
                             return end;
                         }
                     }
@@ -135,7 +142,7 @@ impl Writer {
     }
 
     /// Adds a chunk to the next commit, unless it is kept already.
-    fn take(&mut self, chunk: &Chunk, reply: ReceiptSender) -> Result<(), End> {
+    fn take(&mut self, chunk: &Chunk, large: Option<LargeEntries>, reply: ReceiptSender) -> Result<(), End> {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
@@ -143,15 +150,16 @@ impl Writer {
             self.replies.push((reply, Appended::Duplicate));
             return Ok(());
         }
-        let growth = if key.is_some() { self.active.footer.growth(&sender) } else { 0 };
-        if !self.active.has_room_for(chunk_payload_length(chunk), growth)
-            && let Err(end) = self.roll()
-        {
-            let error = AppendError::Stopped;
-            refuse(reply, &error);
-            return Err(end);
-        }
-        self.active.push(chunk);
+        let room = self.make_room(chunk, large.as_ref(), key.map(|_| &*sender));
+        let kind =
+            match room.and_then(|()| large.map_or(Ok(FrameKind::Chunk), |large| self.name_large(large))) {
+                Ok(kind) => kind,
+                Err(end) => {
+                    refuse(reply, &AppendError::Stopped);
+                    return Err(end);
+                }
+            };
+        self.active.push(kind, chunk);
         if let Some(key) = key {
             let received_at = chunk.received_at.unix_nanoseconds();
             self.active.footer.add_id(&sender, received_at, key);
@@ -160,6 +168,61 @@ impl Writer {
         self.shared.metrics.chunks.inc();
         self.replies.push((reply, Appended::Written));
         Ok(())
+    }
+
+    /// Sees to it that the active segment can take a chunk, whose sender is remembered with its id where it has one.
+    fn make_room(
+        &mut self,
+        chunk: &Chunk,
+        large: Option<&LargeEntries>,
+        sender: Option<&str>,
+    ) -> Result<(), End> {
+        if let Some(large) = large {
+            self.make_room_for_file(large.length())?;
+        }
+        let growth = sender.map_or(0, |sender| self.active.footer.growth(sender));
+        match self.active.has_room_for(chunk_payload_length(chunk), growth) {
+            true => Ok(()),
+            false => self.roll(),
+        }
+    }
+
+    /// Sees to it that the journal may have so many bytes more. Large files go with their segment, so that a segment
+    /// must not hold too much of them, and none at all while the journal is full.
+    fn make_room_for_file(&mut self, length: u64) -> Result<(), End> {
+        let held: u64 = self.shared.large_of(self.active.number).iter().map(|(_, length)| length).sum();
+        let is_full = |writer: &Self| writer.shared.bytes_on_disk() + length > writer.max_size;
+        let holds_too_much = held > 0 && held + length > self.max_size / SEGMENTS_OF_LARGE_FILES;
+        if holds_too_much || (is_full(self) && self.active.footer.counts.chunks > 0) {
+            self.roll()?;
+        }
+        while is_full(self) {
+            // What was taken before may be what has to be delivered.
+            self.commit()?;
+            self.release();
+            if !is_full(self) {
+                break;
+            }
+            if self.shared.is_stopping() {
+                return Err(End::Closed);
+            }
+            self.update_metrics();
+            self.report(Status::Full);
+            self.shared.wait_for_space(SPACE_POLL);
+            self.shared.set_status(Status::Accepting);
+        }
+        Ok(())
+    }
+
+    /// Gives the file of a large chunk its name, durably, before the frame that refers to it is written.
+    fn name_large(&self, large: LargeEntries) -> Result<FrameKind, End> {
+        let place = LargePlace { segment: self.active.number, offset: self.active.end() };
+        let (path, length) = (self.shared.folder.large_path(place), large.length());
+        large
+            .rename(&path)
+            .map_err(|error| End::Failed(format!("cannot put {} in place: {error}", path.display())))?;
+        self.shared.add_large(place, length);
+        Ok(FrameKind::Large)
     }
 
     /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.
@@ -300,9 +363,11 @@ impl Writer {
     fn release(&mut self) {
         for segment in self.shared.removable() {
             let needed = self.dedup.ids_in_segment(segment) > 0;
+            let large = self.shared.large_of(segment);
             match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
                 Ok(()) => {
                     self.shared.remove_segment(segment);
+                    self.remove_large(&large);
                     if needed {
                         self.left_behind.insert(segment);
                     }
@@ -324,6 +389,18 @@ impl Writer {
                     })
                     .is_err()
         });
+    }
+
+    /// Removes files whose segment is gone. What is left of them over a crash, the next start removes.
+    fn remove_large(&self, files: &[(LargePlace, u64)]) {
+        for (place, _) in files {
+            let path = self.shared.folder.large_path(*place);
+            if let Err(error) = std::fs::remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, path = %path.display(), "cannot remove a large chunk; the next start does");
+            }
+        }
     }
 
     fn update_metrics(&mut self) {

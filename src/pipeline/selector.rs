@@ -96,6 +96,21 @@ impl Selector {
         &mut self,
         source: &Source<'_>,
         entries: &[u8],
+        sink: impl FnMut(&Event<'_>) -> Result<(), E>,
+    ) -> Result<Tally, E> {
+        self.for_each_from(source, 0, entries, sink)
+    }
+
+    /// As [`Selector::for_each`], for a piece of a large chunk whose first entry has this index.
+    ///
+    /// # Errors
+    ///
+    /// As [`Selector::for_each`].
+    pub fn for_each_from<E>(
+        &mut self,
+        source: &Source<'_>,
+        first: u32,
+        entries: &[u8],
         mut sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
         let decision = self.decide(source.tag);
@@ -114,7 +129,7 @@ impl Selector {
                 server: &self.shared.server,
                 time: entry.time.unwrap_or(source.received_at),
                 metadata: entry.metadata,
-                index: index as u32,
+                index: first.wrapping_add(index as u32),
             };
             let mut record = self.buffer.open(entry.record);
             for filter in &decision.filters {

@@ -15,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::archive::Archive;
 use super::lines::{Inflater, Lines};
-use crate::journal::StoredChunk;
+use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
 use crate::wire::entry::Entries;
 
@@ -51,10 +51,10 @@ impl Lines for DeadLetterLines {
         let received_at = chunk.received_at().timestamp();
         let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d.jsonl").to_string();
         let slot = archive.slot(&self.folder.join(day));
-        for (index, entry) in Entries::new(entries).enumerate() {
+        for (index, entry) in (chunk.position.entry..).zip(Entries::new(entries)) {
             let Ok(Err(bad)) = entry else { continue };
             let line = serde_json::json!({
-                "position": chunk.position.to_string(),
+                "position": Position { entry: 0, ..chunk.position }.to_string(),
                 "index": index,
                 "reason": bad.reason.to_string(),
                 "sender": chunk.sender(),

@@ -79,7 +79,7 @@ impl Lines for EventLines {
             subject: chunk.subject(),
             fingerprint: chunk.fingerprint(),
         };
-        let taken = selector.for_each(&source, entries, |event| {
+        let taken = selector.for_each_from(&source, chunk.position.entry, entries, |event| {
             paths.render_key(event, key);
             let known = slots.get(key.as_slice()).copied();
             let appended = known.and_then(|slot| archive.append(slot, |out| formatter.write(event, out)));
