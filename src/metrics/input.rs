@@ -20,6 +20,8 @@ pub(super) struct InputFamilies {
     rejected_messages: IntCounterVec,
     bad_entries: IntCounterVec,
     in_flight_bytes: IntGaugeVec,
+    spool_bytes: IntGaugeVec,
+    large_messages: IntCounterVec,
     ack_latency: HistogramVec,
 }
 
@@ -69,6 +71,16 @@ impl InputFamilies {
                 "Bytes held between reading and sync.",
                 &["input"],
             ),
+            spool_bytes: level(
+                "hikyaku_input_spool_bytes",
+                "Bytes of large messages that are on their way through files.",
+                &["input"],
+            ),
+            large_messages: count(
+                "hikyaku_input_large_messages_total",
+                "Messages that came whole through files.",
+                &["input"],
+            ),
             ack_latency: register(
                 registry,
                 HistogramVec::new(
@@ -104,6 +116,8 @@ impl InputFamilies {
             rejected_messages: self.rejected_messages.clone(),
             bad_entries: self.bad_entries.with_label_values(&[id]),
             in_flight_bytes: self.in_flight_bytes.with_label_values(&[id]),
+            spool_bytes: self.spool_bytes.with_label_values(&[id]),
+            large_messages: self.large_messages.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
         }
     }
@@ -143,6 +157,10 @@ pub struct InputMetrics {
     pub bad_entries: IntCounter,
     /// Bytes held between reading and sync.
     pub in_flight_bytes: IntGauge,
+    /// Bytes of large messages that are on their way through files.
+    pub spool_bytes: IntGauge,
+    /// Messages that came whole through files.
+    pub large_messages: IntCounter,
     /// Seconds from the last byte of a message to its written acknowledgement.
     pub ack_latency: Histogram,
 }

@@ -45,7 +45,8 @@ impl Framer {
     ///
     /// # Errors
     ///
-    /// As soon as the bytes can be no message, or one that is too large. The framer is of no use afterwards.
+    /// As soon as the bytes can be no message, or one that is too large. The framer is of no use afterwards, but for
+    /// [`Framer::hand_out`].
     pub fn next_message(&mut self) -> Result<Option<Bytes>, Refusal> {
         if self.scanner.known_length() == 0 {
             let heartbeats = self.buffer.iter().take_while(|byte| **byte == NIL).count();
@@ -63,6 +64,17 @@ impl Framer {
             ScanError::TooLarge => Refusal::TooLarge { limit: self.limit },
         })?;
         Ok(length.map(|length| self.take(length)))
+    }
+
+    /// Hands out the buffer with the message under way, for whoever reads that to its end otherwise.
+    pub fn hand_out(&mut self) -> BytesMut {
+        self.scanner = Scanner::with_depth(self.limit, MAX_DEPTH + ENVELOPE_DEPTH);
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Goes on with what came behind the message that was handed out.
+    pub fn take_back(&mut self, buffer: BytesMut) {
+        self.buffer = buffer;
     }
 
     fn take(&mut self, length: usize) -> Bytes {

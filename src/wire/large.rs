@@ -33,6 +33,8 @@ pub struct LargeMessage {
     has_option: bool,
     max_message_size: u64,
     limits: ContentLimits,
+    /// Bytes before the entries.
+    head: u64,
     /// Bytes of entries so far.
     length: u64,
     /// `None`: the first bytes misled, and what the entries are is found out afterwards.
@@ -95,6 +97,10 @@ impl LargeMessage {
         };
         let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
         let head = Head::read(&bytes[at..], at)?.ok_or(MsgpackError::Incomplete)?;
+        // Each entry takes a byte at least, so that a count tells as much as a length.
+        if (at + head.size) as u64 + head.body + head.children > max_message_size as u64 {
+            return Err(Refusal::TooLarge { limit: max_message_size });
+        }
         let (form, checker) = match marker {
             0xa0..=0xbf | 0xc4..=0xc6 | 0xd9..=0xdb => {
                 at += head.size;
@@ -126,11 +132,23 @@ impl LargeMessage {
             has_option: length > least,
             max_message_size: max_message_size as u64,
             limits: *limits,
+            head: at as u64,
             length: 0,
             checker: Some(checker),
             option: Scanner::new(MAX_LARGE_OPTION_SIZE),
         };
         Ok((message, at))
+    }
+
+    /// Whether a message with so many bytes behind its head may be taken.
+    fn within_size(&self, length: u64) -> Result<(), Refusal> {
+        match self.head + length <= self.max_message_size {
+            true => Ok(()),
+            false => {
+                let limit = usize::try_from(self.max_message_size).unwrap_or(usize::MAX);
+                Err(Refusal::TooLarge { limit })
+            }
+        }
     }
 
     /// What has to be put before the entries, so that they are a run of entries: the Message form leaves the head of
@@ -164,10 +182,7 @@ impl LargeMessage {
             (_, None) => 0,
         };
         self.length += taken as u64;
-        if self.length > self.max_message_size {
-            let limit = usize::try_from(self.max_message_size).unwrap_or(usize::MAX);
-            return Err(Refusal::TooLarge { limit });
-        }
+        self.within_size(self.length)?;
         Ok(taken)
     }
 
@@ -176,6 +191,14 @@ impl LargeMessage {
         match (self.form, &self.checker) {
             (Form::Packed { length, .. }, _) => self.length == length,
             (_, checker) => checker.as_ref().is_none_or(ContentsChecker::is_complete),
+        }
+    }
+
+    /// Bytes of entries that are surely still to come.
+    pub fn missing(&self) -> u64 {
+        match self.form {
+            Form::Packed { length, .. } => length - self.length,
+            _ => u64::from(!self.is_complete()),
         }
     }
 
@@ -207,6 +230,7 @@ impl LargeMessage {
                 (Options::read(&Bytes::copy_from_slice(&bytes[..length]), 0)?, length)
             }
         };
+        self.within_size(self.length + length as u64)?;
         let encoding = match self.form {
             Form::Packed { .. } => options.encoding,
             _ => Encoding::Plain,

@@ -4,6 +4,7 @@
 
 mod acknowledgements;
 mod identity;
+mod large;
 mod limits;
 mod refusals;
 mod resumption;

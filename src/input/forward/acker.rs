@@ -22,6 +22,8 @@ pub(super) struct Pending {
     /// When the message was complete.
     pub(super) received: Instant,
     pub(super) reservation: Reservation,
+    /// Its part of `max_spool_size`, where it came through a file.
+    pub(super) space: Option<Reservation>,
     /// One of `max_pending_acks`.
     pub(super) slot: OwnedSemaphorePermit,
 }
@@ -54,11 +56,12 @@ pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
     stall_timeout: Duration,
     metrics: &InputMetrics,
 ) -> Result<(), AckError> {
-    while let Some(Pending { stored, ack, received, reservation, slot }) = queue.recv().await {
+    while let Some(Pending { stored, ack, received, reservation, space, slot }) = queue.recv().await {
         if let Some(stored) = stored {
             count(stored.receipt.await?, &stored.tag, stored.entries, stored.bad_entries, metrics);
         }
         drop(reservation);
+        drop(space);
         drop(slot);
         if let Some(ack) = ack {
             let write = async {
@@ -136,6 +139,7 @@ mod tests {
                 ack: Some(ack.as_bytes().to_vec()),
                 received: Instant::now(),
                 reservation: budget.reserve(),
+                space: None,
                 slot: slots.clone().acquire_owned().await.unwrap(),
             };
             sender.send(pending).unwrap();

@@ -27,6 +27,12 @@ impl Budget {
         Self { shared: Arc::new(Semaphore::new(shared)), last_lane: Arc::new(Semaphore::new(1)), gauge }
     }
 
+    /// A second budget for the same messages, of something else that they take. They share the last lane: were there
+    /// two, their holders could wait for each other.
+    pub(super) fn beside(&self, max: usize, max_of_message: usize, gauge: IntGauge) -> Self {
+        Self { last_lane: Arc::clone(&self.last_lane), ..Self::new(max, max_of_message, gauge) }
+    }
+
     /// Nothing yet.
     pub(super) fn reserve(&self) -> Reservation {
         Reservation { budget: self.clone(), size: 0, shared: None, last_lane: None }
@@ -39,10 +45,20 @@ pub(super) struct Reservation {
     budget: Budget,
     size: usize,
     shared: Option<OwnedSemaphorePermit>,
-    last_lane: Option<OwnedSemaphorePermit>,
+    last_lane: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Reservation {
+    /// As [`Reservation::grow_to`], for a message that also has a reservation of the other budget. Whichever got the
+    /// lane, both have it.
+    pub(super) async fn grow_beside(&mut self, size: usize, other: &mut Self) {
+        if self.last_lane.is_none() {
+            self.last_lane.clone_from(&other.last_lane);
+        }
+        self.grow_to(size).await;
+        other.last_lane.clone_from(&self.last_lane);
+    }
+
     /// Waits until the message may take `size` bytes in all. Safe to cancel: what it has it keeps.
     pub(super) async fn grow_to(&mut self, size: usize) {
         let Some(more) = size.checked_sub(self.size).filter(|more| *more > 0) else { return };
@@ -58,7 +74,7 @@ impl Reservation {
                     Some(shared) => shared.merge(permit),
                     shared => *shared = Some(permit),
                 },
-                Acquired::LastLane(permit) => self.last_lane = Some(permit),
+                Acquired::LastLane(permit) => self.last_lane = Some(Arc::new(permit)),
             }
         }
         self.size = size;
@@ -154,6 +170,29 @@ mod tests {
         assert!(!grows(&mut third, 1));
         second.shrink_to(10);
         assert!(grows(&mut third, 1));
+    }
+
+    #[test]
+    fn a_message_that_has_the_lane_waits_for_neither_of_two_budgets() {
+        let memory = budget(150, 50);
+        let space = memory.beside(1500, 500, IntGauge::new("space", "bytes").unwrap());
+        let grows = |reservation: &mut Reservation, size, other: &mut Reservation| {
+            let grown =
+                pin!(reservation.grow_beside(size, other)).poll(&mut Context::from_waker(Waker::noop()));
+            grown.is_ready()
+        };
+        let (mut first, mut first_space) = (memory.reserve(), space.reserve());
+        let (mut second, mut second_space) = (memory.reserve(), space.reserve());
+        // Each has all that there is of one budget, and wants of the other.
+        assert!(grows(&mut first, 100, &mut first_space));
+        assert!(grows(&mut second_space, 1000, &mut second));
+        assert!(grows(&mut first_space, 1, &mut first), "on the lane");
+        assert!(!grows(&mut second, 1, &mut second_space), "there is only one");
+        assert!(grows(&mut first_space, 500, &mut first) && grows(&mut first, 50, &mut first_space));
+        drop(first_space);
+        assert!(!grows(&mut second, 1, &mut second_space), "the other half has it still");
+        drop(first);
+        assert!(grows(&mut second, 1, &mut second_space));
     }
 
     #[test]

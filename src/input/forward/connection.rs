@@ -148,16 +148,25 @@ mod tests {
     use super::*;
     use crate::chunk::Chunk;
     use crate::config::{InputConfig, TlsConfig};
+    use crate::journal::large::{LargeEntries, SpoolFolder};
     use crate::journal::{AppendError, Receipt};
     use crate::metrics::Metrics;
     use crate::tls::server::server_config;
 
     #[derive(Clone)]
-    struct NoJournal;
+    struct NoJournal(SpoolFolder);
 
     impl ChunkSink for NoJournal {
         async fn append(&self, _: Chunk) -> Result<Receipt, AppendError> {
             Err(AppendError::Stopped)
+        }
+
+        async fn append_large(&self, _: Chunk, _: LargeEntries) -> Result<Receipt, AppendError> {
+            Err(AppendError::Stopped)
+        }
+
+        fn spools(&self) -> &SpoolFolder {
+            &self.0
         }
     }
 
@@ -228,9 +237,10 @@ mod tests {
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
-            journal: NoJournal,
+            journal: NoJournal(SpoolFolder::new(folder.path())),
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
+            spool_budget: Budget::new(1000, 1000, metrics.input("edge").spool_bytes),
             intake: Intake::new(config.content_limits()),
             warnings: Warnings::default(),
             shutdown: CancellationToken::new(),

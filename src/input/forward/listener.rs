@@ -93,14 +93,20 @@ impl ForwardInput {
     pub async fn run<J: ChunkSink>(self, journal: J, metrics: InputMetrics, shutdown: CancellationToken) {
         let Self { config, listener, address, tls } = self;
         tracing::info!(input = config.id, %address, tls = tls.is_some(), "listening");
+        let budget = Budget::new(
+            config.max_in_flight,
+            config.max_memory_of_message(),
+            metrics.in_flight_bytes.clone(),
+        );
         let shared = Arc::new(Shared {
             id: config.id.as_str().into(),
             journal,
-            budget: Budget::new(
-                config.max_in_flight,
-                config.max_memory_of_message(),
-                metrics.in_flight_bytes.clone(),
+            spool_budget: budget.beside(
+                config.max_spool_size,
+                config.max_message_size,
+                metrics.spool_bytes.clone(),
             ),
+            budget,
             intake: Intake::new(config.content_limits()),
             warnings: Warnings::default(),
             shutdown: shutdown.clone(),

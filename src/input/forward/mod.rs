@@ -3,6 +3,7 @@
 //! ```text
 //! listener ── accepts, limits ──▶ connection ── TLS, who is it ──▶ session
 //!                                                                    ├─ reader ── intake ──▶ journal
+//!                                                                    │     └─ large, through a file ─┘
 //!                                                                    └─ acker ◀── receipts ────┘
 //! ```
 //!
@@ -14,8 +15,10 @@ mod acker;
 mod budget;
 mod connection;
 mod intake;
+mod large;
 mod linger;
 mod listener;
+mod pace;
 mod reader;
 mod session;
 mod warnings;

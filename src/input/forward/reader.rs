@@ -3,15 +3,20 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Reservation};
+use super::large::{LargeError, PIECE, Spooled, Spooling};
+use super::pace::Pace;
+use crate::journal::large::SpoolFolder;
 use crate::wire::framing::Framer;
+use crate::wire::large::LargeMessage;
+use crate::wire::limits::ContentLimits;
 use crate::wire::refusal::Refusal;
 
 /// Bytes that each connection may buffer without asking the budget; a read that does not know better takes so many.
@@ -25,15 +30,49 @@ pub(super) struct MessageReader<R> {
     budget: Budget,
     /// Of the message under way.
     reservation: Reservation,
-    stall_timeout: Duration,
+    settings: ReaderSettings,
     shutdown: CancellationToken,
+}
+
+/// What a reader keeps to.
+#[derive(Debug, Clone)]
+pub(super) struct ReaderSettings {
+    pub(super) max_message_size: usize,
+    /// How long the rest of a message that has begun may take to go on coming.
+    pub(super) stall_timeout: Duration,
+    /// Messages of more bytes go through a file.
+    pub(super) spool_above: usize,
+    pub(super) spools: SpoolFolder,
+    /// Of the bytes of all large messages under way.
+    pub(super) spool_budget: Budget,
+    /// Bytes a second that must come of a large message, over [`ReaderSettings::rate_window`].
+    pub(super) min_rate: u64,
+    pub(super) rate_window: Duration,
+    pub(super) limits: ContentLimits,
 }
 
 /// A whole message, and its part of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) message: Bytes,
+    pub(super) message: Incoming,
     pub(super) reservation: Reservation,
+}
+
+/// Where a whole message is.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    InMemory(Bytes),
+    InFile(Box<Spooled>),
+}
+
+impl Incoming {
+    /// Bytes of the message.
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::InMemory(message) => message.len() as u64,
+            Self::InFile(spooled) => spooled.length,
+        }
+    }
 }
 
 /// Why there is no further message.
@@ -47,35 +86,59 @@ pub(super) enum ReadError {
     CutShort(usize),
     #[error("the rest of a message did not come within {timeout:?}, {buffered} bytes of it had come")]
     Stalled { timeout: Duration, buffered: usize },
+    #[error(
+        "a large message came at less than min_rate ({min_rate} bytes a second), {received} bytes of it had come; \
+         mend the network or lower the limit"
+    )]
+    TooSlow { min_rate: u64, received: u64 },
+    #[error(transparent)]
+    Disk(io::Error),
+}
+
+impl From<LargeError> for ReadError {
+    fn from(error: LargeError) -> Self {
+        match error {
+            LargeError::Refused(refusal) => Self::Refused(refusal),
+            LargeError::Disk(_) => Self::Disk(io::Error::other(error.to_string())),
+        }
+    }
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
-    /// `stall_timeout` is how long the rest of a message that has begun may take to go on coming.
     pub(super) fn new(
         stream: R,
-        max_message_size: usize,
         budget: &Budget,
-        stall_timeout: Duration,
+        settings: ReaderSettings,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
             stream,
-            framer: Framer::new(max_message_size),
+            framer: Framer::new(settings.max_message_size.min(settings.spool_above)),
             reservation: budget.reserve(),
             budget: budget.clone(),
-            stall_timeout,
+            settings,
             shutdown,
         }
     }
 
     /// The next message; `None` where the peer is done, or where the server stops and no whole message is left.
     pub(super) async fn next(&mut self) -> Result<Option<Received>, ReadError> {
+        let mut is_large = false;
         loop {
-            if let Some(message) = self.framer.next_message()? {
-                let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
-                reservation.shrink_to(message.len());
-                reservation.grow_to(message.len()).await;
-                return Ok(Some(Received { message, reservation }));
+            if is_large {
+                if let Some((message, head)) = self.begin_large()? {
+                    return self.spool(message, head).await;
+                }
+            } else {
+                match self.framer.next_message() {
+                    Ok(Some(message)) => return Ok(Some(self.in_memory(message).await)),
+                    Ok(None) => {}
+                    Err(Refusal::TooLarge { limit }) if limit < self.settings.max_message_size => {
+                        is_large = true;
+                        continue;
+                    }
+                    Err(refusal) => return Err(refusal.into()),
+                }
             }
             let shutdown = self.shutdown.clone();
             let read = tokio::select! {
@@ -89,6 +152,88 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                     buffered => Err(ReadError::CutShort(buffered)),
                 };
             }
+        }
+    }
+
+    async fn in_memory(&mut self, message: Bytes) -> Received {
+        let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
+        reservation.shrink_to(message.len());
+        reservation.grow_to(message.len()).await;
+        Received { message: Incoming::InMemory(message), reservation }
+    }
+
+    fn begin_large(&mut self) -> Result<Option<(LargeMessage, usize)>, Refusal> {
+        let ReaderSettings { max_message_size, limits, .. } = &self.settings;
+        LargeMessage::begin(self.framer.buffer(), *max_message_size, limits)
+    }
+
+    /// Reads a large message into a file. `None` where the server stops.
+    async fn spool(&mut self, message: LargeMessage, head: usize) -> Result<Option<Received>, ReadError> {
+        let mut buffer = self.framer.hand_out();
+        buffer.advance(head);
+        let mut space = self.settings.spool_budget.reserve();
+        let mut pace = Pace::new(self.settings.min_rate, self.settings.rate_window);
+        let mut spooling = Spooling::begin(message, &self.settings.spools).await?;
+        loop {
+            let length = spooling.message().length() as usize + buffer.len();
+            space.grow_beside(length, &mut self.reservation).await;
+            (spooling, buffer) = spooling.take(buffer).await?;
+            if spooling.message().is_complete() {
+                break;
+            }
+            if buffer.capacity() > 2 * PIECE {
+                // What the beginning took is free again.
+                buffer = BytesMut::new();
+            }
+            self.reservation.shrink_to(spooling.memory());
+            self.reservation.grow_beside(spooling.memory(), &mut space).await;
+            let piece = spooling.message().missing().min(PIECE as u64) as usize;
+            while buffer.len() < piece {
+                let received = head as u64 + spooling.message().length();
+                if !self.read_at_pace(&mut buffer, PIECE, received, &mut pace).await? {
+                    return Ok(None);
+                }
+            }
+        }
+        let received = head as u64 + spooling.message().length();
+        let (end, length) = loop {
+            if let Some(end) = spooling.message().end(&buffer)? {
+                break end;
+            }
+            if !self.read_at_pace(&mut buffer, READ_SIZE, received, &mut pace).await? {
+                return Ok(None);
+            }
+        };
+        buffer.advance(length);
+        self.framer.take_back(buffer);
+        let reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
+        let spooled = spooling.ended(end, space, received + length as u64);
+        Ok(Some(Received { message: Incoming::InFile(Box::new(spooled)), reservation }))
+    }
+
+    /// Reads some bytes of a large message of which so many have come; `false` where the server stops.
+    async fn read_at_pace(
+        &mut self,
+        buffer: &mut BytesMut,
+        size: usize,
+        received: u64,
+        pace: &mut Pace,
+    ) -> Result<bool, ReadError> {
+        let received = received + buffer.len() as u64;
+        let started = Instant::now();
+        let read = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return Ok(false),
+            read = timeout(pace.patience(), read_some(&mut self.stream, buffer, size)) => read,
+        };
+        let bytes = match read {
+            Ok(Ok(0)) => return Err(ReadError::CutShort(usize::try_from(received).unwrap_or(usize::MAX))),
+            Ok(bytes) => bytes?,
+            Err(_) => 0,
+        };
+        match pace.is_kept(bytes, started.elapsed()) {
+            true => Ok(true),
+            false => Err(ReadError::TooSlow { min_rate: self.settings.min_rate, received }),
         }
     }
 
@@ -109,9 +254,9 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         if buffered == 0 {
             return Ok(read.await?);
         }
-        Ok(timeout(self.stall_timeout, read)
+        Ok(timeout(self.settings.stall_timeout, read)
             .await
-            .map_err(|_| ReadError::Stalled { timeout: self.stall_timeout, buffered })??)
+            .map_err(|_| ReadError::Stalled { timeout: self.settings.stall_timeout, buffered })??)
     }
 }
 
@@ -148,7 +293,38 @@ mod tests {
         let budget = Budget::new(4 << 20, MAX_MESSAGE_SIZE, IntGauge::new("in_flight", "bytes").unwrap());
         let (client, server) = duplex(1 << 16);
         let shutdown = CancellationToken::new();
-        (client, MessageReader::new(server, MAX_MESSAGE_SIZE, &budget, stall_timeout, shutdown))
+        let settings = ReaderSettings {
+            max_message_size: MAX_MESSAGE_SIZE,
+            stall_timeout,
+            spool_above: MAX_MESSAGE_SIZE,
+            spools: SpoolFolder::new("/nowhere".as_ref()),
+            spool_budget: Budget::new(1 << 30, 1 << 30, IntGauge::new("spool", "bytes").unwrap()),
+            min_rate: 1_000_000,
+            rate_window: Duration::from_millis(20),
+            limits: ContentLimits::NONE,
+        };
+        (client, MessageReader::new(server, &budget, settings, shutdown))
+    }
+
+    #[tokio::test]
+    async fn a_large_message_that_comes_too_slowly_is_given_up_and_its_file_removed() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let (mut client, mut reader) = reader(Duration::MAX);
+        reader.settings.spool_above = 1 << 16;
+        reader.settings.spools = SpoolFolder::new(data_dir.path());
+        reader.settings.spools.prepare().unwrap();
+        let entries = b"\x92\x01\x80".repeat(50_000);
+        let bytes =
+            encode_packed(&Packed { tag: b"t", entries: &entries, count: 0, chunk: None, gzip: false });
+        let sent = tokio::spawn(async move {
+            // Silent in the middle.
+            client.write_all(&bytes[..100_000]).await.unwrap();
+            client
+        });
+        let given_up = reader.next().await;
+        assert!(matches!(given_up, Err(ReadError::TooSlow { received: 100_000, .. })), "{given_up:?}");
+        drop(sent.await.unwrap());
+        assert_eq!(std::fs::read_dir(reader.settings.spools.path()).unwrap().count(), 0);
     }
 
     fn message(length: usize) -> Vec<u8> {
@@ -192,10 +368,10 @@ mod tests {
             client
         });
         let large = reader.next().await.unwrap().unwrap();
-        assert_eq!(large.message, bytes);
+        assert!(matches!(large.message, Incoming::InMemory(message) if message == bytes));
         assert_eq!(large.reservation.size(), bytes.len());
         let small = reader.next().await.unwrap().unwrap();
-        assert_eq!(small.reservation.size(), small.message.len());
+        assert_eq!(small.reservation.size() as u64, small.message.length());
         drop(writer.await.unwrap());
         assert!(reader.next().await.unwrap().is_none());
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -10,18 +11,23 @@ use tokio_util::sync::CancellationToken;
 use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::Budget;
 use super::intake::{Accepted, Intake};
-use super::reader::{MessageReader, ReadError, Received};
+use super::large::Settled;
+use super::pace::RATE_WINDOW;
+use super::reader::{Incoming, MessageReader, ReadError, ReaderSettings, Received};
 use super::warnings::Warnings;
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Encoding};
 use crate::config::InputConfig;
 use crate::event_time::EventTime;
 use crate::input::ChunkSink;
-use crate::journal::AppendError;
+use crate::journal::large::LargeEntries;
+use crate::journal::{AppendError, Receipt};
 use crate::metrics::InputMetrics;
 use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
 use crate::wire::contents::Contents;
+use crate::wire::large::LargeEnd;
 use crate::wire::message::Message;
+use crate::wire::options::{Options, Signal};
 use crate::wire::refusal::Refusal;
 
 /// How long the rest of a message may take to go on coming, and an acknowledgement to be taken. Who stalls holds a
@@ -36,6 +42,8 @@ pub(super) struct Shared<J> {
     pub(super) journal: J,
     pub(super) metrics: InputMetrics,
     pub(super) budget: Budget,
+    /// Of the files of large messages.
+    pub(super) spool_budget: Budget,
     pub(super) intake: Intake,
     pub(super) warnings: Warnings,
     pub(super) shutdown: CancellationToken,
@@ -58,6 +66,8 @@ impl SessionError {
         match self {
             Self::Read(ReadError::Refused(refusal)) => Some(refusal.label()),
             Self::Read(ReadError::Stalled { .. }) => Some("stalled"),
+            Self::Read(ReadError::TooSlow { .. }) => Some("too_slow"),
+            Self::Read(ReadError::Disk(_)) => Some("disk"),
             _ => None,
         }
     }
@@ -88,9 +98,17 @@ where
     let (read_half, mut write_half) = tokio::io::split(stream);
     let mut reader = MessageReader::new(
         read_half,
-        shared.config.max_message_size,
         &shared.budget,
-        STALL_TIMEOUT,
+        ReaderSettings {
+            max_message_size: shared.config.max_message_size,
+            stall_timeout: STALL_TIMEOUT,
+            spool_above: shared.config.spool_above,
+            spools: shared.journal.spools().clone(),
+            spool_budget: shared.spool_budget.clone(),
+            min_rate: shared.config.min_rate,
+            rate_window: RATE_WINDOW,
+            limits: shared.config.content_limits(),
+        },
         shared.shutdown.clone(),
     );
     let (queue, mut pending) = mpsc::unbounded_channel();
@@ -125,18 +143,36 @@ where
     while let Some(Received { message, reservation }) = reader.next().await? {
         let received = Instant::now();
         let received_at = EventTime::now();
-        shared.metrics.bytes.inc_by(message.len() as u64);
+        shared.metrics.bytes.inc_by(message.length());
         let slot = slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let (ack, stored) = match shared.intake.accept(&message).await? {
-            Accepted::Signal(message, signal) => {
-                set_aside(signal, sender, shared);
-                (ack_of(&message), None)
-            }
-            Accepted::Events(message, contents) => {
-                (ack_of(&message), store(message, contents, received_at, sender, shared).await?)
+        let (ack, stored, space) = match message {
+            Incoming::InMemory(message) => match shared.intake.accept(&message).await? {
+                Accepted::Signal(message, signal) => {
+                    set_aside(signal, sender, shared);
+                    (ack_of(&message.options), None, None)
+                }
+                Accepted::Events(message, contents) => {
+                    let ack = ack_of(&message.options);
+                    (ack, store(message, contents, received_at, sender, shared).await?, None)
+                }
+            },
+            Incoming::InFile(spooled) => {
+                let Settled { end, stored, reservation } = spooled.settle().await.map_err(ReadError::from)?;
+                shared.metrics.large_messages.inc();
+                if let Signal::Other(signal) = end.options.signal {
+                    set_aside(signal, sender, shared);
+                }
+                let ack = ack_of(&end.options);
+                let stored = match stored {
+                    Some((contents, entries)) => {
+                        Some(store_large(end, contents, entries, received_at, sender, shared).await?)
+                    }
+                    None => None,
+                };
+                (ack, stored, Some(reservation))
             }
         };
-        let pending = Pending { stored, ack, received, reservation, slot };
+        let pending = Pending { stored, ack, received, reservation, space, slot };
         if queue.send(pending).is_err() {
             // The acker has ended, and its error ends the session.
             break;
@@ -170,29 +206,64 @@ async fn store<J: ChunkSink>(
     if contents.entries == 0 {
         return Ok(None);
     }
-    let tag = message.tag.clone();
-    let chunk = Chunk {
+    let Message { tag, options, encoding, entries } = message;
+    let chunk = chunk(tag.clone(), options, encoding, contents, received_at, sender, shared);
+    let appended = shared.journal.append(Chunk { entries, ..chunk }).await;
+    stored(appended, tag, contents).map(Some)
+}
+
+async fn store_large<J: ChunkSink>(
+    end: LargeEnd,
+    contents: Contents,
+    entries: LargeEntries,
+    received_at: EventTime,
+    sender: &Arc<Sender>,
+    shared: &Shared<J>,
+) -> Result<Stored, SessionError> {
+    let LargeEnd { tag, options, encoding, .. } = end;
+    let chunk = chunk(tag.clone(), options, encoding, contents, received_at, sender, shared);
+    stored(shared.journal.append_large(chunk, entries).await, tag, contents)
+}
+
+/// A chunk without its entries.
+fn chunk<J>(
+    tag: Bytes,
+    options: Options,
+    encoding: Encoding,
+    contents: Contents,
+    received_at: EventTime,
+    sender: &Arc<Sender>,
+    shared: &Shared<J>,
+) -> Chunk {
+    Chunk {
         sender: sender.clone(),
         input: shared.id.clone(),
-        tag: message.tag,
+        tag,
         // An empty id asks for an acknowledgement, and tells no chunk from another.
-        id: message.options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty()),
+        id: options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty()),
         received_at,
         entry_count: contents.entries,
         has_bad_entries: contents.bad_entries > 0,
         has_metadata: contents.has_metadata,
-        encoding: message.encoding,
-        entries: message.entries,
-    };
-    match shared.journal.append(chunk).await {
+        encoding,
+        entries: Bytes::new(),
+    }
+}
+
+fn stored(
+    appended: Result<Receipt, AppendError>,
+    tag: Bytes,
+    contents: Contents,
+) -> Result<Stored, SessionError> {
+    match appended {
         Ok(receipt) => {
-            Ok(Some(Stored { receipt, tag, entries: contents.entries, bad_entries: contents.bad_entries }))
+            Ok(Stored { receipt, tag, entries: contents.entries, bad_entries: contents.bad_entries })
         }
         Err(AppendError::TooLarge) => Err(Refusal::TooLargeForJournal.into()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn ack_of(message: &Message) -> Option<Vec<u8>> {
-    message.options.chunk.as_ref().map(encode_ack)
+fn ack_of(options: &Options) -> Option<Vec<u8>> {
+    options.chunk.as_ref().map(encode_ack)
 }
