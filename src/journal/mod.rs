@@ -158,7 +158,7 @@ impl Journal {
     /// the file is removed.
     pub async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
         let chunk = Chunk { entries: entries.reference().encode().into(), ..chunk };
-        self.hand_over(chunk, Some(entries)).await
+        self.hand_over(chunk, Some(Box::new(entries))).await
     }
 
     /// Where the entries of large chunks are put until they are handed over.
@@ -166,7 +166,11 @@ impl Journal {
         &self.spools
     }
 
-    async fn hand_over(&self, chunk: Chunk, large: Option<LargeEntries>) -> Result<Receipt, AppendError> {
+    async fn hand_over(
+        &self,
+        chunk: Chunk,
+        large: Option<Box<LargeEntries>>,
+    ) -> Result<Receipt, AppendError> {
         let sender_length = chunk.sender.identity.len() as u64;
         if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
             return Err(AppendError::TooLarge);

@@ -21,7 +21,7 @@ use super::format::chunk_payload::chunk_payload_length;
 use super::format::footer::{Footer, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
-use super::large::{LargeEntries, LargePlace};
+use super::large::LargeEntries;
 use super::left_behind;
 use super::shared::{Shared, Status};
 use crate::chunk::Chunk;
@@ -30,11 +30,8 @@ use crate::event_time::EventTime;
 /// Bytes of one group commit; more wait for the next.
 const MAX_COMMIT: usize = 8 * 1024 * 1024;
 
-/// A segment takes files of large chunks up to this part of the journal, or one.
-const SEGMENTS_OF_LARGE_FILES: u64 = 8;
-
 /// How often a writer that waits for space looks again by itself.
-const SPACE_POLL: Duration = Duration::from_secs(1);
+pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ pub(super) enum Request {
     Append {
         chunk: Chunk,
         /// The file that holds its entries, where they are no part of the frame.
-        large: Option<LargeEntries>,
+        large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
     },
     /// A cursor moved: segments may be removable.
@@ -76,7 +73,7 @@ pub(super) struct Spare {
 
 /// Why the writer ends.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     Closed,
     Failed(String),
 }
@@ -142,7 +139,12 @@ impl Writer {
     }
 
     /// Adds a chunk to the next commit, unless it is kept already.
-    fn take(&mut self, chunk: &Chunk, large: Option<LargeEntries>, reply: ReceiptSender) -> Result<(), End> {
+    fn take(
+        &mut self,
+        chunk: &Chunk,
+        large: Option<Box<LargeEntries>>,
+        reply: ReceiptSender,
+    ) -> Result<(), End> {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
@@ -150,9 +152,9 @@ impl Writer {
             self.replies.push((reply, Appended::Duplicate));
             return Ok(());
         }
-        let room = self.make_room(chunk, large.as_ref(), key.map(|_| &*sender));
+        let room = self.make_room(chunk, large.as_deref(), key.map(|_| &*sender));
         let kind =
-            match room.and_then(|()| large.map_or(Ok(FrameKind::Chunk), |large| self.name_large(large))) {
+            match room.and_then(|()| large.map_or(Ok(FrameKind::Chunk), |large| self.name_large(*large))) {
                 Ok(kind) => kind,
                 Err(end) => {
                     refuse(reply, &AppendError::Stopped);
@@ -187,46 +189,8 @@ impl Writer {
         }
     }
 
-    /// Sees to it that the journal may have so many bytes more. Large files go with their segment, so that a segment
-    /// must not hold too much of them, and none at all while the journal is full.
-    fn make_room_for_file(&mut self, length: u64) -> Result<(), End> {
-        let held: u64 = self.shared.large_of(self.active.number).iter().map(|(_, length)| length).sum();
-        let is_full = |writer: &Self| writer.shared.bytes_on_disk() + length > writer.max_size;
-        let holds_too_much = held > 0 && held + length > self.max_size / SEGMENTS_OF_LARGE_FILES;
-        if holds_too_much || (is_full(self) && self.active.footer.counts.chunks > 0) {
-            self.roll()?;
-        }
-        while is_full(self) {
-            // What was taken before may be what has to be delivered.
-            self.commit()?;
-            self.release();
-            if !is_full(self) {
-                break;
-            }
-            if self.shared.is_stopping() {
-                return Err(End::Closed);
-            }
-            self.update_metrics();
-            self.report(Status::Full);
-            self.shared.wait_for_space(SPACE_POLL);
-            self.shared.set_status(Status::Accepting);
-        }
-        Ok(())
-    }
-
-    /// Gives the file of a large chunk its name, durably, before the frame that refers to it is written.
-    fn name_large(&self, large: LargeEntries) -> Result<FrameKind, End> {
-        let place = LargePlace { segment: self.active.number, offset: self.active.end() };
-        let (path, length) = (self.shared.folder.large_path(place), large.length());
-        large
-            .rename(&path)
-            .map_err(|error| End::Failed(format!("cannot put {} in place: {error}", path.display())))?;
-        self.shared.add_large(place, length);
-        Ok(FrameKind::Large)
-    }
-
     /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.
-    fn commit(&mut self) -> Result<(), End> {
+    pub(super) fn commit(&mut self) -> Result<(), End> {
         if self.active.pending_bytes() > 0 {
             self.until_there_is_space("write to", |active| active.write())?;
             self.sync()?;
@@ -236,7 +200,7 @@ impl Writer {
     }
 
     /// Seals the active segment and goes on in the next one, as soon as there may be one.
-    fn roll(&mut self) -> Result<(), End> {
+    pub(super) fn roll(&mut self) -> Result<(), End> {
         if !self.active.is_sealed() {
             self.until_there_is_space("seal", ActiveSegment::seal)?;
             self.sync()?;
@@ -330,7 +294,7 @@ impl Writer {
         }
     }
 
-    fn report(&self, status: Status) {
+    pub(super) fn report(&self, status: Status) {
         if *self.shared.status().borrow() != status
             && let Some(reason) = status.refusal()
         {
@@ -360,7 +324,7 @@ impl Writer {
     }
 
     /// Removes segments that every output has passed, and leaves their chunk ids behind while those are needed.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         for segment in self.shared.removable() {
             let needed = self.dedup.ids_in_segment(segment) > 0;
             let large = self.shared.large_of(segment);
@@ -391,19 +355,7 @@ impl Writer {
         });
     }
 
-    /// Removes files whose segment is gone. What is left of them over a crash, the next start removes.
-    fn remove_large(&self, files: &[(LargePlace, u64)]) {
-        for (place, _) in files {
-            let path = self.shared.folder.large_path(*place);
-            if let Err(error) = std::fs::remove_file(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, path = %path.display(), "cannot remove a large chunk; the next start does");
-            }
-        }
-    }
-
-    fn update_metrics(&mut self) {
+    pub(super) fn update_metrics(&mut self) {
         let metrics = &self.shared.metrics;
         metrics.bytes.set(self.shared.bytes_on_disk() as i64);
         metrics.segments.set(self.shared.segment_count() as i64);

@@ -21,6 +21,8 @@ pub struct Contents {
     pub bad_entries: u32,
     /// Whether at least one entry carries metadata.
     pub has_metadata: bool,
+    /// Bytes of all entries, inflated.
+    pub bytes: u64,
 }
 
 impl Message {
@@ -193,10 +195,13 @@ mod tests {
     #[test]
     fn bad_entries_are_counted_and_kept() {
         let run = b"\x92\x01\x80\x01\x92\xd7\x00\0\0\0\x01\x77\x35\x94\x00\x80\x92\x01\xc0";
-        assert_eq!(contents(run, false), Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false }));
+        assert_eq!(
+            contents(run, false),
+            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false, bytes: run.len() as u64 })
+        );
         assert_eq!(
             contents(&gzip(run), true),
-            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false })
+            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false, bytes: run.len() as u64 })
         );
         assert_eq!(contents(b"", false), Ok(Contents::default()));
     }

@@ -22,8 +22,7 @@ enum Kind<R: BufRead> {
     /// Nothing was read yet: an empty source must not look like a cut one.
     Unread(Encoding, Option<R>),
     Plain(R),
-    Gzip(MultiGzDecoder<R>),
-    // On the heap: a decoder of gzip is small.
+    Gzip(Box<MultiGzDecoder<R>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, R>>),
 }
 
@@ -85,7 +84,7 @@ impl<R: BufRead> Read for Inflating<R> {
             }
             self.0 = match encoding {
                 Encoding::Plain => Kind::Plain(source),
-                Encoding::Gzip => Kind::Gzip(MultiGzDecoder::new(source)),
+                Encoding::Gzip => Kind::Gzip(Box::new(MultiGzDecoder::new(source))),
                 Encoding::Zstd => {
                     let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
                     decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;

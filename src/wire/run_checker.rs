@@ -72,7 +72,7 @@ impl RunChecker {
     /// What the run held.
     pub(super) fn finish(&self) -> Result<Contents, Refusal> {
         match self.held.is_empty() {
-            true => Ok(self.contents),
+            true => Ok(self.contents()),
             false => Err(MsgpackError::Incomplete.into()),
         }
     }
@@ -81,9 +81,13 @@ impl RunChecker {
     pub(super) fn whole(limits: &ContentLimits, run: &[u8]) -> Result<Contents, Refusal> {
         let mut checker = Self::new(limits, None);
         match checker.walk(run)? == run.len() {
-            true => Ok(checker.contents),
+            true => Ok(checker.contents()),
             false => Err(MsgpackError::Incomplete.into()),
         }
+    }
+
+    fn contents(&self) -> Contents {
+        Contents { bytes: self.passed as u64, ..self.contents }
     }
 
     /// Checks the entries that are whole, and gives how many bytes they take.

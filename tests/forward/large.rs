@@ -281,3 +281,27 @@ async fn a_large_message_of_no_entries_is_acknowledged_and_kept_nowhere() {
     journal.nothing_comes().await;
     assert_eq!(spool_files(&journal), 0);
 }
+
+#[tokio::test]
+async fn a_small_message_that_inflates_to_much_is_kept_in_a_file_as_well() {
+    let journal = ScriptedJournal::new();
+    let config = InputConfig { max_inflated_size: 128 << 20, max_inflate_ratio: 100_000, ..spooling() };
+    let server = Server::start(&config, &journal);
+    let mut client = plain(server.address).await;
+    let entry = [&b"\x92\x01\x81\xa1a\xc6\x00\x07\xff\xf6"[..], &vec![7; 0x07_fff6]].concat();
+    for (count, in_file) in [(128, false), (129, true)] {
+        let entries = compress(Encoding::Zstd, &entry.repeat(count));
+        assert!(entries.len() < SPOOL_ABOVE);
+        let packed = Packed { tag: b"t", entries: &entries, count: 1, chunk: Some(b"id"), gzip: true };
+        let mut bytes = encode_packed(&packed);
+        bytes.truncate(bytes.len() - 4);
+        client.send(&[&bytes[..], b"zstd"].concat()).await;
+        let taken = journal.next().await;
+        assert_eq!((taken.large.is_some(), taken.chunk.entry_count), (in_file, count as u32));
+        if in_file {
+            assert_eq!(entries_of(&taken), entries);
+        }
+        taken.durable();
+        assert_eq!(client.ack().await.unwrap(), b"id");
+    }
+}

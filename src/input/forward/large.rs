@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::budget::Reservation;
 use crate::journal::large::{LargeEntries, Spool, SpoolFolder};
@@ -13,6 +13,10 @@ use crate::wire::refusal::Refusal;
 
 /// Bytes that are checked and written at once.
 pub(super) const PIECE: usize = 256 * 1024;
+
+/// A message in memory that inflates to more bytes than this is kept in a file as well: whoever reads it from there gets
+/// it in pieces, and need not inflate all of it at once.
+pub(super) const MAX_INFLATED_IN_MEMORY: u64 = 64 * 1024 * 1024;
 
 /// Why a large message is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +113,17 @@ impl Spooled {
         })
         .await
     }
+}
+
+/// Puts entries that are in memory into a file, durably.
+pub(super) async fn spool_whole(entries: Bytes, folder: &SpoolFolder) -> Result<LargeEntries, LargeError> {
+    let folder = folder.clone();
+    blocking(move || {
+        let mut spool = folder.create()?;
+        spool.write(&entries)?;
+        Ok(spool.finish()?)
+    })
+    .await
 }
 
 fn look_again(message: &LargeMessage, spool: &Spool, end: &LargeEnd) -> Result<Contents, LargeError> {

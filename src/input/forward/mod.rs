@@ -16,6 +16,7 @@ mod budget;
 mod connection;
 mod intake;
 mod large;
+mod large_reader;
 mod linger;
 mod listener;
 mod pace;

@@ -3,19 +3,17 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Reservation};
-use super::large::{LargeError, PIECE, Spooled, Spooling};
-use super::pace::Pace;
+use super::large::{LargeError, Spooled};
 use crate::journal::large::SpoolFolder;
 use crate::wire::framing::Framer;
-use crate::wire::large::LargeMessage;
 use crate::wire::limits::ContentLimits;
 use crate::wire::refusal::Refusal;
 
@@ -25,13 +23,13 @@ pub(super) const READ_SIZE: usize = 16 * 1024;
 /// Reads one message after the other.
 #[derive(Debug)]
 pub(super) struct MessageReader<R> {
-    stream: R,
-    framer: Framer,
-    budget: Budget,
+    pub(super) stream: R,
+    pub(super) framer: Framer,
+    pub(super) budget: Budget,
     /// Of the message under way.
-    reservation: Reservation,
-    settings: ReaderSettings,
-    shutdown: CancellationToken,
+    pub(super) reservation: Reservation,
+    pub(super) settings: ReaderSettings,
+    pub(super) shutdown: CancellationToken,
 }
 
 /// What a reader keeps to.
@@ -162,81 +160,6 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         Received { message: Incoming::InMemory(message), reservation }
     }
 
-    fn begin_large(&mut self) -> Result<Option<(LargeMessage, usize)>, Refusal> {
-        let ReaderSettings { max_message_size, limits, .. } = &self.settings;
-        LargeMessage::begin(self.framer.buffer(), *max_message_size, limits)
-    }
-
-    /// Reads a large message into a file. `None` where the server stops.
-    async fn spool(&mut self, message: LargeMessage, head: usize) -> Result<Option<Received>, ReadError> {
-        let mut buffer = self.framer.hand_out();
-        buffer.advance(head);
-        let mut space = self.settings.spool_budget.reserve();
-        let mut pace = Pace::new(self.settings.min_rate, self.settings.rate_window);
-        let mut spooling = Spooling::begin(message, &self.settings.spools).await?;
-        loop {
-            let length = spooling.message().length() as usize + buffer.len();
-            space.grow_beside(length, &mut self.reservation).await;
-            (spooling, buffer) = spooling.take(buffer).await?;
-            if spooling.message().is_complete() {
-                break;
-            }
-            if buffer.capacity() > 2 * PIECE {
-                // What the beginning took is free again.
-                buffer = BytesMut::new();
-            }
-            self.reservation.shrink_to(spooling.memory());
-            self.reservation.grow_beside(spooling.memory(), &mut space).await;
-            let piece = spooling.message().missing().min(PIECE as u64) as usize;
-            while buffer.len() < piece {
-                let received = head as u64 + spooling.message().length();
-                if !self.read_at_pace(&mut buffer, PIECE, received, &mut pace).await? {
-                    return Ok(None);
-                }
-            }
-        }
-        let received = head as u64 + spooling.message().length();
-        let (end, length) = loop {
-            if let Some(end) = spooling.message().end(&buffer)? {
-                break end;
-            }
-            if !self.read_at_pace(&mut buffer, READ_SIZE, received, &mut pace).await? {
-                return Ok(None);
-            }
-        };
-        buffer.advance(length);
-        self.framer.take_back(buffer);
-        let reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
-        let spooled = spooling.ended(end, space, received + length as u64);
-        Ok(Some(Received { message: Incoming::InFile(Box::new(spooled)), reservation }))
-    }
-
-    /// Reads some bytes of a large message of which so many have come; `false` where the server stops.
-    async fn read_at_pace(
-        &mut self,
-        buffer: &mut BytesMut,
-        size: usize,
-        received: u64,
-        pace: &mut Pace,
-    ) -> Result<bool, ReadError> {
-        let received = received + buffer.len() as u64;
-        let started = Instant::now();
-        let read = tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => return Ok(false),
-            read = timeout(pace.patience(), read_some(&mut self.stream, buffer, size)) => read,
-        };
-        let bytes = match read {
-            Ok(Ok(0)) => return Err(ReadError::CutShort(usize::try_from(received).unwrap_or(usize::MAX))),
-            Ok(bytes) => bytes?,
-            Err(_) => 0,
-        };
-        match pace.is_kept(bytes, started.elapsed()) {
-            true => Ok(true),
-            false => Err(ReadError::TooSlow { min_rate: self.settings.min_rate, received }),
-        }
-    }
-
     /// The stream, for what is to be done with it at the end.
     pub(super) fn into_inner(self) -> R {
         self.stream
@@ -262,7 +185,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
 
 /// Appends at most `size` bytes to `buffer`. An empty buffer has no memory while it waits: most of ten thousand
 /// connections are idle.
-async fn read_some<R: AsyncRead + Unpin>(
+pub(super) async fn read_some<R: AsyncRead + Unpin>(
     stream: &mut R,
     buffer: &mut BytesMut,
     size: usize,
@@ -310,7 +233,7 @@ mod tests {
     async fn a_large_message_that_comes_too_slowly_is_given_up_and_its_file_removed() {
         let data_dir = tempfile::tempdir().unwrap();
         let (mut client, mut reader) = reader(Duration::MAX);
-        reader.settings.spool_above = 1 << 16;
+        reader.framer = Framer::new(1 << 16);
         reader.settings.spools = SpoolFolder::new(data_dir.path());
         reader.settings.spools.prepare().unwrap();
         let entries = b"\x92\x01\x80".repeat(50_000);

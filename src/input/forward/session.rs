@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::Budget;
 use super::intake::{Accepted, Intake};
-use super::large::Settled;
+use super::large::{MAX_INFLATED_IN_MEMORY, Settled, spool_whole};
 use super::pace::RATE_WINDOW;
 use super::reader::{Incoming, MessageReader, ReadError, ReaderSettings, Received};
 use super::warnings::Warnings;
@@ -207,6 +207,11 @@ async fn store<J: ChunkSink>(
         return Ok(None);
     }
     let Message { tag, options, encoding, entries } = message;
+    if contents.bytes > MAX_INFLATED_IN_MEMORY && encoding != Encoding::Plain {
+        let entries = spool_whole(entries, shared.journal.spools()).await.map_err(ReadError::from)?;
+        let end = LargeEnd { tag, options, encoding, contents: None };
+        return store_large(end, contents, entries, received_at, sender, shared).await.map(Some);
+    }
     let chunk = chunk(tag.clone(), options, encoding, contents, received_at, sender, shared);
     let appended = shared.journal.append(Chunk { entries, ..chunk }).await;
     stored(appended, tag, contents).map(Some)

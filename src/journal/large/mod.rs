@@ -18,6 +18,7 @@ mod blocks;
 mod location;
 mod pieces;
 mod spool;
+mod writing;
 
 pub(super) use blocks::Blocks;
 pub(super) use location::LargePlace;
