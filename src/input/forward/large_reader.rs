@@ -32,7 +32,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let mut spooling = Spooling::begin(message, &self.settings.spools).await?;
         loop {
             let length = spooling.message().length() as usize + buffer.len();
-            space.grow_beside(length, &mut self.reservation).await;
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Ok(None),
+                () = space.grow_beside(length, &mut self.reservation) => {}
+            }
             (spooling, buffer) = spooling.take(buffer).await?;
             if spooling.message().is_complete() {
                 break;
@@ -42,7 +46,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 buffer = BytesMut::new();
             }
             self.reservation.shrink_to(spooling.memory());
-            self.reservation.grow_beside(spooling.memory(), &mut space).await;
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Ok(None),
+                () = self.reservation.grow_beside(spooling.memory(), &mut space) => {}
+            }
             let piece = spooling.message().missing().min(PIECE as u64) as usize;
             while buffer.len() < piece {
                 let received = head as u64 + spooling.message().length();
