@@ -136,6 +136,24 @@ async fn an_entry_longer_than_a_piece_is_a_piece() {
 }
 
 #[tokio::test]
+async fn a_chunk_that_ends_where_a_piece_does_has_no_empty_piece_behind_it() {
+    for lengths in [[4 << 20, 0], [2 << 20, 2 << 20], [4 << 20, 4 << 20], [4 << 20, 20]] {
+        let bench = bench();
+        let journal = bench.open();
+        let entries: Vec<_> =
+            lengths.into_iter().filter(|length| *length > 0).map(|length| entry(7, length)).collect();
+        append_large(&journal, large_chunk(b"id", 2, Encoding::Plain), &entries.concat()).await;
+        let end = journal.newest();
+        let mut reader = journal.reader(start());
+        let pieces: Vec<_> = std::iter::from_fn(|| reader.try_next().unwrap()).collect();
+        assert!(pieces.iter().all(|piece| piece.entry_count() > 0));
+        assert_eq!(pieces.last().unwrap().next, end);
+        assert_eq!(pieces.len(), lengths.iter().sum::<usize>().div_ceil(4 << 20));
+        journal.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_in_the_middle_of_a_large_chunk_goes_on_there_after_a_restart() {
     for encoding in [Encoding::Plain, Encoding::Gzip] {
         let bench = bench();

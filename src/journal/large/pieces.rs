@@ -25,8 +25,7 @@ pub(in crate::journal) struct Pieces {
     length: u64,
     /// The payload of the frame without what refers to the file, made to say that entries are plain.
     head: Vec<u8>,
-    entry_count: u32,
-    /// Entries that were passed.
+    /// Entries that were passed, whatever they are.
     passed: u32,
     /// The beginning of the next piece.
     rest: Vec<u8>,
@@ -71,7 +70,6 @@ impl Pieces {
             length: reference.length,
             source: Inflating::new(frame.encoding(), Blocks::new(file, reference)),
             head: frame.head_of_pieces(),
-            entry_count: frame.entry_count(),
             passed: 0,
             rest: Vec::new(),
             fault: None,
@@ -104,8 +102,7 @@ impl Pieces {
             }
             let payload = ChunkPayload::of_piece(run, self.passed - first_kept)
                 .map_err(|_| self.damage("its frame does not decode".to_owned()))?;
-            let next = (self.passed < self.entry_count).then_some(self.passed);
-            self.is_over = next.is_none();
+            let next = (!self.is_over).then_some(self.passed);
             return Ok(Some(Piece { first: first_kept, next, payload }));
         }
         Ok(None)
@@ -132,8 +129,8 @@ impl Pieces {
             let fault = match (ended, garbled) {
                 (Err(fault), _) => Some(fault),
                 (Ok(_), Some(error)) => Some(self.damage(error.to_string())),
-                (Ok(true), None) if head + end < run.len() || self.passed + count < self.entry_count => {
-                    Some(self.damage("it ends before its last entry".to_owned()))
+                (Ok(true), None) if head + end < run.len() => {
+                    Some(self.damage("it ends inside an entry".to_owned()))
                 }
                 (Ok(true), None) => {
                     self.is_over = true;
@@ -152,8 +149,21 @@ impl Pieces {
             self.fault = fault;
             self.rest.extend_from_slice(&run[head + end..]);
             run.truncate(head + end);
+            if self.rest.is_empty() && self.fault.is_none() {
+                self.look_ahead();
+            }
             return Ok((run, count));
         }
+    }
+
+    /// Finds out whether anything comes behind an entry that ended just where a read did.
+    fn look_ahead(&mut self) {
+        let mut rest = std::mem::take(&mut self.rest);
+        match self.fill(&mut rest, READ_LENGTH) {
+            Ok(_) => self.is_over = rest.is_empty(),
+            Err(fault) => self.fault = Some(fault),
+        }
+        self.rest = rest;
     }
 
     /// Reads up to a length; whether there is no more.
