@@ -59,11 +59,16 @@ impl ActiveSegment {
         !self.is_sealed && self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
     }
 
+    /// Where the next frame goes.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Adds a chunk to what is to be written.
-    pub(super) fn push(&mut self, chunk: &Chunk) {
+    pub(super) fn push(&mut self, kind: FrameKind, chunk: &Chunk) {
         let length = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
-        write_frame(&mut self.pending, FrameKind::Chunk, self.synced, seed, |out| {
+        write_frame(&mut self.pending, kind, self.synced, seed, |out| {
             chunk_payload::write_chunk_payload(out, chunk);
         });
         self.end += (self.pending.len() - length) as u64;

@@ -8,6 +8,7 @@
 //!   ids are still needed, its footer is left behind (`left_behind.rs`).
 //! * Opening (`open.rs`) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
 //!   again, and reads the footers of the others. Damage in the middle is set aside and counted (`damage.rs`).
+//! * Messages that are too large for memory come as files, and go out in pieces ([`large`](mod@large)).
 //! * After a failed sync the journal is finished: it answers nothing more, says so, and a restart recovers. The page
 //!   cache may then show bytes that never reached the disk, and a second sync may well succeed without them.
 //!
@@ -22,6 +23,7 @@ pub(crate) mod durable;
 pub mod format;
 mod frame_reader;
 pub mod inspect;
+pub mod large;
 mod left_behind;
 mod open;
 mod position;
@@ -49,6 +51,7 @@ use crate::config::{JournalConfig, StartAt};
 use crate::metrics::JournalMetrics;
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
+use large::{LargeEntries, SpoolFolder};
 use shared::Shared;
 use writer::{Request, Writer};
 
@@ -61,6 +64,7 @@ pub struct Journal {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
     cursors: CursorFolder,
+    spools: SpoolFolder,
     segment_size: u64,
     writer: Arc<Mutex<Option<RunningWriter>>>,
 }
@@ -84,10 +88,19 @@ impl Journal {
         let lock = open::lock(data_dir)?;
         let cursors = CursorFolder::new(data_dir);
         cursors.prepare()?;
+        let spools = SpoolFolder::new(data_dir);
+        spools.prepare().map_err(|source| OpenError::Io {
+            action: "clean",
+            path: spools.path().to_owned(),
+            source,
+        })?;
         let (opened, active) = open::open(data_dir, config, &metrics)?;
 
         let shared =
             Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
+        for (place, length) in opened.large {
+            shared.add_large(place, length);
+        }
         for (segment, range) in opened.damaged {
             let file = shared.folder.open(segment).map_err(io_error("read"))?;
             let mut reader = frame_reader::FrameReader::new(file, shared.journal, segment);
@@ -124,6 +137,7 @@ impl Journal {
             shared,
             requests,
             cursors,
+            spools,
             segment_size: config.segment_size,
             writer: Arc::new(Mutex::new(Some(RunningWriter { thread: writer, lock }))),
         })
@@ -137,12 +151,32 @@ impl Journal {
     /// Hands over a chunk. Resolves when it is queued, which takes as long as the journal is full; the receipt
     /// resolves once it is durable.
     pub async fn append(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+        self.hand_over(chunk, None).await
+    }
+
+    /// As [`Journal::append`], for a chunk whose entries are a file. Where the chunk is not kept, or was kept before,
+    /// the file is removed.
+    pub async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
+        let chunk = Chunk { entries: entries.reference().encode().into(), ..chunk };
+        self.hand_over(chunk, Some(Box::new(entries))).await
+    }
+
+    /// Where the entries of large chunks are put until they are handed over.
+    pub fn spools(&self) -> &SpoolFolder {
+        &self.spools
+    }
+
+    async fn hand_over(
+        &self,
+        chunk: Chunk,
+        large: Option<Box<LargeEntries>>,
+    ) -> Result<Receipt, AppendError> {
         let sender_length = chunk.sender.identity.len() as u64;
         if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
             return Err(AppendError::TooLarge);
         }
         let (reply, receipt) = Receipt::channel();
-        match self.requests.send(Request::Append { chunk, reply }).await {
+        match self.requests.send(Request::Append { chunk, large, reply }).await {
             Ok(()) => Ok(receipt),
             Err(_) => Err(match &*self.shared.status().borrow() {
                 Status::Failed(reason) => AppendError::Failed(Arc::clone(reason)),
@@ -209,7 +243,7 @@ impl Journal {
         self.shared.newest()
     }
 
-    /// Bytes of segment files, allocated space included.
+    /// Bytes of segment files, allocated space included, and of the files of large chunks.
     pub fn bytes_on_disk(&self) -> u64 {
         self.shared.bytes_on_disk()
     }

@@ -13,6 +13,7 @@ use super::format::JournalId;
 use super::format::footer::Footer;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
+use super::large::LargePlace;
 use super::left_behind::{read_footer, read_ids};
 use super::scan::{Scan, Standing, scan};
 use super::segment_file::{SegmentFolder, allocate, read_header};
@@ -51,6 +52,8 @@ pub(super) struct Opened {
     pub(super) segments: BTreeMap<u64, SegmentState>,
     pub(super) dedup: Dedup,
     pub(super) left_behind: BTreeSet<u64>,
+    /// Files of large chunks, and their lengths.
+    pub(super) large: Vec<(LargePlace, u64)>,
     /// Damage that has to be set aside.
     pub(super) damaged: Vec<(u64, std::ops::Range<u64>)>,
 }
@@ -109,16 +112,26 @@ pub(super) fn open(
     }
     warn_of_gaps(&listing.segments);
 
-    let mut opened =
-        Opened { folder, journal, segments: BTreeMap::new(), dedup, left_behind, damaged: Vec::new() };
+    let mut opened = Opened {
+        folder,
+        journal,
+        segments: BTreeMap::new(),
+        dedup,
+        left_behind,
+        large: Vec::new(),
+        damaged: Vec::new(),
+    };
     let last = listing.segments.last().copied();
+    let large = listing.large;
+    let mut referred_to = Vec::new();
     let mut unsealed = None;
     for segment in listing.segments {
-        let found = opened.take_segment(segment, Some(segment) == last, metrics).map_err(|source| {
-            OpenError::Io { action: "recover", path: opened.folder.segment_path(segment), source }
-        })?;
+        let found = opened.take_segment(segment, Some(segment) == last, &mut referred_to, metrics).map_err(
+            |source| OpenError::Io { action: "recover", path: opened.folder.segment_path(segment), source },
+        )?;
         unsealed = unsealed.or(found);
     }
+    opened.take_large(large, last, &referred_to).map_err(on_folder("tidy up the large chunks in"))?;
     let active = match (last, unsealed) {
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
         (last, _) => {
@@ -145,6 +158,7 @@ impl Opened {
         &mut self,
         segment: u64,
         is_last: bool,
+        referred_to: &mut Vec<u64>,
         metrics: &JournalMetrics,
     ) -> io::Result<Option<Scan>> {
         let file = self.folder.open(segment)?;
@@ -158,6 +172,9 @@ impl Opened {
         let scan = scan(&mut FrameReader::new(file, self.journal, segment), length, standing)?;
         remember(&mut self.dedup, &scan.footer, segment);
         self.damaged.extend(scan.damaged.iter().map(|range| (segment, range.clone())));
+        if is_last {
+            referred_to.extend(scan.large.iter().map(|(offset, _)| *offset));
+        }
         if is_last && !scan.sealed {
             metrics.torn_bytes.inc_by(scan.torn);
             return Ok(Some(scan));
@@ -174,6 +191,46 @@ impl Opened {
         }
         self.segments.insert(segment, SegmentState { end: scan.end, sealed: true, bytes_on_disk: length });
         Ok(None)
+    }
+
+    /// Takes up the files of large chunks. Only in the last segment may there be some without a frame: those that were
+    /// named just before the power went, and nobody was told that they are kept.
+    fn take_large(
+        &mut self,
+        files: Vec<(LargePlace, u64)>,
+        last: Option<u64>,
+        referred_to: &[u64],
+    ) -> io::Result<()> {
+        let first = self.segments.keys().next().copied().or(last);
+        for (place, length) in files {
+            let path = self.folder.large_path(place);
+            let is_kept = match Some(place.segment) == last {
+                true => referred_to.contains(&place.offset),
+                false => self.segments.contains_key(&place.segment),
+            };
+            let is_damaged = self
+                .damaged
+                .iter()
+                .any(|(segment, range)| *segment == place.segment && range.contains(&place.offset));
+            let is_between = first.is_some_and(|first| first < place.segment) && Some(place.segment) < last;
+            if is_kept {
+                self.large.push((place, length));
+            } else if is_damaged || is_between {
+                let to = super::damage::set_file_aside(&self.folder, &path)?;
+                std::fs::remove_file(&path)?;
+                tracing::error!(
+                    copy = %to.display(), bytes = length,
+                    "the frame of a large chunk is lost, and the chunk with it: its entries were set aside"
+                );
+            } else {
+                std::fs::remove_file(&path)?;
+                tracing::info!(
+                    path = %path.display(), bytes = length,
+                    "removed a large chunk without a frame: it was not acknowledged, or delivered and let go"
+                );
+            }
+        }
+        self.folder.sync()
     }
 
     /// After a failed sync the page cache may show bytes that never reached the disk: what is not marked as synced is

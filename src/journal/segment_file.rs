@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::large::LargePlace;
 
 /// Segments, readable by the operators' group, since they hold what customers' logs hold.
 const FILE_MODE: u32 = 0o640;
@@ -17,6 +18,9 @@ const SEGMENT_EXTENSION: &str = "seg";
 
 /// What is left of a removed segment: its header and footer, for the chunk ids.
 const IDS_EXTENSION: &str = "ids";
+
+/// The entries of a large chunk.
+const LARGE_EXTENSION: &str = "large";
 
 /// The allocated file that becomes the next segment.
 const SPARE: &str = "spare.tmp";
@@ -34,6 +38,8 @@ pub(super) struct Listing {
     pub(super) segments: Vec<u64>,
     /// Numbers of segments whose ids were left behind, ascending.
     pub(super) ids: Vec<u64>,
+    /// Files of large chunks, ascending, and their lengths.
+    pub(super) large: Vec<(LargePlace, u64)>,
     /// Everything else.
     pub(super) foreign: Vec<PathBuf>,
 }
@@ -55,10 +61,27 @@ impl SegmentFolder {
         self.path.join(format!("{segment:016}.{IDS_EXTENSION}"))
     }
 
+    pub(super) fn large_path(&self, place: LargePlace) -> PathBuf {
+        self.path.join(format!("{place}.{LARGE_EXTENSION}"))
+    }
+
     pub(super) fn list(&self) -> io::Result<Listing> {
         let mut listing = Listing::default();
         for entry in std::fs::read_dir(&self.path)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            if path.extension().is_some_and(|extension| extension == LARGE_EXTENSION)
+                && let Some(place) = stem.and_then(LargePlace::parse)
+            {
+                match entry.metadata() {
+                    Ok(metadata) => listing.large.push((place, metadata.len())),
+                    // Removed since, by the server that is looked at.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+                continue;
+            }
             let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
             match (number, path.extension().and_then(|extension| extension.to_str())) {
                 (Some(number), Some(SEGMENT_EXTENSION)) => listing.segments.push(number),
@@ -69,6 +92,7 @@ impl SegmentFolder {
         }
         listing.segments.sort_unstable();
         listing.ids.sort_unstable();
+        listing.large.sort_unstable();
         listing.foreign.sort_unstable();
         Ok(listing)
     }

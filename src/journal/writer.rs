@@ -19,7 +19,9 @@ use super::append::{AppendError, Appended, ReceiptSender};
 use super::dedup::Dedup;
 use super::format::chunk_payload::chunk_payload_length;
 use super::format::footer::{Footer, chunk_key};
+use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::large::LargeEntries;
 use super::left_behind;
 use super::shared::{Shared, Status};
 use crate::chunk::Chunk;
@@ -29,13 +31,15 @@ use crate::event_time::EventTime;
 const MAX_COMMIT: usize = 8 * 1024 * 1024;
 
 /// How often a writer that waits for space looks again by itself.
-const SPACE_POLL: Duration = Duration::from_secs(1);
+pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Request {
     Append {
         chunk: Chunk,
+        /// The file that holds its entries, where they are no part of the frame.
+        large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
     },
     /// A cursor moved: segments may be removable.
@@ -69,7 +73,7 @@ pub(super) struct Spare {
 
 /// Why the writer ends.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     Closed,
     Failed(String),
 }
@@ -109,8 +113,8 @@ impl Writer {
             let mut closing = false;
             while let Some(request) = next.take() {
                 match request {
-                    Request::Append { chunk, reply } => {
-                        if let Err(end) = self.take(&chunk, reply) {
+                    Request::Append { chunk, large, reply } => {
+                        if let Err(end) = self.take(&chunk, large, reply) {
                             return end;
                         }
                     }
@@ -135,7 +139,12 @@ impl Writer {
     }
 
     /// Adds a chunk to the next commit, unless it is kept already.
-    fn take(&mut self, chunk: &Chunk, reply: ReceiptSender) -> Result<(), End> {
+    fn take(
+        &mut self,
+        chunk: &Chunk,
+        large: Option<Box<LargeEntries>>,
+        reply: ReceiptSender,
+    ) -> Result<(), End> {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
@@ -143,15 +152,16 @@ impl Writer {
             self.replies.push((reply, Appended::Duplicate));
             return Ok(());
         }
-        let growth = if key.is_some() { self.active.footer.growth(&sender) } else { 0 };
-        if !self.active.has_room_for(chunk_payload_length(chunk), growth)
-            && let Err(end) = self.roll()
-        {
-            let error = AppendError::Stopped;
-            refuse(reply, &error);
-            return Err(end);
-        }
-        self.active.push(chunk);
+        let room = self.make_room(chunk, large.as_deref(), key.map(|_| &*sender));
+        let kind =
+            match room.and_then(|()| large.map_or(Ok(FrameKind::Chunk), |large| self.name_large(*large))) {
+                Ok(kind) => kind,
+                Err(end) => {
+                    refuse(reply, &AppendError::Stopped);
+                    return Err(end);
+                }
+            };
+        self.active.push(kind, chunk);
         if let Some(key) = key {
             let received_at = chunk.received_at.unix_nanoseconds();
             self.active.footer.add_id(&sender, received_at, key);
@@ -162,8 +172,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Sees to it that the active segment can take a chunk, whose sender is remembered with its id where it has one.
+    fn make_room(
+        &mut self,
+        chunk: &Chunk,
+        large: Option<&LargeEntries>,
+        sender: Option<&str>,
+    ) -> Result<(), End> {
+        if let Some(large) = large {
+            self.make_room_for_file(large.length())?;
+        }
+        let growth = sender.map_or(0, |sender| self.active.footer.growth(sender));
+        match self.active.has_room_for(chunk_payload_length(chunk), growth) {
+            true => Ok(()),
+            false => self.roll(),
+        }
+    }
+
     /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.
-    fn commit(&mut self) -> Result<(), End> {
+    pub(super) fn commit(&mut self) -> Result<(), End> {
         if self.active.pending_bytes() > 0 {
             self.until_there_is_space("write to", |active| active.write())?;
             self.sync()?;
@@ -173,7 +200,7 @@ impl Writer {
     }
 
     /// Seals the active segment and goes on in the next one, as soon as there may be one.
-    fn roll(&mut self) -> Result<(), End> {
+    pub(super) fn roll(&mut self) -> Result<(), End> {
         if !self.active.is_sealed() {
             self.until_there_is_space("seal", ActiveSegment::seal)?;
             self.sync()?;
@@ -267,7 +294,7 @@ impl Writer {
         }
     }
 
-    fn report(&self, status: Status) {
+    pub(super) fn report(&self, status: Status) {
         if *self.shared.status().borrow() != status
             && let Some(reason) = status.refusal()
         {
@@ -297,12 +324,14 @@ impl Writer {
     }
 
     /// Removes segments that every output has passed, and leaves their chunk ids behind while those are needed.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         for segment in self.shared.removable() {
             let needed = self.dedup.ids_in_segment(segment) > 0;
+            let large = self.shared.large_of(segment);
             match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
                 Ok(()) => {
                     self.shared.remove_segment(segment);
+                    self.remove_large(&large);
                     if needed {
                         self.left_behind.insert(segment);
                     }
@@ -326,7 +355,7 @@ impl Writer {
         });
     }
 
-    fn update_metrics(&mut self) {
+    pub(super) fn update_metrics(&mut self) {
         let metrics = &self.shared.metrics;
         metrics.bytes.set(self.shared.bytes_on_disk() as i64);
         metrics.segments.set(self.shared.segment_count() as i64);

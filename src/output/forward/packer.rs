@@ -69,7 +69,8 @@ impl Packer {
             return Ok(());
         }
         if let Some((entries, encoding)) = self.as_stored(chunk) {
-            let run = Run { first: 0, end: chunk.entry_count(), events: u64::from(chunk.entry_count()) };
+            let (first, count) = (chunk.position.entry, chunk.entry_count());
+            let run = Run { first, end: first.saturating_add(count), events: u64::from(count) };
             self.metrics.emit_records.inc_by(run.events);
             return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
         }
@@ -97,7 +98,8 @@ impl Packer {
         let mut run = Run::default();
         let mut plain = Vec::new();
         let alternative_names: Vec<_> = chunk.alternative_names().collect();
-        selector.for_each(&Source::of(chunk, &alternative_names), entries, |event| {
+        let source = Source::of(chunk, &alternative_names);
+        selector.for_each_from(&source, chunk.first_index(), entries, |event| {
             let before = plain.len();
             write_event(&mut plain, event, *metadata);
             if before > 0 && plain.len() > *chunk_size {
