@@ -36,10 +36,11 @@ pub(super) fn set_aside(shared: &Shared, reader: &mut FrameReader, from: u64, to
 
 fn copy(shared: &Shared, reader: &mut FrameReader, from: Position, to: u64) -> std::io::Result<PathBuf> {
     let folder = shared.folder.path().join("damaged");
-    super::durable::create_folder(&folder)?;
+    let storage = shared.folder.storage().as_ref();
+    super::durable::create_folder(storage, &folder)?;
     let path = folder.join(format!("{:016}-{}.bytes", from.segment, from.offset));
-    if !path.exists() {
-        super::durable::replace_file(&path, &reader.bytes(from.offset, to)?)?;
+    if storage.stat(&path)?.is_none() {
+        super::durable::replace_file(storage, &path, &reader.bytes(from.offset, to)?)?;
     }
     Ok(path)
 }

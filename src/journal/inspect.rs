@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Position;
 use super::format::chunk_payload::ChunkPayload;
@@ -12,6 +13,7 @@ use super::frame_reader::FrameReader;
 use super::left_behind::read_footer;
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
+use crate::storage::{Storage, disk};
 
 /// The journal's folder can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +66,12 @@ impl SegmentVerdict {
 impl Inspection {
     /// The journal below a data folder.
     pub fn new(data_dir: &Path) -> Self {
-        Self { folder: SegmentFolder::new(data_dir.join("journal")) }
+        Self::on(disk(), data_dir)
+    }
+
+    /// That of a data folder on this storage.
+    pub fn on(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
+        Self { folder: SegmentFolder::new(storage, data_dir.join("journal")) }
     }
 
     /// The numbers of all segments, oldest first.
@@ -136,8 +143,8 @@ impl Inspection {
 
     fn open(&self, segment: u64) -> Result<OpenedSegment, InspectError> {
         let file = self.folder.open(segment).map_err(self.error(segment))?;
-        let length = file.metadata().map_err(self.error(segment))?.len();
-        let bytes = read_header(&file).map_err(self.error(segment))?;
+        let length = file.stat().map_err(self.error(segment))?.length;
+        let bytes = read_header(file.as_ref()).map_err(self.error(segment))?;
         let header = SegmentHeader::decode(&bytes)
             .map_err(|source| InspectError::Segment { path: self.folder.segment_path(segment), source })?;
         Ok(OpenedSegment { reader: FrameReader::new(file, header.journal, segment), length, header })

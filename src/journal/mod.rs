@@ -29,7 +29,8 @@ mod reader;
 mod scan;
 mod segment_file;
 mod shared;
-mod writer;
+pub(crate) mod writer;
+mod writer_thread;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,7 +47,9 @@ pub use shared::Status;
 
 use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt};
+use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
+use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
 use shared::Shared;
@@ -80,11 +83,30 @@ impl Journal {
     /// Where the folder is in use, holds what is none of ours, or can't be read and written. Nothing is changed then.
     pub fn open(data_dir: &Path, config: &JournalConfig, metrics: JournalMetrics) -> Result<Self, OpenError> {
         let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
-        durable::create_folder(data_dir).map_err(io_error("make"))?;
+        let storage = storage::disk();
+        durable::create_folder(storage.as_ref(), data_dir).map_err(io_error("make"))?;
         let lock = open::lock(data_dir)?;
-        let cursors = CursorFolder::new(data_dir);
+        let (journal, writer) = Self::open_on(&storage, data_dir, config, metrics, EventTime::now())?;
+        let thread = std::thread::Builder::new()
+            .name("journal-writer".to_owned())
+            .spawn(move || writer_thread::run(writer))
+            .map_err(io_error("start the writer of"))?;
+        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(RunningWriter { thread, lock });
+        Ok(journal)
+    }
+
+    /// Opens the journal below a data folder that is locked, and leaves the writer to the caller.
+    pub(crate) fn open_on(
+        storage: &Arc<dyn Storage>,
+        data_dir: &Path,
+        config: &JournalConfig,
+        metrics: JournalMetrics,
+        now: EventTime,
+    ) -> Result<(Self, Writer), OpenError> {
+        let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
+        let cursors = CursorFolder::on(Arc::clone(storage), data_dir);
         cursors.prepare()?;
-        let (opened, active) = open::open(data_dir, config, &metrics)?;
+        let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
         let shared =
             Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
@@ -115,18 +137,17 @@ impl Journal {
             max_size: config.max_size,
             spare: writer::Spare::default(),
             replies: Vec::new(),
+            next: None,
+            closing: false,
         };
-        let writer = std::thread::Builder::new()
-            .name("journal-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(io_error("start the writer of"))?;
-        Ok(Self {
-            shared,
-            requests,
-            cursors,
-            segment_size: config.segment_size,
-            writer: Arc::new(Mutex::new(Some(RunningWriter { thread: writer, lock }))),
-        })
+        let journal =
+            Self { shared, requests, cursors, segment_size: config.segment_size, writer: Arc::default() };
+        Ok((journal, writer))
+    }
+
+    /// Where it lies.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.shared.folder.storage()
     }
 
     /// Takes a data folder for this process alone, without opening the journal in it.

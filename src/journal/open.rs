@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::active_segment::ActiveSegment;
 use super::dedup::{Dedup, DedupLimits};
@@ -20,6 +20,7 @@ use super::shared::SegmentState;
 use crate::config::JournalConfig;
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
+use crate::storage::{Storage, StorageFile, write_all_at};
 
 /// A journal that can't be opened; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -69,17 +70,19 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 
 /// Reads the folder, repairs its end, and gives the segment to go on with.
 pub(super) fn open(
+    storage: &Arc<dyn Storage>,
     data_dir: &Path,
     config: &JournalConfig,
     metrics: &JournalMetrics,
+    now: EventTime,
 ) -> Result<(Opened, ActiveSegment), OpenError> {
     let path = data_dir.join("journal");
     let on_folder = |action| {
         let path = path.clone();
         move |source| OpenError::Io { action, path, source }
     };
-    super::durable::create_folder(&path).map_err(on_folder("make"))?;
-    let folder = SegmentFolder::new(&path);
+    super::durable::create_folder(storage.as_ref(), &path).map_err(on_folder("make"))?;
+    let folder = SegmentFolder::new(Arc::clone(storage), &path);
     folder.remove_temporary_files().map_err(on_folder("clean"))?;
     let listing = folder.list().map_err(on_folder("list"))?;
     for foreign in listing.foreign.iter().filter(|path| !path.ends_with("damaged")) {
@@ -88,7 +91,7 @@ pub(super) fn open(
 
     let journal = match read_headers(&folder, &listing.segments)? {
         Some(journal) => journal,
-        None => new_journal_id(),
+        None => storage.draw().to_le_bytes(),
     };
     let mut dedup = Dedup::new(DedupLimits {
         window: config.dedup_window,
@@ -123,7 +126,7 @@ pub(super) fn open(
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
         (last, _) => {
             let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
-            match (opened.begin_segment(newest + 1, config.segment_size), last) {
+            match (opened.begin_segment(newest + 1, config.segment_size, now), last) {
                 (Err(error), Some(last)) if error.kind() == io::ErrorKind::StorageFull => {
                     opened.stay_in(last)
                 }
@@ -148,7 +151,7 @@ impl Opened {
         metrics: &JournalMetrics,
     ) -> io::Result<Option<Scan>> {
         let file = self.folder.open(segment)?;
-        let length = file.metadata()?.len();
+        let length = file.stat()?.length;
         if !is_last && let Some((end, footer)) = read_footer(&self.folder, &self.journal, segment)? {
             remember(&mut self.dedup, &footer, segment);
             self.segments.insert(segment, SegmentState { end, sealed: true, bytes_on_disk: length });
@@ -164,8 +167,8 @@ impl Opened {
         }
         if is_last {
             let file = self.folder.open_for_writing(segment)?;
-            self.write_again(&file, segment, scan.synced, length)?;
-            file.sync_all()?;
+            self.write_again(file.as_ref(), segment, scan.synced, length)?;
+            file.sync()?;
         } else {
             tracing::warn!(
                 path = %self.folder.segment_path(segment).display(),
@@ -178,25 +181,25 @@ impl Opened {
 
     /// After a failed sync the page cache may show bytes that never reached the disk: what is not marked as synced is
     /// written once more, so that the sync that follows is about these very bytes.
-    fn write_again(&self, file: &File, segment: u64, from: u64, to: u64) -> io::Result<()> {
+    fn write_again(&self, file: &dyn StorageFile, segment: u64, from: u64, to: u64) -> io::Result<()> {
         let reading = self.folder.open(segment)?;
         let unsure = FrameReader::new(reading, self.journal, segment).bytes(from, to)?;
-        file.write_all_at(&unsure, from)
+        write_all_at(file, &unsure, from)
     }
 
     /// Makes the end of the last segment trustworthy and goes on behind it.
     fn go_on_in(&mut self, segment: u64, scan: Scan, segment_size: u64) -> io::Result<ActiveSegment> {
         let file = self.folder.open_for_writing(segment)?;
-        self.write_again(&file, segment, scan.synced.min(scan.end), scan.end)?;
+        self.write_again(file.as_ref(), segment, scan.synced.min(scan.end), scan.end)?;
         // Cut, so that no frame of the torn tail can ever line up behind a new one; then allocated again.
         file.set_len(scan.end)?;
-        let size = match allocate(&file, scan.end, segment_size) {
+        let size = match allocate(file.as_ref(), scan.end, segment_size) {
             Ok(()) => segment_size.max(scan.end),
             // The backlog can be delivered all the same, which may be what makes room; the first append waits for it.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => scan.end,
             Err(error) => return Err(error),
         };
-        file.sync_all()?;
+        file.sync()?;
         if scan.torn > 0 {
             tracing::info!(
                 segment,
@@ -215,10 +218,15 @@ impl Opened {
         Ok(ActiveSegment::sealed(last, self.journal, file, state.bytes_on_disk, state.end))
     }
 
-    fn begin_segment(&mut self, segment: u64, segment_size: u64) -> io::Result<ActiveSegment> {
+    fn begin_segment(
+        &mut self,
+        segment: u64,
+        segment_size: u64,
+        now: EventTime,
+    ) -> io::Result<ActiveSegment> {
         let file = self.folder.allocate_spare(segment_size)?;
-        let header = SegmentHeader { journal: self.journal, segment, created_at: EventTime::now() };
-        self.folder.name_spare(&file, &header)?;
+        let header = SegmentHeader { journal: self.journal, segment, created_at: now };
+        self.folder.name_spare(file.as_ref(), &header)?;
         Ok(ActiveSegment::new(
             segment,
             self.journal,
@@ -237,7 +245,7 @@ fn read_headers(folder: &SegmentFolder, segments: &[u64]) -> Result<Option<Journ
         let path = folder.segment_path(*segment);
         let bytes = folder
             .open(*segment)
-            .and_then(|file| read_header(&file))
+            .and_then(|file| read_header(file.as_ref()))
             .map_err(|source| OpenError::Io { action: "read", path: path.clone(), source })?;
         let header = SegmentHeader::decode(&bytes)
             .map_err(|source| OpenError::Segment { path: path.clone(), source })?;
@@ -265,10 +273,4 @@ fn remember(dedup: &mut Dedup, footer: &Footer, segment: u64) {
     for id in footer.ids() {
         dedup.insert(&id.sender, id.received_at, id.key, segment);
     }
-}
-
-fn new_journal_id() -> JournalId {
-    let mut id = JournalId::default();
-    aws_lc_rs::rand::fill(&mut id).expect("the operating system gives random bytes");
-    id
 }

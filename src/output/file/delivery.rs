@@ -2,12 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::archive::{Archive, ArchiveOptions};
-use super::disk::Disk;
 use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
 use crate::config::StartAt;
@@ -73,7 +73,7 @@ impl FileOutput {
     ) -> Result<Self, CursorError> {
         let cursor = journal.attach(&options.id, options.start)?;
         let undo_folder = data_dir.join("outputs").join(&options.id);
-        create_folder(&undo_folder).map_err(|source| CursorError::Io {
+        create_folder(journal.storage().as_ref(), &undo_folder).map_err(|source| CursorError::Io {
             action: "make the folder beside",
             path: undo_folder.clone(),
             source,
@@ -89,7 +89,7 @@ impl FileOutput {
             reader: journal.reader(position),
             journal_status: journal.status(),
             lines,
-            archive: Archive::new(Disk, archive, metrics.clone()),
+            archive: Archive::new(Arc::clone(journal.storage()), archive, metrics.clone()),
             cursor,
             metrics,
             flushed: position,

@@ -9,7 +9,6 @@ use super::failures::Failures;
 use super::known_files::Surprise;
 use super::{Archive, SaveCursor};
 use crate::output::file::error::{ArchiveError, SaveCursorError};
-use crate::output::file::storage::Storage;
 use crate::output::file::undo::UndoLog;
 
 /// A flush that takes longer counts as slow, as in Fluentd.
@@ -18,7 +17,7 @@ pub(super) const SLOW: Duration = Duration::from_secs(20);
 /// How often one flush takes up files anew that somebody else changes under its hands.
 const ROUNDS: usize = 3;
 
-impl<S: Storage> Archive<S> {
+impl Archive {
     pub(super) fn flush_all(&mut self, save_cursor: SaveCursor<'_>) -> Result<(), ArchiveError> {
         for _ in 0..ROUNDS {
             let pending = self.buffers.pending();
@@ -96,7 +95,7 @@ impl<S: Storage> Archive<S> {
         let found = self.storage.stat(path)?;
         let mut verdict = known.compare(found.as_ref());
         if let (Err(Surprise::Removed), Some(handle)) = (verdict, &known.handle)
-            && self.storage.stat_open(&handle.file)?.names > 0
+            && handle.file.stat()?.names > 0
         {
             verdict = Err(Surprise::Moved);
         }

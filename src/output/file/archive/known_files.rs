@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::output::file::identity::{Identity, Stat};
 use crate::output::file::undo::Undo;
+use crate::storage::{Identity, Stat};
 
 /// A file that this archive opened or made since the last checkpoint, or that is still open from before.
 #[derive(Debug)]

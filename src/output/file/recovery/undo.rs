@@ -6,12 +6,11 @@ use std::path::Path;
 use super::plan::{Before, Step};
 use super::undone::UndoneFolder;
 use super::{Outcome, RecoveryError};
-use crate::output::file::identity::Identity;
-use crate::output::file::storage::{Storage, folder_of};
+use crate::storage::{Identity, Open, Storage, StorageFile, folder_of};
 
 /// Brings one file back; `None` where there was nothing to do.
-pub(super) fn undo<S: Storage>(
-    storage: &S,
+pub(super) fn undo(
+    storage: &dyn Storage,
     step: &Step<'_>,
     number: usize,
     undone: &UndoneFolder<'_>,
@@ -22,40 +21,40 @@ pub(super) fn undo<S: Storage>(
         Before::Absent => remove_empty(storage, path).map(|()| None).map_err(in_file),
         Before::There { identity, length } => {
             let Some(file) = open(storage, path).map_err(in_file)? else { return Ok(Some(Outcome::Removed)) };
-            let found = storage.stat_open(&file).map_err(in_file)?;
+            let found = file.stat().map_err(in_file)?;
             if !found.identity.is_same_file(&identity) {
                 return Ok(Some(Outcome::Moved));
             }
             if found.length <= length {
                 return Ok((found.length < length).then_some(Outcome::Cut));
             }
-            undone.keep(storage, path, number, &file, length..found.length)?;
-            storage.set_len(&file, length).map_err(in_file)?;
-            storage.sync(&file).map_err(in_file)?;
+            undone.keep(storage, path, number, file.as_ref(), length..found.length)?;
+            file.set_len(length).map_err(in_file)?;
+            file.sync().map_err(in_file)?;
             Ok(Some(Outcome::Undone { bytes: found.length - length }))
         }
         Before::Made { identity } => {
             let Some(file) = open(storage, path).map_err(in_file)? else { return Ok(None) };
-            let found = storage.stat_open(&file).map_err(in_file)?;
+            let found = file.stat().map_err(in_file)?;
             if !found.identity.is_same_file(&identity) {
                 return Ok(Some(Outcome::Moved));
             }
-            undone.keep(storage, path, number, &file, 0..found.length)?;
+            undone.keep(storage, path, number, file.as_ref(), 0..found.length)?;
             remove(storage, path, &identity).map_err(in_file)?;
             Ok(Some(Outcome::Undone { bytes: found.length }))
         }
     }
 }
 
-fn open<S: Storage>(storage: &S, path: &Path) -> io::Result<Option<S::File>> {
+fn open(storage: &dyn Storage, path: &Path) -> io::Result<Option<Box<dyn StorageFile>>> {
     // Opening a pipe or a device could wait, or worse.
     match storage.stat(path)? {
-        Some(found) if found.is_regular => storage.open(path).map(Some),
+        Some(found) if found.is_regular => storage.open(path, Open::Appending).map(Some),
         _ => Ok(None),
     }
 }
 
-fn remove_empty<S: Storage>(storage: &S, path: &Path) -> io::Result<()> {
+fn remove_empty(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     match storage.stat(path)? {
         Some(found) if found.is_regular && found.length == 0 => remove(storage, path, &found.identity),
         _ => Ok(()),
@@ -63,7 +62,7 @@ fn remove_empty<S: Storage>(storage: &S, path: &Path) -> io::Result<()> {
 }
 
 /// Removes what lies at a path, if it still is what we looked at.
-fn remove<S: Storage>(storage: &S, path: &Path, identity: &Identity) -> io::Result<()> {
+fn remove(storage: &dyn Storage, path: &Path, identity: &Identity) -> io::Result<()> {
     if storage.stat(path)?.is_some_and(|found| found.identity.is_same_file(identity)) {
         storage.remove(path)?;
         storage.sync_folder(folder_of(path))?;
