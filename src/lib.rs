@@ -30,8 +30,11 @@ pub mod logging;
 pub mod metrics;
 pub mod output;
 pub mod pipeline;
+pub mod planted;
 pub mod sender;
 pub mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod storage;
 pub mod tls;
 pub mod wire;

@@ -9,6 +9,7 @@ use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::format::{JournalId, chunk_payload};
 use super::shared::SegmentState;
 use crate::chunk::Chunk;
+use crate::planted::{Bug, is_planted};
 use crate::storage::{StorageFile, write_all_at};
 
 /// An unsealed segment, and the frames that are to be written to it next.
@@ -87,7 +88,9 @@ impl ActiveSegment {
 
     /// Syncs what was written. After an error nothing can be said of it any more.
     pub(super) fn sync(&mut self) -> io::Result<Written> {
-        self.file.sync()?;
+        if !is_planted(Bug::MissingSync) {
+            self.file.sync()?;
+        }
         let start = self.synced;
         self.synced = self.end;
         Ok(Written { start, frames: std::mem::take(&mut self.pending) })

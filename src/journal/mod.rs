@@ -240,6 +240,14 @@ impl Journal {
         self.shared.bytes_behind(position)
     }
 
+    /// As [`close`](Self::close), for whoever drives the writer by hand.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn ask_to_close(&self) {
+        self.shared.stop();
+        // A writer that has ended by itself is closed already; one that is busy is stopped all the same.
+        let _ = self.requests.try_send(Request::Close);
+    }
+
     /// Writes and syncs what was appended before, and ends the writer. Senders that still wait for space are told
     /// that the journal is closed.
     pub async fn close(&self) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use crate::planted::{Bug, is_planted};
 use crate::storage::{Open, Storage, StorageFile, read_full_at, write_all_at};
 
 /// A segment: header, frames and, once it is sealed, its footer.
@@ -98,6 +99,9 @@ impl SegmentFolder {
         write_all_at(spare, &header.encode(), 0)?;
         spare.sync()?;
         self.storage.rename(&self.path.join(SPARE), &self.segment_path(header.segment))?;
+        if is_planted(Bug::UnsyncedFolder) {
+            return Ok(());
+        }
         self.sync()
     }
 

@@ -26,6 +26,7 @@ use super::left_behind;
 use super::shared::{Shared, Status};
 use crate::chunk::Chunk;
 use crate::event_time::EventTime;
+use crate::planted::{Bug, is_planted};
 use crate::storage::StorageFile;
 
 /// Bytes of one group commit; more wait for the next.
@@ -199,6 +200,9 @@ impl Writer {
 
     /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.
     fn commit(&mut self) -> Result<(), Obstacle> {
+        if is_planted(Bug::AckBeforeSync) {
+            self.answer();
+        }
         if self.active.pending_bytes() > 0 {
             self.write("write to", |active| active.write())?;
             self.sync()?;

@@ -100,7 +100,7 @@ pub use archive::{Archive, ArchiveOptions, SaveCursor, SlotId};
 pub use dead_letters::DEAD_LETTERS;
 pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
-pub(crate) use delivery::{DeliveryError, Next};
+pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
 pub use outputs::{RecoverError, open_dead_letters, open_output, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};

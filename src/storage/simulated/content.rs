@@ -150,7 +150,8 @@ impl Content {
         let unwritten = self.cache.len().saturating_sub(self.disk.len());
         if cut_survives && unwritten > 0 && keep(random) {
             // The length without the bytes: they read as zeros.
-            let more = if loss == Loss::Some { random.below(unwritten as u64 + 1) as usize } else { unwritten };
+            let more =
+                if loss == Loss::Some { random.below(unwritten as u64 + 1) as usize } else { unwritten };
             self.disk.resize(self.disk.len() + more, 0);
         }
         self.cache.clone_from(&self.disk);

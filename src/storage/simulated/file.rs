@@ -67,7 +67,8 @@ impl StorageFile for SimulatedFile {
         let mut state = self.disk.state();
         let begun = self.begin(&mut state, "read_at", offset, Kind::Look);
         let is_short = begun == Begun::Goes(Fate::Short);
-        let shorter = if is_short { 1 + state.random.below(buffer.len() as u64) as usize } else { usize::MAX };
+        let shorter =
+            if is_short { 1 + state.random.below(buffer.len() as u64) as usize } else { usize::MAX };
         state.finish(begun, |state| {
             let bytes = state.content(self.number).map_or(&[][..], |content| content.bytes());
             let rest = bytes.get(offset as usize..).unwrap_or_default();

@@ -26,7 +26,8 @@ impl Simulated {
     /// All files below a folder, by path.
     pub fn files_below(&self, folder: &Path) -> Vec<PathBuf> {
         let state = self.state();
-        let below = state.names.all().filter(|(path, node)| path.starts_with(folder) && *node != Node::Folder);
+        let below =
+            state.names.all().filter(|(path, node)| path.starts_with(folder) && *node != Node::Folder);
         below.map(|(path, _)| path.to_owned()).collect()
     }
 

@@ -182,10 +182,9 @@ impl State {
         let listed = |(path, node): (&Path, Node)| {
             let (length, modified) = match node {
                 Node::Folder => (0, 0),
-                Node::File(number) => (
-                    self.stat_file(number).length,
-                    self.files.get(&number).map_or(0, |file| file.modified),
-                ),
+                Node::File(number) => {
+                    (self.stat_file(number).length, self.files.get(&number).map_or(0, |file| file.modified))
+                }
             };
             let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(modified);
             Listed { modified, path: path.to_owned(), length, is_folder: node == Node::Folder }

@@ -10,6 +10,7 @@ use super::known_files::Surprise;
 use super::{Archive, SaveCursor};
 use crate::output::file::error::{ArchiveError, SaveCursorError};
 use crate::output::file::undo::UndoLog;
+use crate::planted::{Bug, is_planted};
 
 /// A flush that takes longer counts as slow, as in Fluentd.
 pub(super) const SLOW: Duration = Duration::from_secs(20);
@@ -59,7 +60,9 @@ impl Archive {
             return Err(ArchiveError::Unfinished);
         }
         self.cut_all_torn()?;
-        self.sync()?;
+        if !is_planted(Bug::CursorBeforeFiles) {
+            self.sync()?;
+        }
         let generation = self.undo.generation() + 1;
         match save_cursor(generation) {
             Ok(()) => {}
@@ -76,6 +79,9 @@ impl Archive {
         {
             // It is void all the same, and the next recovery takes it away.
             tracing::warn!(path = %old.path().display(), %error, "cannot remove an undo log that is done with");
+        }
+        if is_planted(Bug::CursorBeforeFiles) {
+            self.sync()?;
         }
         self.files.begin_generation();
         self.metrics.checkpoints.inc();

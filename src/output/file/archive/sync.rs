@@ -1,6 +1,6 @@
 //! Making durable what was written.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -73,8 +73,8 @@ impl Archive {
     }
 
     /// By device number.
-    fn unsynced(&mut self) -> HashMap<u64, Unsynced> {
-        let mut devices: HashMap<u64, Unsynced> = HashMap::new();
+    fn unsynced(&mut self) -> BTreeMap<u64, Unsynced> {
+        let mut devices: BTreeMap<u64, Unsynced> = BTreeMap::new();
         for (path, known) in self.files.iter_mut() {
             let Some(handle) = &known.handle else { continue };
             let device = devices.entry(known.identity.device).or_default();

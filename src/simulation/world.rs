@@ -1,0 +1,401 @@
+//! The world of one seed, from the first start to the last check.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::check::{Pending, check};
+use super::life::{Life, Progress};
+use super::model::Model;
+use super::others::meddle;
+use super::sender::{Answers, SimulatedSender};
+use super::settings::{Settings, all_outputs, archive_folder, moved_folder};
+use crate::event_time::EventTime;
+use crate::journal::writer::Moment;
+use crate::planted::{Bug, plant};
+use crate::storage::Storage;
+use crate::storage::simulated::{Faults, Loss, Random, Simulated, Space};
+
+/// Starts in a row that may fail while things go wrong, and steps in which all must come to rest once nothing does.
+const MAX_REST_ROUNDS: usize = 2_000;
+
+/// How a seed is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Keep a line about everything that happens.
+    pub lines: bool,
+    /// A mistake to make, so that it can be seen whether it is found.
+    pub bug: Option<Bug>,
+}
+
+/// What happened in a world in which everything was as promised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Everything that was called, and what the disk had in the end. The same for the same seed.
+    pub fingerprint: u64,
+    pub calls: u64,
+    pub events: u64,
+    pub chunks: u64,
+    pub duplicates: u64,
+    pub lost_acks: u64,
+    pub starts: u64,
+    pub failed_starts: u64,
+    pub kills: u64,
+    pub power_failures: u64,
+    pub clean_stops: u64,
+    pub failed_journals: u64,
+    pub failed_outputs: u64,
+    pub full_disks: u64,
+    pub meddlings: u64,
+    pub clock_jumps: u64,
+    pub undone_files: u64,
+    pub removed_segments: u64,
+}
+
+impl Report {
+    /// Adds what happened in another world.
+    pub fn add(&mut self, other: &Self) {
+        self.fingerprint ^= other.fingerprint;
+        for ((_, count), (_, other)) in self.counts_mut().into_iter().zip(other.counts()) {
+            *count += other;
+        }
+    }
+
+    /// How often what happened, under its name.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let mut copy = *self;
+        copy.counts_mut().into_iter().map(|(name, count)| (name, *count)).collect()
+    }
+
+    fn counts_mut(&mut self) -> Vec<(&'static str, &mut u64)> {
+        vec![
+            ("calls", &mut self.calls),
+            ("events", &mut self.events),
+            ("chunks", &mut self.chunks),
+            ("duplicates", &mut self.duplicates),
+            ("lost acks", &mut self.lost_acks),
+            ("starts", &mut self.starts),
+            ("failed starts", &mut self.failed_starts),
+            ("kills", &mut self.kills),
+            ("power failures", &mut self.power_failures),
+            ("clean stops", &mut self.clean_stops),
+            ("failed journals", &mut self.failed_journals),
+            ("failed outputs", &mut self.failed_outputs),
+            ("full disks", &mut self.full_disks),
+            ("meddlings", &mut self.meddlings),
+            ("clock jumps", &mut self.clock_jumps),
+            ("undone files", &mut self.undone_files),
+            ("removed segments", &mut self.removed_segments),
+        ]
+    }
+}
+
+/// A world in which something was not as promised.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("seed {seed}: {what}")]
+pub struct Failure {
+    pub seed: u64,
+    pub what: String,
+    /// What happened before, the last thing last; empty unless [`Options::lines`] was set.
+    pub lines: Vec<String>,
+}
+
+/// Runs the world of a seed, and checks it.
+pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
+    let _planted = plant(options.bug);
+    let mut world = World::new(seed, options);
+    match world.run() {
+        Ok(()) => {
+            Ok(Report { fingerprint: world.disk.fingerprint(), calls: world.disk.calls(), ..world.report })
+        }
+        Err(what) => Err(Failure { seed, what, lines: world.lines() }),
+    }
+}
+
+struct World {
+    random: Random,
+    settings: Settings,
+    disk: Simulated,
+    storage: Arc<dyn Storage>,
+    model: Model,
+    senders: Vec<SimulatedSender>,
+    /// When the world began, by the clock of whoever runs it; only differences count.
+    began: Instant,
+    elapsed: Duration,
+    /// What the clock on the wall is ahead of `elapsed`, in nanoseconds since the Unix epoch.
+    wall: i64,
+    report: Report,
+    lines: Option<Vec<String>>,
+    attached: bool,
+}
+
+/// How a life ended.
+enum End {
+    Clean,
+    Dead,
+    Failed,
+}
+
+impl World {
+    fn new(seed: u64, options: &Options) -> Self {
+        let mut random = Random::new(seed);
+        let disk = Simulated::new(random.number());
+        if options.lines {
+            disk.keep_lines();
+        }
+        for folder in [archive_folder(), moved_folder()] {
+            disk.add_folder(folder);
+        }
+        let settings = Settings::new(&mut random);
+        Self {
+            senders: (0..settings.senders).map(SimulatedSender::new).collect(),
+            settings,
+            storage: Arc::new(disk.clone()),
+            disk,
+            model: Model::default(),
+            began: Instant::now(),
+            elapsed: Duration::ZERO,
+            wall: 1_760_000_000_000_000_000,
+            report: Report::default(),
+            lines: options.lines.then(Vec::new),
+            attached: false,
+            random,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        self.note(|world| format!("{:#?}", world.settings));
+        for _ in 0..self.settings.lives {
+            self.live()?;
+        }
+        self.come_to_rest()
+    }
+
+    /// One process in which things go wrong, from its start to its end.
+    fn live(&mut self) -> Result<(), String> {
+        self.disk.set_faults(self.settings.faults);
+        if self.random.one_in(2) {
+            self.disk.die_after(Some(1 + self.random.below(600)));
+        }
+        let end = match self.start(false)? {
+            None => End::Failed,
+            Some((mut life, pending)) => {
+                let answers = self.steps(&mut life);
+                self.end_life(life, pending, answers)?
+            }
+        };
+        let loss = match end {
+            End::Clean => None,
+            End::Dead | End::Failed => self.loss(),
+        };
+        self.restart(loss);
+        Ok(())
+    }
+
+    /// Starts a process, and checks what it finds. `None` where it does not come up.
+    fn start(&mut self, is_last: bool) -> Result<Option<(Life, Pending)>, String> {
+        let mut outputs = self.settings.outputs.clone();
+        // All are there once, so that each has a cursor; later one may be missing for a while.
+        if self.attached && !is_last && self.random.one_in(3) {
+            let missing = self.random.below(outputs.len() as u64) as usize;
+            outputs.remove(missing);
+        }
+        self.report.starts += 1;
+        let started = Life::start(&self.storage, &self.settings, &outputs, self.now());
+        let life = match started {
+            Ok(life) => life,
+            Err(error) => {
+                self.report.failed_starts += 1;
+                self.note(|_| format!("the process does not start: {error}"));
+                return Ok(None);
+            }
+        };
+        if self.disk.is_dead() {
+            return Ok(None);
+        }
+        self.attached = true;
+        let pending = self.disk.aside(|| check(&self.disk, &self.model, &life, false))?;
+        for (id, _) in all_outputs() {
+            self.report.undone_files += life.metrics.output(id, "file").undone_files.get();
+        }
+        Ok(Some((life, pending)))
+    }
+
+    /// Some steps, until the process ends or has done enough.
+    fn steps(&mut self, life: &mut Life) -> Answers {
+        let mut answers = Answers::default();
+        for _ in 0..40 + self.random.below(160) {
+            let progress = self.step(life, &mut answers);
+            if self.disk.is_dead() || progress == Progress::Ended {
+                break;
+            }
+        }
+        answers
+    }
+
+    fn step(&mut self, life: &mut Life, answers: &mut Answers) -> Progress {
+        self.elapsed += Duration::from_millis(self.random.below(400));
+        if self.random.one_in(self.settings.clock_jumps) && self.report.clock_jumps < 5 {
+            self.report.clock_jumps += 1;
+            let hours = self.random.below(60) as i64 - 30;
+            self.wall += hours * 3_600_000_000_000;
+            self.note(|_| format!("the clock jumps by {hours} hours"));
+        }
+        if self.random.one_in(self.settings.meddling) {
+            self.report.meddlings += 1;
+            meddle(&self.disk, &mut self.model, &mut self.random);
+        }
+        if self.random.one_in(self.settings.space_changes) {
+            let spaces = [Space::Enough, Space::Enough, Space::Full, Space::FullAtSync];
+            let space = self.random.pick(&spaces).copied().unwrap_or_default();
+            self.report.full_disks += u64::from(space != Space::Enough);
+            self.note(|_| format!("space on the disk: {space:?}"));
+            self.disk.set_space(space);
+        }
+        let now = self.now();
+        let sender = self.random.below(self.senders.len() as u64) as usize;
+        match self.random.below(10) {
+            0..=3 => {
+                let sender = &mut self.senders[sender];
+                sender.send_new(&mut self.model, &life.journal, now.wall, &self.settings, &mut self.random);
+                Progress::Some
+            }
+            4 => {
+                if self.random.one_in(2) {
+                    self.senders[sender].reconnect(&self.model, &life.journal, now.wall);
+                }
+                Progress::Some
+            }
+            5 | 6 => {
+                let progress = life.write(now);
+                self.listen(answers);
+                self.report.failed_journals += u64::from(progress == Progress::Ended);
+                progress
+            }
+            _ => {
+                let output = self.random.below(life.output_count() as u64) as usize;
+                let asked = self.random.one_in(12);
+                let mut progress = Progress::Some;
+                for _ in 0..1 + self.random.below(4) {
+                    progress = life.deliver(output, now.monotonic, asked);
+                    if progress != Progress::Some {
+                        break;
+                    }
+                }
+                self.report.failed_outputs += u64::from(progress == Progress::Ended);
+                progress
+            }
+        }
+    }
+
+    fn end_life(&mut self, life: Life, pending: Pending, mut answers: Answers) -> Result<End, String> {
+        if self.disk.is_dead() || self.random.one_in(3) {
+            return Ok(End::Dead);
+        }
+        let now = self.now();
+        let metrics = Arc::clone(&life.metrics);
+        let ids: Vec<String> = life.output_ids().map(str::to_owned).collect();
+        let good = life.stop(now);
+        self.listen(&mut answers);
+        if self.disk.is_dead() {
+            return Ok(End::Dead);
+        }
+        let _ = (metrics, ids, pending, good);
+        self.report.clean_stops += u64::from(good);
+        Ok(if good { End::Clean } else { End::Failed })
+    }
+
+    /// Nothing goes wrong any more: everything must be acknowledged, delivered and right.
+    fn come_to_rest(&mut self) -> Result<(), String> {
+        self.disk.set_faults(Faults::default());
+        self.disk.set_space(Space::Enough);
+        let Some((mut life, pending)) = self.start(true)? else {
+            return Err("a process does not start on a disk on which nothing goes wrong".to_owned());
+        };
+        let mut answers = Answers::default();
+        for round in 0.. {
+            if self.senders.iter().all(SimulatedSender::is_content) {
+                break;
+            }
+            if round == MAX_REST_ROUNDS {
+                return Err("senders wait for ever on a disk on which nothing goes wrong".to_owned());
+            }
+            self.elapsed += Duration::from_secs(1);
+            let now = self.now();
+            for sender in &mut self.senders {
+                sender.reconnect(&self.model, &life.journal, now.wall);
+            }
+            if life.write(now) == Progress::Ended {
+                return Err("the journal fails on a disk on which nothing goes wrong".to_owned());
+            }
+            self.listen(&mut answers);
+            for output in 0..life.output_count() {
+                while life.deliver(output, now.monotonic, false) == Progress::Some {}
+            }
+        }
+        let _ = pending;
+        self.restart_cleanly(life)?;
+        let Some((life, pending)) = self.start(true)? else {
+            return Err("a process does not start on a disk on which nothing goes wrong".to_owned());
+        };
+        if pending.events != [0; 4] {
+            return Err(format!("after all was delivered, something is still to do: {pending:?}"));
+        }
+        self.disk.aside(|| check(&self.disk, &self.model, &life, true))?;
+        self.report.events = self.model.events.len() as u64;
+        self.report.chunks = self.model.chunks.len() as u64;
+        Ok(())
+    }
+
+    fn restart_cleanly(&mut self, life: Life) -> Result<(), String> {
+        if !life.stop(self.now()) {
+            return Err("a process does not stop in order on a disk on which nothing goes wrong".to_owned());
+        }
+        self.restart(None);
+        Ok(())
+    }
+
+    fn restart(&mut self, loss: Option<Loss>) {
+        match loss {
+            None => self.report.kills += 1,
+            Some(_) => self.report.power_failures += 1,
+        }
+        self.senders.iter_mut().for_each(SimulatedSender::disconnect);
+        self.disk.restart(loss);
+        if self.random.one_in(4) {
+            self.disk.evict();
+        }
+    }
+
+    fn loss(&mut self) -> Option<Loss> {
+        let losses = [None, Some(Loss::Everything), Some(Loss::Some), Some(Loss::Some), Some(Loss::Nothing)];
+        self.random.pick(&losses).copied().flatten()
+    }
+
+    fn listen(&mut self, answers: &mut Answers) {
+        for sender in &mut self.senders {
+            let heard = sender.listen(&mut self.model, self.settings.lost_acks, &mut self.random);
+            answers.written += heard.written;
+            answers.duplicates += heard.duplicates;
+            self.report.duplicates += heard.duplicates;
+            self.report.lost_acks += heard.lost_acks;
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let wall = self.wall + self.elapsed.as_nanos() as i64;
+        Moment { wall: EventTime::from_unix_nanoseconds(wall), monotonic: self.began + self.elapsed }
+    }
+
+    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.lines.is_some() {
+            let line = line(self);
+            let calls = self.disk.take_lines();
+            self.lines.get_or_insert_default().extend(calls.into_iter().chain([line]));
+        }
+    }
+
+    fn lines(mut self) -> Vec<String> {
+        self.note(|_| "this is where it was found".to_owned());
+        self.lines.unwrap_or_default()
+    }
+}
