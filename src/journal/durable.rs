@@ -39,11 +39,18 @@ pub(crate) fn replace_file(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> 
         .map_err(ReplaceError::Uncertain)
 }
 
-/// Makes a folder and those above it, and their names durable.
+/// Makes a folder and those above it, and their names durable. One that is there may have been made a moment before by
+/// a process that was killed before it could sync the name.
 pub(crate) fn create_folder(storage: &dyn Storage, folder: &Path) -> io::Result<()> {
     let mut missing = Vec::new();
-    for folder in folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty()) {
+    // Neither the root nor what a relative path begins in has a name of its own here.
+    for folder in folder.ancestors().take_while(|folder| folder.parent().is_some()) {
         if storage.stat(folder)?.is_some() {
+            match sync_folder_of(storage, folder) {
+                // One in a folder that we may not read is none that we made.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
             break;
         }
         missing.push(folder);

@@ -25,6 +25,8 @@ pub mod inspect;
 mod left_behind;
 mod open;
 mod position;
+#[cfg(test)]
+mod power_tests;
 mod reader;
 mod scan;
 mod segment_file;

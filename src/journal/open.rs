@@ -84,6 +84,9 @@ pub(super) fn open(
     };
     super::durable::create_folder(storage.as_ref(), &path).map_err(on_folder("make"))?;
     let folder = SegmentFolder::new(Arc::clone(storage), &path);
+    // The process before may have ended between the renaming of a segment and the sync of its name. What is written to
+    // it from now on is acknowledged, and must be found again.
+    folder.sync().map_err(on_folder("sync"))?;
     folder.remove_temporary_files().map_err(on_folder("clean"))?;
     let listing = folder.list().map_err(on_folder("list"))?;
     for foreign in listing.foreign.iter().filter(|path| !path.ends_with("damaged")) {

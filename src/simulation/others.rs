@@ -7,22 +7,24 @@ use super::model::{Disturbance, Model};
 use super::settings::{all_outputs, archive_folder, moved_folder};
 use crate::storage::simulated::{Random, Simulated};
 
-/// Moves, cuts or removes one file of the archive.
-pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) {
+/// Moves, cuts or removes one file of the archive, and says what it did.
+pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) -> Option<String> {
     let files = disk.files_below(archive_folder());
-    let Some(path) = random.pick(&files).cloned() else { return };
-    let Some((output, id)) = output_of(&path) else { return };
-    let Some(bytes) = disk.content(&path) else { return };
+    let path = random.pick(&files).cloned()?;
+    let (output, id) = output_of(&path)?;
+    let bytes = disk.content(&path)?;
     // Those that a failed write left half a line in are read as far as they go.
-    let Ok(held) = events(&path, &bytes, true) else { return };
-    match random.below(3) {
+    let held = events(&path, &bytes, true).ok()?;
+    let done = match random.below(3) {
         0 => {
             model.disturb(output, &held, Disturbance { moved: true, taken: false });
             disk.move_away(&path, &moved_path(&path, id, random));
+            "moves".to_owned()
         }
         1 => {
             model.disturb(output, &held, Disturbance { moved: false, taken: true });
             disk.remove_file(&path);
+            "removes".to_owned()
         }
         _ => {
             // Between two lines, or all of it: half a line, or half a gzip member, nobody could read.
@@ -33,11 +35,15 @@ pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) {
             let length = random.pick(&ends).copied().unwrap_or(0);
             model.disturb(output, &held, Disturbance { moved: false, taken: true });
             disk.cut(&path, length as u64);
+            format!("cuts to {length} bytes")
         }
-    }
-    if random.one_in(2) {
+    };
+    let synced = random.one_in(2);
+    if synced {
         disk.write_back();
     }
+    let synced = if synced { " and the kernel writes everything back" } else { "" };
+    Some(format!("somebody {done}: {} with the events {held:?}{synced}", path.display()))
 }
 
 /// The output that writes a file, by its place among all.

@@ -242,7 +242,9 @@ impl World {
         }
         if self.random.one_in(self.settings.meddling) {
             self.report.meddlings += 1;
-            meddle(&self.disk, &mut self.model, &mut self.random);
+            if let Some(done) = meddle(&self.disk, &mut self.model, &mut self.random) {
+                self.note(|_| done);
+            }
         }
         if self.random.one_in(self.settings.space_changes) {
             let spaces = [Space::Enough, Space::Enough, Space::Full, Space::FullAtSync];
