@@ -1,5 +1,7 @@
 //! Comparing what is there with what was promised.
 
+use std::sync::Arc;
+
 use super::archive::events;
 use super::life::Life;
 use super::model::Model;
@@ -7,24 +9,17 @@ use super::settings::{all_outputs, data_dir, moved_folder};
 use crate::journal::{CursorFolder, Position};
 use crate::storage::Storage;
 use crate::storage::simulated::Simulated;
-use std::sync::Arc;
 
-/// What outputs still have to do.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    /// Events by output, in the order of [`all_outputs`].
-    pub(super) events: [u64; 4],
-}
-
-/// Checks everything, after a start and in the end.
-pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool) -> Result<Pending, String> {
+/// Checks everything, after a start and in the end. Gives how many events each output has still to deliver, in the
+/// order of [`all_outputs`].
+pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool) -> Result<[u64; 4], String> {
     let damaged = life.metrics.journal.damaged_bytes.get();
     if damaged > 0 {
         return Err(format!("{damaged} bytes of the journal were synced and no longer read back"));
     }
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let cursors = CursorFolder::on(storage, data_dir());
-    let mut pending = Pending::default();
+    let mut pending = [0; 4];
     for (number, (id, folder)) in all_outputs().enumerate() {
         let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
         let mut counts = vec![0; model.events.len()];
@@ -45,7 +40,7 @@ pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool)
         }
         let archived: usize = counts.iter().sum();
         add_pending(model, life, id, cursor.position, &mut counts)?;
-        pending.events[number] = (counts.iter().sum::<usize>() - archived) as u64;
+        pending[number] = (counts.iter().sum::<usize>() - archived) as u64;
         model.check(id, &counts, at_rest)?;
     }
     Ok(pending)

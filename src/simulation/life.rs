@@ -29,8 +29,10 @@ pub(super) struct Life {
 pub(super) enum Progress {
     /// Something was done.
     Some,
-    /// There was nothing to do, or nothing that could be done.
-    None,
+    /// There was nothing to do.
+    Nothing,
+    /// It could not be done now, and may be later.
+    Blocked,
     /// It can't go on: the process ends.
     Ended,
 }
@@ -73,7 +75,7 @@ impl Life {
         }
         match self.writer.step(now) {
             Step::Done => Progress::Some,
-            Step::NoSpace => Progress::None,
+            Step::NoSpace => Progress::Blocked,
             Step::Ended => {
                 self.writer_ended = true;
                 Progress::Ended
@@ -86,32 +88,32 @@ impl Life {
         let output = &mut self.outputs[output];
         match output.advance(now, asked) {
             Ok(Next::GoOn) => Progress::Some,
-            Ok(Next::CaughtUp) => Progress::None,
+            Ok(Next::CaughtUp) => Progress::Nothing,
             Err(error) if error.needs_recovery() => Progress::Ended,
             Err(error) => {
                 output.make_room_after(&error);
-                Progress::None
+                Progress::Blocked
             }
         }
     }
 
-    /// Stops in order: the journal is closed, then each output delivers what is there and saves. Whether all of it
-    /// came to a good end.
-    pub(super) fn stop(mut self, now: Moment) -> bool {
+    /// Closes the journal: what was sent before is written, nothing after it.
+    pub(super) fn close(&mut self, now: Moment) {
         self.journal.ask_to_close();
         while self.write(now) != Progress::Ended {}
-        let mut good = true;
-        for number in 0..self.outputs.len() {
-            // An output that can't go on leaves the rest in the journal.
-            while self.deliver(number, now.monotonic, false) == Progress::Some {}
-            good &= self.outputs[number].finish().is_ok();
-        }
-        good
     }
 
-    /// How many events an output took since the start.
-    pub(super) fn taken(&self, output: &str) -> u64 {
-        self.metrics.output(output, "file").emit_records.get()
+    /// Lets each output deliver what is there and save, after the journal was closed. Whether all did.
+    pub(super) fn finish(&mut self, now: Moment) -> bool {
+        let mut good = true;
+        for number in 0..self.outputs.len() {
+            let mut progress = Progress::Some;
+            while progress == Progress::Some {
+                progress = self.deliver(number, now.monotonic, false);
+            }
+            good &= progress == Progress::Nothing && self.outputs[number].finish().is_ok();
+        }
+        good
     }
 
     /// Ids of the outputs that run.

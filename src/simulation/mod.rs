@@ -17,6 +17,7 @@
 
 mod archive;
 mod check;
+mod counters;
 mod life;
 mod model;
 mod others;

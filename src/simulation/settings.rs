@@ -112,11 +112,6 @@ impl Settings {
             outputs: CONFIG.outputs.iter().map(|output| vary(output, random)).collect(),
         }
     }
-
-    /// Whether others touch the files of the archive.
-    pub(super) fn is_meddled_with(&self) -> bool {
-        self.meddling > 0
-    }
 }
 
 /// Ids of everything that has a cursor, with the folder that it writes to.

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::check::{Pending, check};
+use super::check::check;
+use super::counters::Tally;
 use super::life::{Life, Progress};
 use super::model::Model;
 use super::others::meddle;
-use super::sender::{Answers, SimulatedSender};
-use super::settings::{Settings, all_outputs, archive_folder, moved_folder};
+use super::sender::SimulatedSender;
+use super::settings::{Settings, all_outputs, archive_folder, data_dir, moved_folder};
 use crate::event_time::EventTime;
 use crate::journal::writer::Moment;
 use crate::planted::{Bug, plant};
 use crate::storage::Storage;
 use crate::storage::simulated::{Faults, Loss, Random, Simulated, Space};
 
-/// Starts in a row that may fail while things go wrong, and steps in which all must come to rest once nothing does.
+/// Rounds in which all must be acknowledged, once nothing goes wrong any more.
 const MAX_REST_ROUNDS: usize = 2_000;
 
 /// How a seed is run.
@@ -125,7 +126,10 @@ struct World {
     wall: i64,
     report: Report,
     lines: Option<Vec<String>>,
+    /// Whether every output has a cursor.
     attached: bool,
+    /// Whether everything must have been delivered.
+    is_delivered: bool,
 }
 
 /// How a life ended.
@@ -158,6 +162,7 @@ impl World {
             report: Report::default(),
             lines: options.lines.then(Vec::new),
             attached: false,
+            is_delivered: false,
             random,
         }
     }
@@ -178,9 +183,9 @@ impl World {
         }
         let end = match self.start(false)? {
             None => End::Failed,
-            Some((mut life, pending)) => {
-                let answers = self.steps(&mut life);
-                self.end_life(life, pending, answers)?
+            Some((mut life, mut tally)) => {
+                self.steps(&mut life, &mut tally)?;
+                self.end_life(life, tally)?
             }
         };
         let loss = match end {
@@ -192,7 +197,7 @@ impl World {
     }
 
     /// Starts a process, and checks what it finds. `None` where it does not come up.
-    fn start(&mut self, is_last: bool) -> Result<Option<(Life, Pending)>, String> {
+    fn start(&mut self, is_last: bool) -> Result<Option<(Life, Tally)>, String> {
         let mut outputs = self.settings.outputs.clone();
         // All are there once, so that each has a cursor; later one may be missing for a while.
         if self.attached && !is_last && self.random.one_in(3) {
@@ -217,22 +222,25 @@ impl World {
         for (id, _) in all_outputs() {
             self.report.undone_files += life.metrics.output(id, "file").undone_files.get();
         }
-        Ok(Some((life, pending)))
+        if is_last && pending != [0; 4] && self.is_delivered {
+            return Err(format!("after all was delivered, something is still to do: {pending:?}"));
+        }
+        let tally = Tally::new(&life.journal, pending);
+        Ok(Some((life, tally)))
     }
 
     /// Some steps, until the process ends or has done enough.
-    fn steps(&mut self, life: &mut Life) -> Answers {
-        let mut answers = Answers::default();
+    fn steps(&mut self, life: &mut Life, tally: &mut Tally) -> Result<(), String> {
         for _ in 0..40 + self.random.below(160) {
-            let progress = self.step(life, &mut answers);
+            let progress = self.step(life, tally)?;
             if self.disk.is_dead() || progress == Progress::Ended {
                 break;
             }
         }
-        answers
+        Ok(())
     }
 
-    fn step(&mut self, life: &mut Life, answers: &mut Answers) -> Progress {
+    fn step(&mut self, life: &mut Life, tally: &mut Tally) -> Result<Progress, String> {
         self.elapsed += Duration::from_millis(self.random.below(400));
         if self.random.one_in(self.settings.clock_jumps) && self.report.clock_jumps < 5 {
             self.report.clock_jumps += 1;
@@ -255,7 +263,7 @@ impl World {
         }
         let now = self.now();
         let sender = self.random.below(self.senders.len() as u64) as usize;
-        match self.random.below(10) {
+        Ok(match self.random.below(10) {
             0..=3 => {
                 let sender = &mut self.senders[sender];
                 sender.send_new(&mut self.model, &life.journal, now.wall, &self.settings, &mut self.random);
@@ -269,7 +277,8 @@ impl World {
             }
             5 | 6 => {
                 let progress = life.write(now);
-                self.listen(answers);
+                self.listen();
+                self.disk.aside(|| tally.follow(&self.model))?;
                 self.report.failed_journals += u64::from(progress == Progress::Ended);
                 progress
             }
@@ -286,40 +295,41 @@ impl World {
                 self.report.failed_outputs += u64::from(progress == Progress::Ended);
                 progress
             }
-        }
+        })
     }
 
-    fn end_life(&mut self, life: Life, pending: Pending, mut answers: Answers) -> Result<End, String> {
+    /// Ends a process as it may end, if it did not die by itself.
+    fn end_life(&mut self, mut life: Life, mut tally: Tally) -> Result<End, String> {
         if self.disk.is_dead() || self.random.one_in(3) {
             return Ok(End::Dead);
         }
         let now = self.now();
-        let metrics = Arc::clone(&life.metrics);
-        let ids: Vec<String> = life.output_ids().map(str::to_owned).collect();
-        let good = life.stop(now);
-        self.listen(&mut answers);
+        life.close(now);
+        self.listen();
+        self.disk.aside(|| tally.follow(&self.model))?;
+        let good = life.finish(now);
         if self.disk.is_dead() {
             return Ok(End::Dead);
         }
-        let _ = (metrics, ids, pending, good);
-        self.report.clean_stops += u64::from(good);
-        Ok(if good { End::Clean } else { End::Failed })
+        if !good {
+            return Ok(End::Failed);
+        }
+        self.report.clean_stops += 1;
+        tally.check(&life)?;
+        Ok(End::Clean)
     }
 
     /// Nothing goes wrong any more: everything must be acknowledged, delivered and right.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.disk.set_faults(Faults::default());
         self.disk.set_space(Space::Enough);
-        let Some((mut life, pending)) = self.start(true)? else {
-            return Err("a process does not start on a disk on which nothing goes wrong".to_owned());
-        };
-        let mut answers = Answers::default();
+        let (mut life, mut tally) = self.start(true)?.ok_or("no start on a sound disk")?;
         for round in 0.. {
             if self.senders.iter().all(SimulatedSender::is_content) {
                 break;
             }
             if round == MAX_REST_ROUNDS {
-                return Err("senders wait for ever on a disk on which nothing goes wrong".to_owned());
+                return Err("senders wait for ever on a sound disk".to_owned());
             }
             self.elapsed += Duration::from_secs(1);
             let now = self.now();
@@ -327,32 +337,28 @@ impl World {
                 sender.reconnect(&self.model, &life.journal, now.wall);
             }
             if life.write(now) == Progress::Ended {
-                return Err("the journal fails on a disk on which nothing goes wrong".to_owned());
+                return Err("the journal fails on a sound disk".to_owned());
             }
-            self.listen(&mut answers);
+            self.listen();
+            self.disk.aside(|| tally.follow(&self.model))?;
             for output in 0..life.output_count() {
                 while life.deliver(output, now.monotonic, false) == Progress::Some {}
             }
         }
-        let _ = pending;
-        self.restart_cleanly(life)?;
-        let Some((life, pending)) = self.start(true)? else {
-            return Err("a process does not start on a disk on which nothing goes wrong".to_owned());
-        };
-        if pending.events != [0; 4] {
-            return Err(format!("after all was delivered, something is still to do: {pending:?}"));
+        let now = self.now();
+        life.close(now);
+        self.disk.aside(|| tally.follow(&self.model))?;
+        if !life.finish(now) {
+            return Err("a process does not stop in order on a sound disk".to_owned());
         }
+        tally.check(&life)?;
+        self.restart(None);
+        self.is_delivered = true;
+        let (life, _) = self.start(true)?.ok_or("no start on a sound disk")?;
         self.disk.aside(|| check(&self.disk, &self.model, &life, true))?;
         self.report.events = self.model.events.len() as u64;
         self.report.chunks = self.model.chunks.len() as u64;
-        Ok(())
-    }
-
-    fn restart_cleanly(&mut self, life: Life) -> Result<(), String> {
-        if !life.stop(self.now()) {
-            return Err("a process does not stop in order on a disk on which nothing goes wrong".to_owned());
-        }
-        self.restart(None);
+        self.report.removed_segments = first_segment(&self.disk).saturating_sub(1);
         Ok(())
     }
 
@@ -373,11 +379,9 @@ impl World {
         self.random.pick(&losses).copied().flatten()
     }
 
-    fn listen(&mut self, answers: &mut Answers) {
+    fn listen(&mut self) {
         for sender in &mut self.senders {
             let heard = sender.listen(&mut self.model, self.settings.lost_acks, &mut self.random);
-            answers.written += heard.written;
-            answers.duplicates += heard.duplicates;
             self.report.duplicates += heard.duplicates;
             self.report.lost_acks += heard.lost_acks;
         }
@@ -400,4 +404,11 @@ impl World {
         self.note(|_| "this is where it was found".to_owned());
         self.lines.unwrap_or_default()
     }
+}
+
+/// The number of the oldest segment that is kept.
+fn first_segment(disk: &Simulated) -> u64 {
+    let files = disk.files_below(&data_dir().join("journal"));
+    let segments = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    segments.filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).min().unwrap_or_default()
 }

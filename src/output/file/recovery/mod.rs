@@ -6,13 +6,13 @@
 //! | the undo log says | at the path lies | then |
 //! | --- | --- | --- |
 //! | existing | the same file, longer | the tail is kept in `undone/`, the file cut to the recorded length |
-//! | | the same file, as long | nothing |
+//! | | the same file, as long | synced: a recovery that was interrupted may have cut it |
 //! | | the same file, shorter | left alone, counted as `cut` |
 //! | | another file | left alone, counted as `moved` |
 //! | | nothing | counted as `removed` |
 //! | created | the same file | its content is kept in `undone/`, the file removed |
 //! | | another file | left alone, counted as `moved` |
-//! | | nothing | nothing: that is what it was |
+//! | | nothing | that is what it was; the folder is synced, as above |
 //! | absent only | an empty file | removed |
 //! | | anything else | left alone: nothing of ours is in it |
 //!

@@ -25,8 +25,13 @@ pub(super) fn undo(
             if !found.identity.is_same_file(&identity) {
                 return Ok(Some(Outcome::Moved));
             }
-            if found.length <= length {
-                return Ok((found.length < length).then_some(Outcome::Cut));
+            if found.length < length {
+                return Ok(Some(Outcome::Cut));
+            }
+            if found.length == length {
+                // A recovery before this one may have cut it, and ended before it could sync that.
+                file.sync().map_err(in_file)?;
+                return Ok(None);
             }
             undone.keep(storage, path, number, file.as_ref(), length..found.length)?;
             file.set_len(length).map_err(in_file)?;
@@ -34,7 +39,10 @@ pub(super) fn undo(
             Ok(Some(Outcome::Undone { bytes: found.length - length }))
         }
         Before::Made { identity } => {
-            let Some(file) = open(storage, path).map_err(in_file)? else { return Ok(None) };
+            let Some(file) = open(storage, path).map_err(in_file)? else {
+                // Likewise, it may have been removed before.
+                return sync_removal(storage, path).map(|()| None).map_err(in_file);
+            };
             let found = file.stat().map_err(in_file)?;
             if !found.identity.is_same_file(&identity) {
                 return Ok(Some(Outcome::Moved));
@@ -58,6 +66,15 @@ fn remove_empty(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     match storage.stat(path)? {
         Some(found) if found.is_regular && found.length == 0 => remove(storage, path, &found.identity),
         _ => Ok(()),
+    }
+}
+
+/// Makes it durable that nothing lies at a path.
+fn sync_removal(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+    match storage.sync_folder(folder_of(path)) {
+        // Without its folder it can't come back.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
     }
 }
 
