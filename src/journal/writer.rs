@@ -181,7 +181,6 @@ impl Writer {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
-            self.shared.metrics.duplicates.inc();
             return Ok(Appended::Duplicate);
         }
         let growth = if key.is_some() { self.active.footer.growth(&sender) } else { 0 };
@@ -194,7 +193,6 @@ impl Writer {
             self.active.footer.add_id(&sender, received_at, key);
             self.dedup.insert(&sender, received_at, key, self.active.number);
         }
-        self.shared.metrics.chunks.inc();
         Ok(Appended::Written)
     }
 
@@ -259,7 +257,12 @@ impl Writer {
     }
 
     fn answer(&mut self) {
+        let metrics = &self.shared.metrics;
         for (reply, appended) in self.replies.drain(..) {
+            match appended {
+                Appended::Written => metrics.chunks.inc(),
+                Appended::Duplicate => metrics.duplicates.inc(),
+            }
             // A connection that is gone needs no answer; its sender will send again and be recognised.
             let _ = reply.send(Ok(appended));
         }
