@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
+use hikyaku::planted::Bug;
 use hikyaku::simulation::{Failure, Options, Report, run};
 
 /// Lines that are shown of what came before a failure; `--all` shows more.
@@ -31,6 +32,9 @@ struct Arguments {
     /// Run this one alone, and show what happened
     #[arg(long)]
     seed: Option<u64>,
+    /// Make a mistake on purpose, to see it found: MissingSync, AckBeforeSync, ...
+    #[arg(long, value_parser = bug)]
+    bug: Option<Bug>,
     /// With --seed: show everything that happened, not only the end
     #[arg(long)]
     all: bool,
@@ -39,15 +43,15 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let failures = match arguments.seed {
-        Some(seed) => run_one(seed, arguments.all),
-        None => run_many(arguments.from, arguments.seeds),
+        Some(seed) => run_one(seed, arguments.all, arguments.bug),
+        None => run_many(arguments.from, arguments.seeds, arguments.bug),
     };
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[allow(clippy::print_stdout, reason = "this is what it is for")]
-fn run_one(seed: u64, all: bool) -> usize {
-    match run(seed, &Options { lines: true, ..Options::default() }) {
+fn run_one(seed: u64, all: bool, bug: Option<Bug>) -> usize {
+    match run(seed, &Options { lines: true, bug }) {
         Ok(report) => {
             println!("seed {seed}: everything is as promised\n{report:#?}");
             0
@@ -64,7 +68,7 @@ fn run_one(seed: u64, all: bool) -> usize {
 }
 
 #[allow(clippy::print_stdout, reason = "this is what it is for")]
-fn run_many(from: u64, seeds: u64) -> usize {
+fn run_many(from: u64, seeds: u64, bug: Option<Bug>) -> usize {
     let started = Instant::now();
     let next = AtomicU64::new(from);
     let total = Mutex::new((Report::default(), Vec::<Failure>::new()));
@@ -74,7 +78,7 @@ fn run_many(from: u64, seeds: u64) -> usize {
             if seed >= from + seeds {
                 return;
             }
-            let result = run(seed, &Options::default());
+            let result = run(seed, &Options { lines: false, bug });
             let Ok(mut total) = total.lock() else { return };
             match result {
                 Ok(report) => total.0.add(&report),
@@ -102,4 +106,12 @@ fn run_many(from: u64, seeds: u64) -> usize {
         failures.len()
     );
     failures.len()
+}
+
+fn bug(name: &str) -> Result<Bug, String> {
+    let known = || Bug::ALL.map(|bug| format!("{bug:?}")).join(", ");
+    Bug::ALL
+        .into_iter()
+        .find(|bug| format!("{bug:?}") == name)
+        .ok_or_else(|| format!("there are: {}", known()))
 }

@@ -37,8 +37,9 @@ fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), S
     let text = |error: &dyn std::error::Error| error.to_string();
     let folder = Path::new("/data");
     super::durable::create_folder(disk, folder).map_err(|error| text(&error))?;
-    let (journal, writer) = Journal::open_on(&storage, folder, &config, metrics.journal.clone(), Moment::now().wall)
-        .map_err(|error| text(&error))?;
+    let (journal, writer) =
+        Journal::open_on(&storage, folder, &config, metrics.journal.clone(), Moment::now().wall)
+            .map_err(|error| text(&error))?;
     journal.attach("holder", StartAt::Oldest).map_err(|error| text(&error))?;
     Ok((journal, writer))
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::archive::events;
 use super::life::Life;
 use super::model::Model;
-use super::settings::{all_outputs, data_dir, moved_folder};
+use super::settings::{OUTPUTS, data_dir, folder_of_output, moved_folder};
 use crate::journal::{CursorFolder, Position};
 use crate::storage::Storage;
 use crate::storage::simulated::Simulated;
 
 /// Checks everything, after a start and in the end. Gives how many events each output has still to deliver, in the
-/// order of [`all_outputs`].
+/// order of [`OUTPUTS`].
 pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool) -> Result<[u64; 4], String> {
     let damaged = life.metrics.journal.damaged_bytes.get();
     if damaged > 0 {
@@ -20,7 +20,8 @@ pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool)
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let cursors = CursorFolder::on(storage, data_dir());
     let mut pending = [0; 4];
-    for (number, (id, folder)) in all_outputs().enumerate() {
+    for (number, id) in OUTPUTS.into_iter().enumerate() {
+        let folder = folder_of_output(number);
         let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
         let mut counts = vec![0; model.events.len()];
         let moved = disk.files_below(moved_folder());
@@ -39,9 +40,9 @@ pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool)
             }
         }
         let archived: usize = counts.iter().sum();
-        add_pending(model, life, id, cursor.position, &mut counts)?;
+        add_pending(model, life, number, cursor.position, &mut counts)?;
         pending[number] = (counts.iter().sum::<usize>() - archived) as u64;
-        model.check(id, &counts, at_rest)?;
+        model.check(number, &counts, at_rest)?;
     }
     Ok(pending)
 }
@@ -50,7 +51,7 @@ pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool)
 fn add_pending(
     model: &Model,
     life: &Life,
-    id: &str,
+    output: usize,
     position: Position,
     counts: &mut [usize],
 ) -> Result<(), String> {
@@ -59,7 +60,7 @@ fn add_pending(
         let sent = model
             .find(chunk.entries())
             .ok_or_else(|| format!("the journal has a chunk at {} that nobody sent", chunk.position))?;
-        for event in sent.events.clone().filter(|event| model.is_for(id, *event)) {
+        for event in sent.events.clone().filter(|event| model.is_for(output, *event)) {
             counts[event] += 1;
         }
     }

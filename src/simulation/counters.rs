@@ -2,7 +2,7 @@
 
 use super::life::Life;
 use super::model::Model;
-use super::settings::all_outputs;
+use super::settings::OUTPUTS;
 use crate::journal::{Journal, Reader};
 use crate::output::file::DEAD_LETTERS;
 
@@ -11,7 +11,7 @@ use crate::output::file::DEAD_LETTERS;
 pub(super) struct Tally {
     reader: Reader,
     chunks: u64,
-    /// Events by output, in the order of [`all_outputs`].
+    /// Events by output, in the order of [`OUTPUTS`].
     events: [u64; 4],
 }
 
@@ -26,9 +26,8 @@ impl Tally {
         while let Some(chunk) = self.reader.try_next().map_err(|error| error.to_string())? {
             let sent = model.find(chunk.entries()).ok_or("the journal has a chunk that nobody sent")?;
             self.chunks += 1;
-            for (number, (id, _)) in all_outputs().enumerate() {
-                self.events[number] +=
-                    sent.events.clone().filter(|event| model.is_for(id, *event)).count() as u64;
+            for (output, count) in self.events.iter_mut().enumerate() {
+                *count += sent.events.clone().filter(|event| model.is_for(output, *event)).count() as u64;
             }
         }
         Ok(())
@@ -37,7 +36,7 @@ impl Tally {
     /// Compares, after everything was delivered.
     pub(super) fn check(&self, life: &Life) -> Result<(), String> {
         equal("chunks written", life.metrics.journal.chunks.get(), self.chunks)?;
-        for (number, (id, _)) in all_outputs().enumerate() {
+        for (number, id) in OUTPUTS.into_iter().enumerate() {
             if !life.output_ids().any(|running| running == id) {
                 continue;
             }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::settings::{all_outputs, takes};
-use crate::output::file::DEAD_LETTERS;
+use super::settings::{DEAD_LETTERS_NUMBER, OUTPUTS, takers};
 use crate::wire::msgpack::{write_array, write_map, write_str, write_u64};
 
 /// Everything that was ever sent.
@@ -20,6 +19,8 @@ pub(super) struct Model {
 #[derive(Debug)]
 pub(super) struct SentChunk {
     pub(super) tag: &'static str,
+    /// By output, in the order of [`OUTPUTS`]: whether it takes events of this tag.
+    takers: [bool; 4],
     /// `None` where the sender asks for no acknowledgement and sends it once.
     pub(super) id: Option<Bytes>,
     pub(super) entries: Bytes,
@@ -33,7 +34,7 @@ pub(super) struct SentChunk {
 pub(super) struct SentEvent {
     pub(super) chunk: usize,
     pub(super) is_bad: bool,
-    /// By output, in the order of [`all_outputs`]: what others did to the file that it was in.
+    /// By output, in the order of [`OUTPUTS`]: what others did to the file that it was in.
     pub(super) disturbed: [Disturbance; 4],
 }
 
@@ -87,7 +88,7 @@ impl Model {
         let entries = Bytes::from(entries);
         self.by_content.insert(entries.clone(), chunk);
         let events = first..self.events.len();
-        self.chunks.push(SentChunk { tag, id, entries, events, promised: false });
+        self.chunks.push(SentChunk { tag, takers: takers(tag), id, entries, events, promised: false });
         chunk
     }
 
@@ -96,10 +97,10 @@ impl Model {
         self.by_content.get(entries).map(|chunk| &self.chunks[*chunk])
     }
 
-    /// Whether an event is for an output.
-    pub(super) fn is_for(&self, output: &str, event: usize) -> bool {
+    /// Whether an event is for an output, by its place among [`OUTPUTS`].
+    pub(super) fn is_for(&self, output: usize, event: usize) -> bool {
         let event = &self.events[event];
-        if event.is_bad { output == DEAD_LETTERS } else { takes(output, self.chunks[event.chunk].tag) }
+        if event.is_bad { output == DEAD_LETTERS_NUMBER } else { self.chunks[event.chunk].takers[output] }
     }
 
     /// Notes that others disturbed the file of an output which held these events.
@@ -113,14 +114,13 @@ impl Model {
 
     /// Compares how often each event is there for an output with what must be. `at_rest`: everything that its sender
     /// repeats until it is acknowledged was.
-    pub(super) fn check(&self, output: &str, counts: &[usize], at_rest: bool) -> Result<(), String> {
-        let number = all_outputs().position(|(id, _)| id == output).unwrap_or_default();
+    pub(super) fn check(&self, output: usize, counts: &[usize], at_rest: bool) -> Result<(), String> {
         for (index, event) in self.events.iter().enumerate() {
             let chunk = &self.chunks[event.chunk];
             let count = counts.get(index).copied().unwrap_or_default();
             let must = chunk.promised || (at_rest && chunk.id.is_some());
             let mut allowed = Allowed { least: usize::from(must), most: 1 };
-            let disturbed = event.disturbed[number];
+            let disturbed = event.disturbed[output];
             if disturbed.taken {
                 allowed.least = 0;
             }
@@ -133,9 +133,10 @@ impl Model {
             if !(allowed.least..=allowed.most).contains(&count) {
                 let promise = if chunk.promised { "acknowledged" } else { "not acknowledged" };
                 return Err(format!(
-                    "event {index} of chunk {} ({promise}) is there {count} times for output {output}, and may be \
+                    "event {index} of chunk {} ({promise}) is there {count} times for output {}, and may be \
                      {} to {} times",
                     event.chunk,
+                    OUTPUTS[output],
                     allowed.least,
                     if allowed.most == usize::MAX {
                         "any number of".to_owned()

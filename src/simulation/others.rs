@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::events;
 use super::model::{Disturbance, Model};
-use super::settings::{all_outputs, archive_folder, moved_folder};
+use super::settings::{OUTPUTS, archive_folder, folder_of_output, moved_folder};
 use crate::storage::simulated::{Random, Simulated};
 
 /// Moves, cuts or removes one file of the archive, and says what it did.
@@ -47,9 +47,9 @@ pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) -
 }
 
 /// The output that writes a file, by its place among all.
-pub(super) fn output_of(path: &Path) -> Option<(usize, &'static str)> {
-    let index = all_outputs().position(|(_, folder)| path.starts_with(folder))?;
-    all_outputs().nth(index).map(|(id, _)| (index, id))
+fn output_of(path: &Path) -> Option<(usize, &'static str)> {
+    let index = (0..OUTPUTS.len()).find(|output| path.starts_with(folder_of_output(*output)))?;
+    Some((index, OUTPUTS[index]))
 }
 
 fn moved_path(path: &Path, id: &str, random: &mut Random) -> PathBuf {

@@ -93,9 +93,9 @@ impl Settings {
             dedup_max_ids_by_sender: 10_000,
         };
         let faults = Faults {
-            errors: one_of(&[0, 0, 150, 400]),
-            failed_syncs: one_of(&[0, 0, 40, 150]),
-            failed_folder_syncs: one_of(&[0, 0, 30]),
+            errors: one_of(&[0, 0, 200, 600]),
+            failed_syncs: one_of(&[0, 15, 40, 150]),
+            failed_folder_syncs: one_of(&[0, 0, 40]),
             short: one_of(&[0, 10, 100]),
             evictions: one_of(&[0, 30]),
         };
@@ -114,14 +114,28 @@ impl Settings {
     }
 }
 
-/// Ids of everything that has a cursor, with the folder that it writes to.
-pub(super) fn all_outputs() -> impl Iterator<Item = (&'static str, PathBuf)> {
-    let outputs = CONFIG.outputs.iter().map(|output| (output.id.as_str(), archive_folder().join(&output.id)));
-    outputs.chain([(DEAD_LETTERS, data_dir().join("dead-letters"))])
+/// Ids of everything that has a cursor: the outputs of the configuration, and the dead letters.
+pub(super) const OUTPUTS: [&str; 4] = ["plain", "packed", "hosts", DEAD_LETTERS];
+
+/// The place of the dead letters among them.
+pub(super) const DEAD_LETTERS_NUMBER: usize = 3;
+
+/// The folder that an output writes to.
+pub(super) fn folder_of_output(output: usize) -> PathBuf {
+    match OUTPUTS[output] {
+        DEAD_LETTERS => data_dir().join("dead-letters"),
+        id => archive_folder().join(id),
+    }
 }
 
-/// Whether an output takes events of a tag; the dead letters take none.
-pub(super) fn takes(output: &str, tag: &str) -> bool {
+/// Which outputs take events of a tag, as their `match` says; the dead letters take none.
+pub(super) fn takers(tag: &str) -> [bool; 4] {
+    static BY_TAG: LazyLock<[[bool; 4]; 3]> =
+        LazyLock::new(|| TAGS.map(|tag| OUTPUTS.map(|output| takes(output, tag))));
+    TAGS.iter().position(|known| *known == tag).map_or([false; 4], |tag| BY_TAG[tag])
+}
+
+fn takes(output: &str, tag: &str) -> bool {
     CONFIG.outputs.iter().any(|config| {
         config.id == output && matches!(&config.take, OutputTake::Match { tags, .. } if tags.matches(tag))
     })

@@ -9,7 +9,7 @@ use super::life::{Life, Progress};
 use super::model::Model;
 use super::others::meddle;
 use super::sender::SimulatedSender;
-use super::settings::{Settings, all_outputs, archive_folder, data_dir, moved_folder};
+use super::settings::{OUTPUTS, Settings, archive_folder, data_dir, moved_folder};
 use crate::event_time::EventTime;
 use crate::journal::writer::Moment;
 use crate::planted::{Bug, plant};
@@ -219,7 +219,7 @@ impl World {
         }
         self.attached = true;
         let pending = self.disk.aside(|| check(&self.disk, &self.model, &life, false))?;
-        for (id, _) in all_outputs() {
+        for id in OUTPUTS {
             self.report.undone_files += life.metrics.output(id, "file").undone_files.get();
         }
         if is_last && pending != [0; 4] && self.is_delivered {
@@ -375,7 +375,8 @@ impl World {
     }
 
     fn loss(&mut self) -> Option<Loss> {
-        let losses = [None, Some(Loss::Everything), Some(Loss::Some), Some(Loss::Some), Some(Loss::Nothing)];
+        let losses =
+            [None, None, Some(Loss::Everything), Some(Loss::Some), Some(Loss::Some), Some(Loss::Nothing)];
         self.random.pick(&losses).copied().flatten()
     }
 

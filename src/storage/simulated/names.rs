@@ -51,6 +51,17 @@ impl Names {
         if path == Path::new("/") { Some(Node::Folder) } else { self.visible.get(path).copied() }
     }
 
+    /// Whether a file has a name, or may have one again.
+    pub(super) fn know(&self, number: u64) -> bool {
+        let node = Node::File(number);
+        let added = self.pending.iter().filter_map(|change| change.added.as_ref());
+        self.visible
+            .values()
+            .chain(self.durable.values())
+            .chain(added.map(|(_, node)| node))
+            .any(|known| *known == node)
+    }
+
     /// Everything, by path.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Path, Node)> {
         self.visible.iter().map(|(path, node)| (path.as_path(), *node))

@@ -214,7 +214,11 @@ impl State {
         self.is_dead = false;
         self.dies_at = None;
         self.trace.note_restart(loss);
-        let Some(loss) = loss else { return };
+        let Some(loss) = loss else {
+            let names = &self.names;
+            self.files.retain(|number, _| names.know(*number));
+            return;
+        };
         self.names.fail_power(loss, &mut self.random);
         for file in self.files.values_mut() {
             file.names = 0;
