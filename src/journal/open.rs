@@ -173,6 +173,7 @@ impl Opened {
             let file = self.folder.open_for_writing(segment)?;
             self.write_again(file.as_ref(), segment, scan.synced, length)?;
             file.sync()?;
+            self.check_again(segment, &scan, length)?;
         } else {
             tracing::warn!(
                 path = %self.folder.segment_path(segment).display(),
@@ -194,6 +195,17 @@ impl Opened {
         write_all_at(file, &unsure, from)
     }
 
+    /// What was written again is what the kernel showed then, which after a failed sync need not be what it showed
+    /// when the segment was scanned. A chunk that got lost in between must not be taken for one that is kept.
+    fn check_again(&self, segment: u64, before: &Scan, length: u64) -> io::Result<()> {
+        let mut reader = FrameReader::new(self.folder.open(segment)?, self.journal, segment);
+        let now = scan(&mut reader, length, Standing::Last)?;
+        if (now.end, &now.footer) == (before.end, &before.footer) {
+            return Ok(());
+        }
+        Err(io::Error::other("its bytes changed while they were read, as after a failed write. Start again"))
+    }
+
     /// Makes the end of the last segment trustworthy and goes on behind it.
     fn go_on_in(&mut self, segment: u64, scan: Scan, segment_size: u64) -> io::Result<ActiveSegment> {
         let file = self.folder.open_for_writing(segment)?;
@@ -207,6 +219,7 @@ impl Opened {
             Err(error) => return Err(error),
         };
         file.sync()?;
+        self.check_again(segment, &scan, scan.end)?;
         if scan.torn > 0 {
             tracing::info!(
                 segment,
