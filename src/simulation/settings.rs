@@ -83,7 +83,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(random: &mut Random) -> Self {
         let mut one_of = |choices: &[u64]| random.pick(choices).copied().unwrap_or_default();
-        let segment_size = one_of(&[4096, 4096, 8192, 16384]);
+        let segment_size = one_of(&[4096, 8192, 16384, 32768]);
         let journal = JournalConfig {
             max_size: segment_size * one_of(&[3, 5, 9]),
             segment_size,
@@ -94,7 +94,7 @@ impl Settings {
         };
         let faults = Faults {
             errors: one_of(&[0, 0, 200, 600]),
-            failed_syncs: one_of(&[0, 15, 40, 150]),
+            failed_syncs: one_of(&[0, 15, 30, 100]),
             failed_folder_syncs: one_of(&[0, 0, 40]),
             short: one_of(&[0, 10, 100]),
             evictions: one_of(&[0, 30]),
@@ -108,7 +108,7 @@ impl Settings {
             lost_acks: one_of(&[0, 3, 10]),
             lives: 2 + one_of(&[0, 1, 2, 3, 4]),
             senders: 1 + one_of(&[0, 1, 2]) as usize,
-            padding: one_of(&[20, 200, 600]),
+            padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
             outputs: CONFIG.outputs.iter().map(|output| vary(output, random)).collect(),
         }
     }

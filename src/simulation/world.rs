@@ -128,6 +128,8 @@ struct World {
     lines: Option<Vec<String>>,
     /// Whether every output has a cursor.
     attached: bool,
+    /// Whether the last process ended by itself, because it could not go on.
+    gave_up: bool,
     /// Whether everything must have been delivered.
     is_delivered: bool,
 }
@@ -162,6 +164,7 @@ impl World {
             report: Report::default(),
             lines: options.lines.then(Vec::new),
             attached: false,
+            gave_up: false,
             is_delivered: false,
             random,
         }
@@ -177,11 +180,18 @@ impl World {
 
     /// One process in which things go wrong, from its start to its end.
     fn live(&mut self) -> Result<(), String> {
-        self.disk.set_faults(self.settings.faults);
-        if self.random.one_in(2) {
+        // After a process that gave up comes one without trouble, until the power fails: what the first one left only
+        // half done shows then.
+        let is_after_trouble = std::mem::take(&mut self.gave_up);
+        let is_calm = is_after_trouble || self.random.one_in(4);
+        self.disk.set_faults(if is_calm { Faults::default() } else { self.settings.faults });
+        if is_after_trouble {
+            self.disk.die_after(Some(100 + self.random.below(200)));
+        } else if self.random.one_in(2) {
             self.disk.die_after(Some(1 + self.random.below(600)));
         }
         let end = match self.start(false)? {
+            None if self.disk.is_dead() => End::Dead,
             None => End::Failed,
             Some((mut life, mut tally)) => {
                 self.steps(&mut life, &mut tally)?;
@@ -190,8 +200,11 @@ impl World {
         };
         let loss = match end {
             End::Clean => None,
-            End::Dead | End::Failed => self.loss(),
+            // Whoever restarts a process that gave up does so at once.
+            End::Failed if !self.random.one_in(3) => None,
+            End::Dead | End::Failed => self.loss(is_after_trouble),
         };
+        self.gave_up = matches!(end, End::Failed);
         self.restart(loss);
         Ok(())
     }
@@ -231,6 +244,13 @@ impl World {
 
     /// Some steps, until the process ends or has done enough.
     fn steps(&mut self, life: &mut Life, tally: &mut Tally) -> Result<(), String> {
+        let now = self.now().wall;
+        for sender in &mut self.senders {
+            // Some are faster than others to find that the server is back.
+            if !self.random.one_in(3) {
+                sender.reconnect(&self.model, &life.journal, now);
+            }
+        }
         for _ in 0..40 + self.random.below(160) {
             let progress = self.step(life, tally)?;
             if self.disk.is_dead() || progress == Progress::Ended {
@@ -374,10 +394,12 @@ impl World {
         }
     }
 
-    fn loss(&mut self) -> Option<Loss> {
-        let losses =
-            [None, None, Some(Loss::Everything), Some(Loss::Some), Some(Loss::Some), Some(Loss::Nothing)];
-        self.random.pick(&losses).copied().flatten()
+    /// What the power failure takes; `None` where the process was merely killed.
+    fn loss(&mut self, by_power: bool) -> Option<Loss> {
+        let by_chance =
+            [None, None, Some(Loss::Nothing), Some(Loss::Some), Some(Loss::Some), Some(Loss::Everything)];
+        let losses = if by_power { &by_chance[3..] } else { &by_chance[..] };
+        self.random.pick(losses).copied().flatten()
     }
 
     fn listen(&mut self) {

@@ -6,46 +6,49 @@ use hikyaku::simulation::{Options, run};
 /// Worlds in which a mistake must show.
 const SEEDS: u64 = 100;
 
-fn assert_found(bug: Bug) {
-    let found = (0..SEEDS).find_map(|seed| {
+/// The same where two things have to go wrong one after the other, each at the right time.
+const SEEDS_FOR_TWO_FAULTS: u64 = 400;
+
+fn assert_found(bug: Bug, seeds: u64) {
+    let found = (0..seeds).find_map(|seed| {
         let options = Options { bug: Some(bug), ..Options::default() };
         run(seed, &options).err().map(|failure| (seed, failure.what))
     });
-    let (seed, what) = found.unwrap_or_else(|| panic!("{bug:?} was not found within {SEEDS} seeds"));
+    let (seed, what) = found.unwrap_or_else(|| panic!("{bug:?} was not found within {seeds} seeds"));
     println!("{bug:?} is found with seed {seed}: {what}");
 }
 
 #[test]
 fn a_missing_sync_of_the_journal_is_found() {
-    assert_found(Bug::MissingSync);
+    assert_found(Bug::MissingSync, SEEDS);
 }
 
 #[test]
 fn an_ack_before_the_sync_is_found() {
-    assert_found(Bug::AckBeforeSync);
+    assert_found(Bug::AckBeforeSync, SEEDS);
 }
 
 #[test]
 fn a_cursor_saved_before_its_files_is_found() {
-    assert_found(Bug::CursorBeforeFiles);
+    assert_found(Bug::CursorBeforeFiles, SEEDS);
 }
 
 #[test]
 fn an_unsynced_folder_is_found() {
-    assert_found(Bug::UnsyncedFolder);
+    assert_found(Bug::UnsyncedFolder, SEEDS);
 }
 
 #[test]
 fn an_unsynced_undo_log_is_found() {
-    assert_found(Bug::UnsyncedUndoLog);
+    assert_found(Bug::UnsyncedUndoLog, SEEDS);
 }
 
 #[test]
 fn pages_that_a_failed_sync_lost_and_nobody_writes_again_are_found() {
-    assert_found(Bug::NotWrittenAgain);
+    assert_found(Bug::NotWrittenAgain, SEEDS_FOR_TWO_FAULTS);
 }
 
 #[test]
 fn ids_that_a_restart_forgets_are_found() {
-    assert_found(Bug::ForgottenIds);
+    assert_found(Bug::ForgottenIds, SEEDS);
 }
