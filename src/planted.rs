@@ -34,7 +34,7 @@ impl Bug {
 }
 
 #[cfg(feature = "planted-bugs")]
-mod planted {
+mod switch {
     use std::cell::Cell;
 
     use super::Bug;
@@ -66,7 +66,7 @@ mod planted {
 }
 
 #[cfg(feature = "planted-bugs")]
-pub(crate) use planted::{is_planted, plant};
+pub(crate) use switch::{is_planted, plant};
 
 /// No.
 #[cfg(not(feature = "planted-bugs"))]

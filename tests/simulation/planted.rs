@@ -10,12 +10,9 @@ const SEEDS: u64 = 100;
 const SEEDS_FOR_TWO_FAULTS: u64 = 400;
 
 fn assert_found(bug: Bug, seeds: u64) {
-    let found = (0..seeds).find_map(|seed| {
-        let options = Options { bug: Some(bug), ..Options::default() };
-        run(seed, &options).err().map(|failure| (seed, failure.what))
-    });
-    let (seed, what) = found.unwrap_or_else(|| panic!("{bug:?} was not found within {seeds} seeds"));
-    println!("{bug:?} is found with seed {seed}: {what}");
+    let options = Options { bug: Some(bug), ..Options::default() };
+    let is_found = (0..seeds).any(|seed| run(seed, &options).is_err());
+    assert!(is_found, "{bug:?} was not found within {seeds} seeds");
 }
 
 #[test]
