@@ -156,7 +156,10 @@ impl Opened {
     ) -> io::Result<Option<Scan>> {
         let file = self.folder.open(segment)?;
         let length = file.stat()?.length;
-        if !is_last && let Some((end, footer)) = read_footer(&self.folder, &self.journal, segment)? {
+        let footer = read_footer(&self.folder, &self.journal, segment)?;
+        // Without a trailer, as when the process ended between the two, a footer is found by nobody.
+        let has_trailer = footer.is_some();
+        if !is_last && let Some((end, footer)) = footer {
             remember(&mut self.dedup, &footer, segment);
             self.segments.insert(segment, SegmentState { end, sealed: true, bytes_on_disk: length });
             return Ok(None);
@@ -165,7 +168,7 @@ impl Opened {
         let scan = scan(&mut FrameReader::new(file, self.journal, segment), length, standing)?;
         remember(&mut self.dedup, &scan.footer, segment);
         self.damaged.extend(scan.damaged.iter().map(|range| (segment, range.clone())));
-        if is_last && !scan.sealed {
+        if is_last && !(scan.sealed && has_trailer) {
             metrics.torn_bytes.inc_by(scan.torn);
             return Ok(Some(scan));
         }

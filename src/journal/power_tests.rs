@@ -46,6 +46,11 @@ fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), S
 
 /// Whether it is acknowledged.
 fn append(journal: &Journal, writer: &mut Writer, content: &str) -> bool {
+    send(journal, writer, content).is_some()
+}
+
+/// What the journal answers; `None` where it does not acknowledge.
+fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appended> {
     let chunk = Chunk {
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
         input: "edge".into(),
@@ -59,9 +64,12 @@ fn append(journal: &Journal, writer: &mut Writer, content: &str) -> bool {
         entries: Bytes::from(content.repeat(300)),
     };
     let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(receipt)) = pin!(journal.append(chunk)).poll(&mut context) else { return false };
+    let Poll::Ready(Ok(receipt)) = pin!(journal.append(chunk)).poll(&mut context) else { return None };
     writer.step(Moment::now());
-    matches!(pin!(receipt).poll(&mut context), Poll::Ready(Ok(Appended::Written | Appended::Duplicate)))
+    match pin!(receipt).poll(&mut context) {
+        Poll::Ready(Ok(appended)) => Some(appended),
+        _ => None,
+    }
 }
 
 fn contents(journal: &Journal) -> Vec<String> {
@@ -98,6 +106,33 @@ fn what_is_acknowledged_after_a_kill_in_any_call_survives_a_power_failure() {
             let kept = contents(&journal);
             let lost: Vec<_> = acknowledged.iter().filter(|name| !kept.contains(name)).collect();
             assert!(lost.is_empty(), "after a kill in call {call} (seed {seed}): {lost:?} is lost");
+        }
+    }
+}
+
+#[test]
+fn after_a_kill_in_any_call_resends_are_recognised_when_their_segments_are_gone() {
+    let calm = Simulated::new(0);
+    first_life(&calm);
+    for call in 1..=calm.calls() {
+        let disk = Simulated::new(call);
+        disk.die_after(Some(call));
+        let acknowledged = first_life(&disk);
+        disk.restart(None);
+        let (journal, mut writer) = open(&disk).unwrap();
+        for number in 0..4 {
+            assert!(append(&journal, &mut writer, &format!("second {number}")));
+        }
+        // Everything is delivered, and the journal lets go of it.
+        let mut cursor = journal.attach("holder", StartAt::Oldest).unwrap();
+        cursor.save(journal.newest(), 1).unwrap();
+        writer.step(Moment::now());
+        assert!(acknowledged.len() < 2 || !contents(&journal).contains(&acknowledged[0]));
+        disk.restart(None);
+        let (journal, mut writer) = open(&disk).unwrap();
+        for name in acknowledged {
+            let answer = send(&journal, &mut writer, &name);
+            assert_eq!(answer, Some(Appended::Duplicate), "{name} after a kill in call {call}");
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct SimulatedSender {
     unacknowledged: VecDeque<usize>,
     /// What the connection waits for, in the order in which it was sent.
     waiting: VecDeque<(usize, Receipt)>,
+    /// For people: what it did since somebody asked last.
+    lines: Option<Vec<String>>,
 }
 
 /// What came of waiting.
@@ -40,13 +42,20 @@ pub(super) struct Answers {
 }
 
 impl SimulatedSender {
-    pub(super) fn new(number: usize) -> Self {
+    /// `lines`: whether it tells what it does.
+    pub(super) fn new(number: usize, lines: bool) -> Self {
         Self {
             identity: Arc::new(Sender::from_address([10, 0, 0, number as u8].into())),
             next_id: 0,
             unacknowledged: VecDeque::new(),
             waiting: VecDeque::new(),
+            lines: lines.then(Vec::new),
         }
+    }
+
+    /// What it did since this was asked last.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        self.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Whether everything is acknowledged.
@@ -105,6 +114,7 @@ impl SimulatedSender {
             let chunk = *chunk;
             let Poll::Ready(answer) = poll(receipt) else { break };
             self.waiting.pop_front();
+            self.note(|| format!("chunk {chunk}: {answer:?}"));
             match answer {
                 Ok(appended) => {
                     model.chunks[chunk].promised = true;
@@ -142,6 +152,14 @@ impl SimulatedSender {
         if let Poll::Ready(Ok(receipt)) = handing_over.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         {
             self.waiting.push_back((chunk, receipt));
+            self.note(|| format!("chunk {chunk} is sent"));
+        }
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        let identity = &self.identity.identity;
+        if let Some(lines) = &mut self.lines {
+            lines.push(format!("sender {identity}: {}", line()));
         }
     }
 }

@@ -153,7 +153,9 @@ impl World {
         }
         let settings = Settings::new(&mut random);
         Self {
-            senders: (0..settings.senders).map(SimulatedSender::new).collect(),
+            senders: (0..settings.senders)
+                .map(|number| SimulatedSender::new(number, options.lines))
+                .collect(),
             settings,
             storage: Arc::new(disk.clone()),
             disk,
@@ -253,6 +255,7 @@ impl World {
         }
         for _ in 0..40 + self.random.below(160) {
             let progress = self.step(life, tally)?;
+            self.note(|_| format!("-- {progress:?}"));
             if self.disk.is_dead() || progress == Progress::Ended {
                 break;
             }
@@ -419,7 +422,10 @@ impl World {
         if self.lines.is_some() {
             let line = line(self);
             let calls = self.disk.take_lines();
-            self.lines.get_or_insert_default().extend(calls.into_iter().chain([line]));
+            let lines = self.lines.get_or_insert_default();
+            lines.extend(calls);
+            lines.extend(self.senders.iter_mut().flat_map(SimulatedSender::take_lines));
+            lines.push(line);
         }
     }
 
