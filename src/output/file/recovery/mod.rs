@@ -8,11 +8,11 @@
 //! | existing | the same file, longer | the tail is kept in `undone/`, the file cut to the recorded length |
 //! | | the same file, as long | synced: a recovery that was interrupted may have cut it |
 //! | | the same file, shorter | left alone, counted as `cut` |
-//! | | another file | left alone, counted as `moved` |
-//! | | nothing | counted as `removed` |
+//! | | another file | left alone, counted as `moved`; the folder is synced likewise |
+//! | | nothing | counted as `removed`; the folder is synced, so that it stays like that |
 //! | created | the same file | its content is kept in `undone/`, the file removed |
-//! | | another file | left alone, counted as `moved` |
-//! | | nothing | that is what it was; the folder is synced, as above |
+//! | | another file | left alone, counted as `moved`; the folder is synced likewise |
+//! | | nothing | that is what it was; the folder is synced likewise |
 //! | absent only | an empty file | removed |
 //! | | anything else | left alone: nothing of ours is in it |
 //!

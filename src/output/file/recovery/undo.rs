@@ -20,10 +20,12 @@ pub(super) fn undo(
     match step.before {
         Before::Absent => remove_empty(storage, path).map(|()| None).map_err(in_file),
         Before::There { identity, length } => {
-            let Some(file) = open(storage, path).map_err(in_file)? else { return Ok(Some(Outcome::Removed)) };
+            let Some(file) = open(storage, path).map_err(in_file)? else {
+                return sync_names(storage, path).map(|()| Some(Outcome::Removed)).map_err(in_file);
+            };
             let found = file.stat().map_err(in_file)?;
             if !found.identity.is_same_file(&identity) {
-                return Ok(Some(Outcome::Moved));
+                return sync_names(storage, path).map(|()| Some(Outcome::Moved)).map_err(in_file);
             }
             if found.length < length {
                 return Ok(Some(Outcome::Cut));
@@ -40,12 +42,12 @@ pub(super) fn undo(
         }
         Before::Made { identity } => {
             let Some(file) = open(storage, path).map_err(in_file)? else {
-                // Likewise, it may have been removed before.
-                return sync_removal(storage, path).map(|()| None).map_err(in_file);
+                // Perhaps because a recovery before this one removed it.
+                return sync_names(storage, path).map(|()| None).map_err(in_file);
             };
             let found = file.stat().map_err(in_file)?;
             if !found.identity.is_same_file(&identity) {
-                return Ok(Some(Outcome::Moved));
+                return sync_names(storage, path).map(|()| Some(Outcome::Moved)).map_err(in_file);
             }
             undone.keep(storage, path, number, file.as_ref(), 0..found.length)?;
             remove(storage, path, &identity).map_err(in_file)?;
@@ -69,8 +71,9 @@ fn remove_empty(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes it durable that nothing lies at a path.
-fn sync_removal(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+/// Makes it durable that our file does not lie at a path. Whoever took it away may not have; and after the next power
+/// failure it would be back, with lines that were delivered again meanwhile.
+fn sync_names(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     match storage.sync_folder(folder_of(path)) {
         // Without its folder it can't come back.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -9,13 +9,13 @@ use crate::output::file::{Archive, ArchiveOptions, RecoveryOptions, recover};
 use crate::storage::Storage;
 use crate::storage::simulated::{Loss, Simulated};
 
-const OLD: &str = "/logs/old.log";
+const OLD: &str = "/old/old.log";
 const NEW: &str = "/logs/new.log.gz";
 
 /// A disk with a file from a checkpoint, and lines behind it and in a new file that no checkpoint covers.
 fn after_a_crash(seed: u64) -> Simulated {
     let disk = Simulated::new(seed);
-    for folder in ["/logs", "/data", "/data/undo"] {
+    for folder in ["/logs", "/old", "/data", "/data/undo"] {
         disk.add_folder(Path::new(folder));
     }
     let options = ArchiveOptions {
@@ -70,5 +70,21 @@ fn a_recovery_interrupted_in_any_call_and_finished_by_the_next_outlives_a_power_
             let found = (disk.content(Path::new(OLD)), disk.content(Path::new(NEW)));
             assert_eq!(found, (Some(b"line\n".to_vec()), None), "interrupted in call {call}, seed {seed}");
         }
+    }
+}
+
+#[test]
+fn a_file_that_somebody_removed_or_moved_does_not_come_back_with_lines_that_are_delivered_again() {
+    for moved in [false, true] {
+        let disk = after_a_crash(0);
+        let path = Path::new(OLD);
+        if moved {
+            disk.move_away(path, Path::new("/logs/elsewhere.log"));
+        } else {
+            disk.remove_file(path);
+        }
+        assert!(recover_to_the_checkpoint(&disk));
+        disk.restart(Some(Loss::Everything));
+        assert_eq!(disk.content(path), None, "moved: {moved}");
     }
 }
