@@ -190,9 +190,6 @@ impl Opened {
     /// After a failed sync the page cache may show bytes that never reached the disk: what is not marked as synced is
     /// written once more, so that the sync that follows is about these very bytes.
     fn write_again(&self, file: &dyn StorageFile, segment: u64, from: u64, to: u64) -> io::Result<()> {
-        if is_planted(Bug::NotWrittenAgain) {
-            return Ok(());
-        }
         let reading = self.folder.open(segment)?;
         let unsure = FrameReader::new(reading, self.journal, segment).bytes(from, to)?;
         write_all_at(file, &unsure, from)

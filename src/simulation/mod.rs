@@ -21,8 +21,10 @@ mod counters;
 mod life;
 mod model;
 mod others;
+mod report;
 mod sender;
 mod settings;
 mod world;
 
-pub use world::{Failure, Options, Report, run};
+pub use report::{Failure, Options, Report};
+pub use world::run;
