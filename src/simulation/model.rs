@@ -103,6 +103,15 @@ impl Model {
         if event.is_bad { output == DEAD_LETTERS_NUMBER } else { self.chunks[event.chunk].takers[output] }
     }
 
+    /// Notes that others moved a file away which they may have cut before: if a power failure undoes the cut and not the
+    /// move, what they took is there again, where nobody looks after it.
+    pub(super) fn taken_may_return(&mut self, output: usize) {
+        for event in &mut self.events {
+            let noted = &mut event.disturbed[output];
+            noted.moved |= noted.taken;
+        }
+    }
+
     /// Notes that others disturbed the file of an output which held these events.
     pub(super) fn disturb(&mut self, output: usize, events: &[usize], disturbance: Disturbance) {
         for event in events {

@@ -18,6 +18,7 @@ pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) -
     let done = match random.below(3) {
         0 => {
             model.disturb(output, &held, Disturbance { moved: true, taken: false });
+            model.taken_may_return(output);
             disk.move_away(&path, &moved_path(&path, id, random));
             "moves".to_owned()
         }
