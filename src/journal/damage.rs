@@ -64,13 +64,13 @@ pub(super) fn set_large_aside(shared: &Shared, position: Position, lost: u64, re
 /// Gives a file a second name in the folder of what is damaged.
 pub(super) fn set_file_aside(folder: &SegmentFolder, path: &Path) -> io::Result<PathBuf> {
     let damaged = folder.path().join("damaged");
-    super::durable::create_folder(&damaged)?;
+    super::durable::create_folder(folder.storage().as_ref(), &damaged)?;
     let to = damaged.join(path.file_name().unwrap_or_default());
     match std::fs::hard_link(path, &to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(to),
         linked => {
             linked?;
-            super::durable::sync_folder_of(&to)?;
+            super::durable::sync_folder_of(folder.storage().as_ref(), &to)?;
             Ok(to)
         }
     }
@@ -78,10 +78,11 @@ pub(super) fn set_file_aside(folder: &SegmentFolder, path: &Path) -> io::Result<
 
 fn copy(shared: &Shared, reader: &mut FrameReader, from: Position, to: u64) -> io::Result<PathBuf> {
     let folder = shared.folder.path().join("damaged");
-    super::durable::create_folder(&folder)?;
+    let storage = shared.folder.storage().as_ref();
+    super::durable::create_folder(storage, &folder)?;
     let path = folder.join(format!("{:016}-{}.bytes", from.segment, from.offset));
-    if !path.exists() {
-        super::durable::replace_file(&path, &reader.bytes(from.offset, to)?)?;
+    if storage.stat(&path)?.is_none() {
+        super::durable::replace_file(storage, &path, &reader.bytes(from.offset, to)?)?;
     }
     Ok(path)
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Position;
 use super::format::chunk_payload::ChunkPayload;
@@ -15,6 +16,7 @@ use super::large::{Blocks, LargeFault, LargePlace, Piece, Pieces};
 use super::left_behind::read_footer;
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
+use crate::storage::{Storage, disk};
 
 /// The journal's folder can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +90,12 @@ impl SegmentVerdict {
 impl Inspection {
     /// The journal below a data folder.
     pub fn new(data_dir: &Path) -> Self {
-        Self { folder: SegmentFolder::new(data_dir.join("journal")) }
+        Self::on(disk(), data_dir)
+    }
+
+    /// That of a data folder on this storage.
+    pub fn on(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
+        Self { folder: SegmentFolder::new(storage, data_dir.join("journal")) }
     }
 
     /// The numbers of all segments, oldest first.
@@ -224,8 +231,8 @@ impl Inspection {
 
     fn open(&self, segment: u64) -> Result<OpenedSegment, InspectError> {
         let file = self.folder.open(segment).map_err(self.error(segment))?;
-        let length = file.metadata().map_err(self.error(segment))?.len();
-        let bytes = read_header(&file).map_err(self.error(segment))?;
+        let length = file.stat().map_err(self.error(segment))?.length;
+        let bytes = read_header(file.as_ref()).map_err(self.error(segment))?;
         let header = SegmentHeader::decode(&bytes)
             .map_err(|source| InspectError::Segment { path: self.folder.segment_path(segment), source })?;
         Ok(OpenedSegment { reader: FrameReader::new(file, header.journal, segment), length, header })

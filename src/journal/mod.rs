@@ -27,11 +27,14 @@ pub mod large;
 mod left_behind;
 mod open;
 mod position;
+#[cfg(test)]
+mod power_tests;
 mod reader;
 mod scan;
 mod segment_file;
 mod shared;
-mod writer;
+pub(crate) mod writer;
+mod writer_thread;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +51,9 @@ pub use shared::Status;
 
 use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt};
+use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
+use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
@@ -84,17 +89,37 @@ impl Journal {
     /// Where the folder is in use, holds what is none of ours, or can't be read and written. Nothing is changed then.
     pub fn open(data_dir: &Path, config: &JournalConfig, metrics: JournalMetrics) -> Result<Self, OpenError> {
         let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
-        durable::create_folder(data_dir).map_err(io_error("make"))?;
+        let storage = storage::disk();
+        durable::create_folder(storage.as_ref(), data_dir).map_err(io_error("make"))?;
         let lock = open::lock(data_dir)?;
-        let cursors = CursorFolder::new(data_dir);
-        cursors.prepare()?;
         let spools = SpoolFolder::new(data_dir);
         spools.prepare().map_err(|source| OpenError::Io {
             action: "clean",
             path: spools.path().to_owned(),
             source,
         })?;
-        let (opened, active) = open::open(data_dir, config, &metrics)?;
+        let (journal, writer) = Self::open_on(&storage, data_dir, config, metrics, EventTime::now())?;
+        let thread = std::thread::Builder::new()
+            .name("journal-writer".to_owned())
+            .spawn(move || writer_thread::run(writer))
+            .map_err(io_error("start the writer of"))?;
+        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(RunningWriter { thread, lock });
+        Ok(journal)
+    }
+
+    /// Opens the journal below a data folder that is locked, and leaves the writer to the caller.
+    pub(crate) fn open_on(
+        storage: &Arc<dyn Storage>,
+        data_dir: &Path,
+        config: &JournalConfig,
+        metrics: JournalMetrics,
+        now: EventTime,
+    ) -> Result<(Self, Writer), OpenError> {
+        let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
+        let cursors = CursorFolder::on(Arc::clone(storage), data_dir);
+        cursors.prepare()?;
+        let spools = SpoolFolder::new(data_dir);
+        let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
         let shared =
             Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
@@ -128,19 +153,23 @@ impl Journal {
             max_size: config.max_size,
             spare: writer::Spare::default(),
             replies: Vec::new(),
+            next: None,
+            closing: false,
         };
-        let writer = std::thread::Builder::new()
-            .name("journal-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(io_error("start the writer of"))?;
-        Ok(Self {
+        let journal = Self {
             shared,
             requests,
             cursors,
             spools,
             segment_size: config.segment_size,
-            writer: Arc::new(Mutex::new(Some(RunningWriter { thread: writer, lock }))),
-        })
+            writer: Arc::default(),
+        };
+        Ok((journal, writer))
+    }
+
+    /// Where it lies.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.shared.folder.storage()
     }
 
     /// Takes a data folder for this process alone, without opening the journal in it.
@@ -251,6 +280,14 @@ impl Journal {
     /// Bytes of chunks from a position to the newest.
     pub fn bytes_behind(&self, position: Position) -> u64 {
         self.shared.bytes_behind(position)
+    }
+
+    /// As [`close`](Self::close), for whoever drives the writer by hand.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn ask_to_close(&self) {
+        self.shared.stop();
+        // A writer that has ended by itself is closed already; one that is busy is stopped all the same.
+        let _ = self.requests.try_send(Request::Close);
     }
 
     /// Writes and syncs what was appended before, and ends the writer. Senders that still wait for space are told

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::super::durable::create_folder;
 use super::super::format::reference::{BLOCK_LENGTH, Reference};
 use super::super::segment_file::allocate;
+use crate::storage::disk;
 
 /// Nobody but the server reads what is half sent.
 const FILE_MODE: u32 = 0o600;
@@ -33,7 +34,7 @@ impl SpoolFolder {
 
     /// Makes the folder where it is missing, and removes what a crash left in it. Under the lock of the data folder.
     pub fn prepare(&self) -> io::Result<()> {
-        create_folder(&self.path)?;
+        create_folder(disk().as_ref(), &self.path)?;
         let (mut files, mut bytes) = (0u64, 0u64);
         for entry in std::fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -173,7 +174,7 @@ impl LargeEntries {
         std::fs::rename(&self.path.0, to)?;
         let mut path = self.path;
         path.0 = PathBuf::new();
-        super::super::durable::sync_folder_of(to)
+        super::super::durable::sync_folder_of(disk().as_ref(), to)
     }
 }
 
