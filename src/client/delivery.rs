@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::connection::{Endpoint, Stream};
+use super::connection::{ConnectError, Endpoint, Stream};
+use super::handshake::HandshakeError;
 use crate::wire::client::{AckError, AckReader};
 
 /// First wait before a new connection; doubled up to [`MAX_RECONNECT_WAIT`].
@@ -61,6 +62,8 @@ pub enum DeliveryError {
     GaveUp { address: String, patience: Duration, last: io::Error, unacknowledged: u64 },
     #[error("{address}: {source}")]
     Answer { address: String, source: AckError },
+    #[error("{address}: {source}")]
+    Handshake { address: String, source: HandshakeError },
 }
 
 /// Sends chunks over one connection at a time until the queue is closed and everything is acknowledged.
@@ -85,6 +88,9 @@ pub async fn deliver(
             Ok(()) => return Ok(()),
             Err(Interruption::Answer(source)) => {
                 return Err(DeliveryError::Answer { address: endpoint.address.clone(), source });
+            }
+            Err(Interruption::Handshake(source)) => {
+                return Err(DeliveryError::Handshake { address: endpoint.address.clone(), source });
             }
             Err(Interruption::Lost(error)) => error,
         };
@@ -125,6 +131,17 @@ enum Interruption {
     Lost(io::Error),
     /// The server speaks something else; another connection would not change that.
     Answer(AckError),
+    /// The server does not want this client.
+    Handshake(HandshakeError),
+}
+
+impl From<ConnectError> for Interruption {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Io(error) => Self::Lost(error),
+            ConnectError::Handshake(error) => Self::Handshake(error),
+        }
+    }
 }
 
 impl From<io::Error> for Interruption {
@@ -137,7 +154,8 @@ impl<R: Fn(Progress)> Delivery<'_, R> {
     /// One connection, from the handshake to its end. `Ok`: all is delivered.
     async fn session(&mut self) -> Result<(), Interruption> {
         let deadline = self.deadline();
-        let mut stream = within(deadline, self.endpoint.connect()).await?;
+        let too_late = |_| ConnectError::from(io::Error::from(io::ErrorKind::TimedOut));
+        let mut stream = timeout_at(deadline, self.endpoint.connect()).await.map_err(too_late)??;
         for sent in &self.unacknowledged {
             within(deadline, stream.write_all(&sent.chunk.message)).await?;
             (self.report)(Progress::SentAgain { events: sent.chunk.events });

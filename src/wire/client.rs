@@ -81,7 +81,7 @@ pub enum AckError {
     Msgpack(#[from] MsgpackError),
     #[error("the server's answer is larger than {MAX_ANSWER_SIZE} bytes; does a forward input listen there?")]
     TooLarge,
-    #[error("the server asks for a shared key handshake")]
+    #[error("the server asks for a shared key; give it with --shared-key")]
     Handshake,
     #[error("the server's answer is no acknowledgement")]
     Shape,

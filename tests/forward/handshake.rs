@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hikyaku::client::connection::{ConnectError, Endpoint, EndpointHandshake};
 use hikyaku::config::{InputConfig, Secret, SecurityClient, SecurityConfig};
 use hikyaku::wire::handshake::{ClientHandshake, ClientHandshakeError, Credentials};
 use hikyaku::wire::msgpack::skip;
@@ -200,4 +201,44 @@ async fn inside_tls_the_certificate_stays_the_name() {
     let arrived = journal.next().await;
     assert!(arrived.chunk.sender.identity.contains("CN=engine-1"), "{:?}", arrived.chunk.sender);
     assert_eq!(arrived.chunk.sender.host_name.as_deref(), Some("edge-1"));
+}
+
+#[tokio::test]
+async fn the_own_client_is_let_in_or_says_why_not() {
+    let journal = ScriptedJournal::new();
+    let server = Server::start(&secured(with_users()), &journal);
+    let endpoint = |key: &str, password: &str| Endpoint {
+        address: server.address.to_string(),
+        tls: None,
+        handshake: Some(EndpointHandshake {
+            self_hostname: "edge-1".to_owned(),
+            shared_key: secret(key),
+            user: Some(("engine".to_owned(), secret(password))),
+        }),
+    };
+    let mut client = Client::new(endpoint("sekrit", "pa55").connect().await.unwrap());
+    client.send(&message("one")).await;
+    journal.next().await.durable();
+    assert_eq!(client.ack().await.unwrap(), b"one");
+    for (key, password, reason) in
+        [("wrong", "pa55", "shared_key mismatch"), ("sekrit", "", "username/password")]
+    {
+        let Err(error) = endpoint(key, password).connect().await else { panic!("{reason} was let in") };
+        assert!(
+            matches!(&error, ConnectError::Handshake(_)) && error.to_string().contains(reason),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_is_no_message_behind_a_handshake() {
+    let journal = ScriptedJournal::new();
+    let server = Server::start(&secured(security()), &journal);
+    let mut client = plain(server.address).await;
+    shake(&mut client, "sekrit", ("", "")).await.unwrap();
+    client.send(b"[\"t\",1,{}]").await;
+    assert_eq!(client.ack().await, None);
+    drop(client);
+    assert_eq!(server.stop().await.rejected("json"), 1);
 }

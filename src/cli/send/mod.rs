@@ -15,8 +15,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::chunk::Encoding;
-use crate::client::connection::{Endpoint, EndpointTls, UNIX};
+use crate::client::connection::{Endpoint, EndpointHandshake, EndpointTls, UNIX};
 use crate::client::delivery::{ChunkQueue, DeliveryError, DeliveryLimits, deliver};
+use crate::config::Secret;
 use crate::tls::client::{ClientIdentity, client_config};
 use chunks::ChunkBuilder;
 use load::LoadEvents;
@@ -57,6 +58,15 @@ pub(super) struct Arguments {
     /// The name in the server's certificate [default: the host of --server]
     #[arg(long, value_name = "NAME", conflicts_with = "plain")]
     server_name: Option<String>,
+    /// The shared key, where the server asks for one; better in the environment than on a command line
+    #[arg(long, value_name = "KEY", env = "HIKYAKU_SHARED_KEY", hide_env_values = true)]
+    shared_key: Option<String>,
+    /// The user, where the server asks for one
+    #[arg(long, value_name = "NAME", requires = "shared_key")]
+    user: Option<String>,
+    /// The password of the user
+    #[arg(long, value_name = "PASSWORD", env = "HIKYAKU_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
     /// Do not ask for acknowledgements: faster to say done, and nobody knows what arrived
     #[arg(long)]
     no_ack: bool,
@@ -193,7 +203,7 @@ impl Arguments {
     fn endpoint(&self) -> Result<Endpoint, SendError> {
         let address = self.server.clone();
         if self.plain || address.starts_with(UNIX) {
-            return Ok(Endpoint { address, tls: None });
+            return Ok(Endpoint { address, tls: None, handshake: self.handshake() });
         }
         let certs = Path::new(DEFAULT_CERTS);
         let ca = self.ca.clone().unwrap_or_else(|| certs.join("ca.crt"));
@@ -208,6 +218,15 @@ impl Arguments {
         let host = self.server.rsplit_once(':').map_or(self.server.as_str(), |(host, _)| host);
         let name = self.server_name.as_deref().unwrap_or(host.trim_matches(['[', ']'])).to_owned();
         let server_name = name.clone().try_into().map_err(|_| SendError::ServerName(name))?;
-        Ok(Endpoint { address, tls: Some(EndpointTls { config, server_name }) })
+        Ok(Endpoint { address, tls: Some(EndpointTls { config, server_name }), handshake: self.handshake() })
+    }
+
+    fn handshake(&self) -> Option<EndpointHandshake> {
+        let shared_key = self.shared_key.clone().map(Secret::new)?;
+        let user =
+            self.user.clone().map(|user| (user, Secret::new(self.password.clone().unwrap_or_default())));
+        // Not the name of this host alone: the server on it may have that.
+        let self_hostname = format!("{}-send", crate::config::host_name());
+        Some(EndpointHandshake { self_hostname, shared_key, user })
     }
 }
