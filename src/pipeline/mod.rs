@@ -4,11 +4,13 @@
 //! same chunk again gives the same bytes.
 
 pub mod characters;
+pub mod condition;
 pub mod event;
 pub mod field_path;
 mod filter;
 pub mod json;
 mod nested;
+pub mod patterns;
 pub mod record;
 mod route;
 pub mod selector;
