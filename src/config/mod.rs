@@ -22,7 +22,11 @@ use std::path::{Path, PathBuf};
 pub(crate) use units::{parse_time, show_size, show_time};
 
 pub use error::{ConfigErrors, InvalidConfig, Problem};
-pub use filter::{FilterConfig, FilterKind};
+pub use filter::{
+    Detector, FilterConfig, FilterKind, KeyFile, KeyFileError, LevelConfig, LevelNumbers, MaskConfig,
+    MultilineConfig, OnError, ParseConfig, ParseFormat, SanitizeConfig, TimeSource, TimeSourceFormat,
+    TypedField, ValidateConfig, ValueType,
+};
 pub use input::{InputConfig, TlsConfig};
 pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
 pub use secret::Secret;

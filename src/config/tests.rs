@@ -382,8 +382,8 @@ fn filters_take_scalars_by_field() {
     assert_problem(&filter("type = \"set\"\nfields = [\"a\"]"), "found array");
     assert_problem(&filter("type = \"remove\"\nfields = { a = 1 }"), "found table");
     assert_problem(&filter("type = \"remove\"\nfields = [1]"), "found integer");
-    assert_problem(&filter("type = \"set\""), "`[[filter]]` needs `fields`");
-    assert_problem(&filter("type = \"drop\"\nfields = [\"a\"]"), "expected one of");
+    assert_problem(&filter("type = \"set\""), "`[[filter]] of type set` needs `fields`");
+    assert_problem(&filter("type = \"drp\""), "did you mean `drop`?");
     assert_problem(
         &filter("match = [\"a\", 1]\ntype = \"remove\"\nfields = [\"a\"]"),
         "2:15: `match`: expected",

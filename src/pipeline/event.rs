@@ -2,12 +2,15 @@
 
 use super::record::RecordFields;
 use crate::event_time::EventTime;
+use crate::journal::Position;
 
 /// Where a run of entries came from: the same for all of its events.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// The tag, as sent: usually UTF-8, but nothing holds a peer to it.
+    /// The tag, as sent or as a filter gave it: usually UTF-8, but nothing holds a peer to it.
     pub tag: &'a [u8],
+    /// Where the chunk begins in the journal.
+    pub position: Position,
     /// When the message was complete; the journal keeps it.
     pub received_at: EventTime,
     /// The `id` of the input.

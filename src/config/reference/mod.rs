@@ -77,7 +77,7 @@ impl Section {
     }
 }
 
-pub(super) use filter::FILTER;
+pub(super) use filter::{FILTER, FILTER_TYPES};
 pub(super) use input::{INPUT, TLS};
 pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
@@ -94,6 +94,22 @@ pub const SECTIONS: &[&Section] = &[
     &SECURITY,
     &SECURITY_CLIENTS,
     &FILTER,
+    FILTER_TYPES[0].1,
+    FILTER_TYPES[1].1,
+    FILTER_TYPES[2].1,
+    FILTER_TYPES[3].1,
+    FILTER_TYPES[4].1,
+    FILTER_TYPES[5].1,
+    FILTER_TYPES[6].1,
+    FILTER_TYPES[7].1,
+    FILTER_TYPES[8].1,
+    FILTER_TYPES[9].1,
+    FILTER_TYPES[10].1,
+    FILTER_TYPES[11].1,
+    FILTER_TYPES[12].1,
+    FILTER_TYPES[13].1,
+    FILTER_TYPES[14].1,
+    FILTER_TYPES[15].1,
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,

@@ -72,6 +72,7 @@ impl Lines for EventLines {
         };
         let source = Source {
             tag,
+            position: chunk.position,
             received_at: chunk.received_at(),
             input: chunk.input(),
             sender: chunk.sender(),

@@ -34,6 +34,7 @@ mod parser;
 mod value;
 
 use std::fmt;
+use std::sync::Arc;
 
 use expression::Expression;
 
@@ -46,9 +47,14 @@ pub const MAX_CONDITION: usize = 64 * 1024;
 /// How deep parentheses and `not` may be nested.
 pub const MAX_NESTING: usize = 64;
 
-/// A condition that was read and checked.
+/// A condition that was read and checked; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Condition {
+    parsed: Arc<Parsed>,
+}
+
+#[derive(Debug)]
+struct Parsed {
     text: String,
     expression: Expression,
 }
@@ -65,19 +71,20 @@ impl Condition {
             let message = format!("a condition has at most {MAX_CONDITION} bytes");
             return Err(SyntaxError { at: 0..text.len(), message });
         }
-        Ok(Self { text: text.to_owned(), expression: parser::parse(text)? })
+        let parsed = Parsed { text: text.to_owned(), expression: parser::parse(text)? };
+        Ok(Self { parsed: Arc::new(parsed) })
     }
 
     /// Whether the condition holds for an event. Nothing is allocated for it.
     #[inline]
     pub fn holds(&self, event: &Event<'_>) -> bool {
-        self.expression.holds(event)
+        self.parsed.expression.holds(event)
     }
 }
 
 impl fmt::Display for Condition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
+        formatter.write_str(&self.parsed.text)
     }
 }
 

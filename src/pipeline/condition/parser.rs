@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::MAX_NESTING;
 use super::expression::{Comparison, Expression, Literal, Operand, TextTest, Type};
 use super::lexer::{Lexer, Token, TokenKind, error};
-use crate::event_time::EventTime;
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::patterns::compile;
 use crate::pipeline::template::{Placeholder, SyntaxError};
+use crate::pipeline::time_source::of_timestamp;
 
 pub(super) fn parse(text: &str) -> Result<Expression, SyntaxError> {
     let mut parser = Parser { lexer: Lexer::new(text), peeked: None, depth: 0 };
@@ -291,9 +291,8 @@ fn compare(
     let left = typed(&right, left, &at)?;
     let has_order =
         |operand: &Operand| !matches!(operand, Operand::Literal(Literal::Null | Literal::Boolean(_)));
-    if !matches!(comparison, Comparison::Equal | Comparison::NotEqual)
-        && !(has_order(&left) && has_order(&right))
-    {
+    let needs_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+    if needs_order && (!has_order(&left) || !has_order(&right)) {
         return Err(error(at, "`null`, `true` and `false` have no order: use = or !=".to_owned()));
     }
     Ok(Expression::Compare(left, comparison, right))
@@ -310,11 +309,7 @@ fn typed(other: &Operand, operand: Operand, at: &Range<usize>) -> Result<Operand
                 Literal::Time(_) => return Ok(Operand::Literal(literal)),
                 _ => None,
             };
-            let time = time.and_then(|time| {
-                EventTime::new(time.as_nanosecond().div_euclid(1_000_000_000) as i64, {
-                    time.as_nanosecond().rem_euclid(1_000_000_000) as u32
-                })
-            });
+            let time = time.and_then(of_timestamp);
             time.map(|time| Operand::Literal(Literal::Time(time))).ok_or_else(|| {
                 error(at.clone(), "a time compares with a time such as '2026-02-17T10:00:00Z'".to_owned())
             })

@@ -13,6 +13,7 @@ fn holds(condition: &str) -> bool {
     let condition = Condition::parse(condition).unwrap_or_else(|error| panic!("{condition}: {error:?}"));
     let source = Source {
         tag: b"nginx.access",
+        position: crate::journal::Position::new(1, 64),
         received_at: EventTime::new(1_771_322_400, 0).unwrap(),
         input: "edge",
         sender: "CN=engine-1",
