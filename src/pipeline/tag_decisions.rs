@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::filter::Filter;
 use super::route::Decision;
 use super::selector::Shared;
 
@@ -15,7 +16,7 @@ pub(super) const MAX_REMEMBERED_TAG: usize = 1024;
 /// All that follows from a tag.
 #[derive(Debug)]
 pub(super) struct TagDecision {
-    /// The filters whose `match` takes the tag, in their order.
+    /// The filters that events of the tag meet, in their order.
     pub(super) filters: Vec<usize>,
     /// Whether the output takes events that leave the filters with this tag.
     pub(super) take: Decision,
@@ -46,7 +47,11 @@ impl TagDecisions {
         }
         let text = String::from_utf8_lossy(tag);
         let all = &shared.filters;
-        let filters: Vec<_> = (0..all.len()).filter(|index| all[*index].tags.matches(&text)).collect();
+        // Events of another tag must not overtake those that wait for lines: all of a chunk pass by there.
+        let mixes =
+            |index: usize| all[index].multiline().is_some() && all[..index].iter().any(Filter::retags);
+        let filters: Vec<_> =
+            (0..all.len()).filter(|index| all[*index].tags.matches(&text) || mixes(*index)).collect();
         let take = shared.routes.decide(self.output, &text);
         // An event with a new tag can be anybody's.
         let wants = take != Decision::Never

@@ -111,7 +111,16 @@ impl Filter {
         scratch: &mut Scratch,
         waiting: &mut Waiting,
     ) -> Verdict {
-        if self.condition.as_ref().is_some_and(|condition| !condition.holds(&draft.event())) {
+        let works = self.condition.as_ref().is_none_or(|condition| condition.holds(&draft.event()));
+        if let Kind::Multiline(multiline) = &self.kind {
+            // What is not for this filter must not overtake what waits in it.
+            let joins = works && self.tags.matches(&String::from_utf8_lossy(draft.context.source.tag));
+            return match multiline.take(draft, joins, waiting) {
+                Joined::Begins => Verdict::Waits,
+                Joined::Continues => Verdict::Joined,
+            };
+        }
+        if !works {
             return Verdict::Passes;
         }
         match &self.kind {
@@ -133,12 +142,7 @@ impl Filter {
             Kind::KeepIf(_) => return Verdict::Dropped,
             Kind::Sample(sample) => return sample.apply(draft, &mut scratch.renderer),
             Kind::Retag(retag) => return retag.apply(draft, scratch),
-            Kind::Multiline(multiline) => {
-                return match multiline.take(draft, waiting) {
-                    Joined::Begins => Verdict::Waits,
-                    Joined::Continues => Verdict::Joined,
-                };
-            }
+            Kind::Multiline(_) => {}
         }
         Verdict::Passes
     }

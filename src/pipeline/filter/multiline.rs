@@ -64,17 +64,20 @@ impl Multiline {
         Self { config }
     }
 
-    /// Takes an event in. One whose field is no text is a message of its own.
-    pub(super) fn take(&self, draft: &Draft<'_>, waiting: &mut Waiting) -> Joined {
+    /// Takes an event in. One whose field is no text, or that does not join at all, is a message of its own.
+    pub(super) fn take(&self, draft: &Draft<'_>, joins: bool, waiting: &mut Waiting) -> Joined {
         let fields = draft.record.fields();
-        let line = fields.get(&self.config.field).and_then(as_text);
+        let line = fields.get(&self.config.field).and_then(as_text).filter(|_| joins);
         let Waiting { messages, spare, group, .. } = waiting;
         group.clear();
         write_str(group, draft.context.source.tag);
         for path in &self.config.group_by {
             group.extend_from_slice(fields.get(path).unwrap_or(&[0xc1]));
         }
-        let open = messages.iter_mut().rev().find(|message| !message.is_complete && message.group == *group);
+        let open = messages
+            .iter_mut()
+            .rev()
+            .find(|message| joins && !message.is_complete && message.group == *group);
         if let Some(open) = open {
             if let Some(line) = line.filter(|line| self.continues(line))
                 && open.lines < self.config.max_lines

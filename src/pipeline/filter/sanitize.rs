@@ -71,8 +71,9 @@ impl Sanitize {
             return false;
         }
         match std::str::from_utf8(text) {
+            // Without a way out of the loop it takes many bytes at a time.
             Ok(text) if self.config.characters.is_none() && text.is_ascii() => {
-                !text.bytes().any(|byte| byte.is_ascii_control())
+                !text.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
             }
             Ok(text) => text.chars().all(|character| self.stays(character)),
             Err(_) => false,

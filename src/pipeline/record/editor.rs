@@ -39,9 +39,16 @@ impl<'a> RecordEditor<'a> {
         let value = if inner.is_empty() {
             self.keep(value)
         } else {
-            let rebuilt = self.rebuild(position, |old, out| nested::set(out, old, inner, value));
-            // A peer's nesting may be at its limit already; nobody could read what is deeper.
-            if skip(self.fields().bytes(rebuilt), 0).is_err() {
+            // A peer's nesting may be at its limit already, and nobody could read what is deeper. An array of one around
+            // the value stands for the record.
+            let mut is_readable = false;
+            let rebuilt = self.rebuild(position, |old, out| {
+                out.push(0x91);
+                nested::set(out, old, inner, value);
+                is_readable = skip(out, 0).is_ok();
+                out.remove(0);
+            });
+            if !is_readable {
                 return;
             }
             rebuilt
@@ -247,7 +254,7 @@ mod tests {
     #[test]
     fn nothing_is_nested_deeper_than_can_be_read() {
         use crate::wire::msgpack::MAX_DEPTH;
-        for (depth, deepest) in [(MAX_DEPTH - 2, true), (MAX_DEPTH - 1, false)] {
+        for (depth, deepest) in [(MAX_DEPTH - 3, true), (MAX_DEPTH - 2, false)] {
             let value = [vec![0x91; depth], vec![0x01]].concat();
             let mut buffer = RecordBuffer::default();
             let mut editor = buffer.open(b"\x80");

@@ -161,9 +161,37 @@ fn rewrite_texts(
     texts: Texts,
     rewrite: &mut impl FnMut(&[u8], &mut Vec<u8>) -> bool,
 ) -> bool {
+    // Nearly every value is text, and nearly all of it stays.
+    if let [0xa0..=0xbf, text @ ..] | [0xd9, _, text @ ..] | [0xda, _, _, text @ ..] = value {
+        let start = out.len();
+        if !rewrite(text, out) {
+            return false;
+        }
+        let length = out.len();
+        write_head(out, length - start);
+        let head = out.len() - length;
+        out[start..].rotate_right(head);
+        return true;
+    }
     let mut walk = Walk { value, at: 0, texts, changed: false, text: Vec::new() };
     walk.step(out, true, rewrite);
     walk.changed
+}
+
+/// The head of a text of so many bytes.
+fn write_head(out: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=31 => out.push(0xa0 | length as u8),
+        32..=0xff => out.extend_from_slice(&[0xd9, length as u8]),
+        0x100..=0xffff => {
+            out.push(0xda);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            out.push(0xdb);
+            out.extend_from_slice(&(length as u32).to_be_bytes());
+        }
+    }
 }
 
 struct Walk<'a> {

@@ -61,14 +61,22 @@ pub(super) fn find_ipv6(text: &[u8], from: usize) -> Option<Range<usize>> {
         let before =
             text[searched..colon].iter().rev().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
         let start = colon - before.min(4);
-        let length = text[start..].iter().take(MAX_IPV6 + 1).take_while(|byte| is_ipv6(**byte)).count();
+        let length = text[start..].iter().take_while(|byte| is_ipv6(**byte)).count();
+        if length > MAX_IPV6 + 2 {
+            // No address is that long, and no part of a longer row is looked at again.
+            searched = start + length;
+            continue;
+        }
         let stands_alone =
             |at: usize| !text.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         let begins = before <= 4 && (start == 0 || start == from || stands_alone(start - 1));
-        // The longest one that is an address: a dot or a colon behind it belongs to the sentence.
-        for end in (start + SHORTEST_IPV6..=start + length).rev().filter(|end| begins && stands_alone(*end)) {
+        // A dot or a colon behind it belongs to the sentence.
+        for end in [start + length, start + length - 1].into_iter().filter(|end| begins && stands_alone(*end))
+        {
             let candidate = std::str::from_utf8(&text[start..end]);
-            if candidate.is_ok_and(|candidate| candidate.parse::<Ipv6Addr>().is_ok()) {
+            if end >= start + SHORTEST_IPV6
+                && candidate.is_ok_and(|candidate| candidate.parse::<Ipv6Addr>().is_ok())
+            {
                 return Some(start..end);
             }
         }

@@ -15,14 +15,17 @@ pub(super) fn find(text: &[u8], from: usize) -> Option<Range<usize>> {
             [b'%', b'4', b'0', ..] => 3,
             _ => continue,
         };
-        let local = text[from..at].iter().rev().take_while(|byte| is_local(**byte)).count();
         let domain = &text[at + separator..];
         let length = domain.iter().take_while(|byte| is_domain(**byte)).count();
         // A dot or a hyphen at the end belongs to the sentence.
         let length =
             domain[..length].iter().rposition(|byte| !b".-".contains(byte)).map_or(0, |last| last + 1);
         let has_dot = domain[..length].iter().position(|byte| *byte == b'.').is_some_and(|dot| dot > 0);
-        if local > 0 && has_dot {
+        if !has_dot {
+            continue;
+        }
+        let local = text[from..at].iter().rev().take_while(|byte| is_local(**byte)).count();
+        if local > 0 {
             return Some(at - local..at + separator + length);
         }
     }
