@@ -106,6 +106,9 @@ fn measure(keys: &str, entries: &[u8]) -> u128 {
         source_address: Some("192.0.2.7"),
         subject: Some("CN=engine-1"),
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let start = Instant::now();
     let mut fields = 0;

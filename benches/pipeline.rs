@@ -34,7 +34,7 @@ fn measure(name: &str, bytes_each: usize, entries: &[u8], filters: &[FilterConfi
     let output = output(inject);
     let mut selector =
         Pipeline::new(filters, std::slice::from_ref(&output), "logserver-1").selector("archive").unwrap();
-    let OutputKind::File(file) = &output.kind;
+    let OutputKind::File(file) = &output.kind else { unreachable!("the output above writes files") };
     let mut paths = PathRenderer::new(&file.path, &BTreeMap::new(), file.timezone.clone());
     let mut formatter = Formatter::new(&file.format, inject);
     let source = Source {
@@ -46,6 +46,9 @@ fn measure(name: &str, bytes_each: usize, entries: &[u8], filters: &[FilterConfi
         source_address: Some("192.0.2.7"),
         subject: Some("CN=engine-1"),
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let (mut line, mut key) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -153,7 +156,7 @@ fn output(inject: &InjectConfig) -> OutputConfig {
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
-        kind: OutputKind::File(FileOutputConfig {
+        kind: OutputKind::File(Box::new(FileOutputConfig {
             path: PathTemplate::parse("/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz").unwrap(),
             path_characters: BTreeMap::new(),
             format: FileFormat::Json,
@@ -165,6 +168,6 @@ fn output(inject: &InjectConfig) -> OutputConfig {
             max_open_files: 256,
             compression_level: 6,
             undone_max_size: 256 << 20,
-        }),
+        })),
     }
 }

@@ -16,7 +16,8 @@ pub struct Chunk {
     pub input: Arc<str>,
     /// The tag, as sent: usually UTF-8, but nothing holds a peer to it.
     pub tag: Bytes,
-    /// The value of the `chunk` option, byte for byte. `None` where the sender asks for no acknowledgement.
+    /// The value of the `chunk` option, byte for byte; where the input gives a tag of its own, behind the tag that was
+    /// sent and a zero byte. `None` where the sender asks for no acknowledgement.
     pub id: Option<Bytes>,
     /// When the message was complete.
     pub received_at: EventTime,
@@ -26,6 +27,9 @@ pub struct Chunk {
     pub has_bad_entries: bool,
     /// Whether at least one entry carries metadata or is a group mark, as Fluent Bit sends them.
     pub has_metadata: bool,
+    /// Why the message was refused, where it was so often that it was taken as it is: `entries` is the whole message
+    /// then, plain, and counts as one bad entry. No output takes anything of it; it becomes a dead letter.
+    pub refusal: Option<Arc<str>>,
     /// How `entries` is encoded.
     pub encoding: Encoding,
     /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 pub struct Sender {
     /// The stable name: subject and alternative names of the client certificate (the same after a renewal),
     /// else user and host name of the shared key handshake, else the address without its port (the same after a
-    /// reconnect).
+    /// reconnect), else the user of a process on a Unix socket.
     pub identity: String,
-    /// Where the connection came from.
+    /// Where the connection came from; `None` of a Unix socket.
     pub address: Option<IpAddr>,
     /// What the client certificate says; `None` on a connection without one.
     pub certificate: Option<SenderCertificate>,
@@ -52,6 +52,17 @@ impl Sender {
             (None, None) => format!("host={host_name}"),
         };
         Self { identity, host_name: Some(host_name), user, ..self }
+    }
+
+    /// A process of this machine, on a Unix socket, by the user that it runs as.
+    pub fn from_user(uid: u32) -> Self {
+        Self {
+            identity: format!("unix:uid={uid}"),
+            address: None,
+            certificate: None,
+            host_name: None,
+            user: None,
+        }
     }
 
     /// A peer that showed a certificate which the configured authority vouches for.

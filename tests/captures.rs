@@ -155,7 +155,7 @@ fn every_record_and_time_reads() {
         let name = expected.name;
         for run in client(name).iter().map(plain) {
             for entry in Entries::new(&run) {
-                let entry = entry.unwrap().unwrap();
+                let entry = entry.unwrap().event().unwrap();
                 let time = entry.time.unwrap();
                 assert!((1_795_000_000..1_796_000_000).contains(&time.seconds()), "{name}: {time:?}");
                 assert_eq!(time.nanoseconds() != 0, expected.nanoseconds, "{name}: {time:?}");
@@ -176,7 +176,7 @@ fn every_record_and_time_reads() {
 #[test]
 fn nil_floats_lists_and_japanese_text_read() {
     let messages = client("python-message");
-    let entry = Entries::new(&messages[0].entries).next().unwrap().unwrap().unwrap();
+    let entry = Entries::new(&messages[0].entries).next().unwrap().unwrap().event().unwrap();
     assert_eq!(text(entry.record, "message"), Some("起動しました"));
     assert_eq!(field(entry.record, "pi"), Some(&b"\xcb\x40\x09\x1e\xb8\x51\xeb\x85\x1f"[..]));
     assert_eq!(field(entry.record, "none"), Some(&b"\xc0"[..]));

@@ -1,4 +1,4 @@
-//! Clients that others wrote, sending to a real server. `./test.sh` installs them and runs these tests.
+//! Clients and servers that others wrote, before and behind a real server. `./test.sh` installs them and runs these tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,10 +6,11 @@
 #[allow(dead_code, reason = "shared with the tests of the server")]
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use support::{Scene, Server};
+use support::{HIKYAKU, Scene, Server, run_with_input};
 
 const EVENTS: u64 = 10_000;
 
@@ -72,4 +73,84 @@ fn the_python_client_over_plain_tcp() {
     server.until_metric("hikyaku_input_records_total", EVENTS as f64);
     assert!(server.stop().success());
     assert_archived(&scene, "python");
+}
+
+/// A relay with one plain input, and the Node server as its upstream.
+fn relay_to(scene: &Scene, port: &str, keys: &str) -> Server {
+    let root = scene.directory.path().display();
+    let config = format!(
+        r#"
+[server]
+name = "relay-1"
+data_dir = "{root}/relay"
+[log]
+format = "json"
+[[input]]
+id = "edge"
+type = "forward"
+listen = "127.0.0.1:0"
+[[output]]
+id = "up"
+type = "forward"
+match = "**"
+start = "oldest"
+servers = [{{ address = "localhost:{port}", username = "relay", password = "pa55" }}]
+shared_key = "sekrit"
+tls = {{ ca = "{root}/certs/ca.crt", cert = "{root}/certs/client.crt", key = "{root}/certs/client.key" }}
+{keys}
+[health]
+enabled = false
+[monitor_agent]
+enabled = false
+[metrics]
+listen = "127.0.0.1:0"
+"#
+    );
+    std::fs::write(scene.path("relay.toml"), config).unwrap();
+    let mut command = Command::new(HIKYAKU);
+    command.arg("run").arg("-c").arg(scene.path("relay.toml"));
+    Server::start(command, 2)
+}
+
+#[test]
+#[ignore = "needs the clients that ./test.sh installs"]
+fn the_node_server_behind_mutual_tls_with_a_shared_key_and_a_user() {
+    for keys in
+        ["", "compress = \"gzip\"", "connections = 1\nkeepalive_timeout = \"0s\"\nchunk_size = \"16KiB\""]
+    {
+        let scene = Scene::new();
+        let mut node = Command::new("node")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/receive.js"))
+            .arg(scene.path("certs"))
+            .arg("sekrit")
+            .env("NODE_PATH", clients().join("node_modules"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        let relay = relay_to(&scene, &lines.next().unwrap().unwrap(), keys);
+
+        let mut send = Command::new(HIKYAKU);
+        send.args(["send", "app.log", "--plain", "--server", &format!("127.0.0.1:{}", relay.port("edge"))]);
+        let events: String = (0..EVENTS).map(|number| format!("{{\"number\":{number}}}\n")).collect();
+        assert!(run_with_input(send, &events).status.success());
+        let mut numbers: Vec<u64> = lines
+            .take(EVENTS as usize)
+            .map(|line| {
+                let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+                assert_eq!(event["tag"], "app.log");
+                assert!(event["seconds"].as_u64().unwrap() > 1_700_000_000);
+                event["record"]["number"].as_u64().unwrap()
+            })
+            .collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..EVENTS), "{keys}");
+        relay.until_metric("fluentd_output_status_num_records_total", EVENTS as f64);
+        assert_eq!(relay.metric("fluentd_output_status_num_errors"), 0.0, "{keys}");
+        assert!(relay.stop().success());
+        // It ends with its standard input.
+        drop(node.stdin.take());
+        assert!(node.wait().unwrap().success());
+    }
 }

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{complain, say};
-use crate::tls::generate::{CertificateRequest, DEFAULT_DAYS, FileState, GeneratedFile, generate};
+use crate::tls::generate::{
+    CertificateRequest, DEFAULT_DAYS, FileState, GenerateError, GeneratedFile, generate, revoke,
+};
 
-/// Makes a CA, a server certificate, and a certificate per client
+/// Makes a CA, a server certificate, and a certificate per client; revokes them
 ///
 /// What exists is kept, so that the same command can be repeated to add clients. Give ca.crt, NAME.crt and NAME.key
 /// to the engine NAME; ca.key stays here, and signs whoever may connect.
@@ -17,7 +19,9 @@ use crate::tls::generate::{CertificateRequest, DEFAULT_DAYS, FileState, Generate
 Examples:
   hikyaku certs --client engine-1 --client engine-2
   hikyaku certs --dir /etc/hikyaku/certs --server-name logs.example.com --server-name 192.0.2.7
-  hikyaku certs --client engine-1 --days 90 --force      renew engine-1 (and the server)")]
+  hikyaku certs --client engine-1 --days 90 --force      renew engine-1 (and the server)
+  hikyaku certs --crl                                    ca.crl, for `crl` of the configuration
+  hikyaku certs --revoke engine-1                        and engine-1 is refused within seconds")]
 pub(super) struct Arguments {
     /// The folder of ca.crt, ca.key, server.crt, server.key, NAME.crt and NAME.key
     #[arg(long, value_name = "FOLDER", default_value = "certs")]
@@ -35,6 +39,12 @@ pub(super) struct Arguments {
     /// Replace the server certificate and those of the named clients; the CA is always kept
     #[arg(long)]
     force: bool,
+    /// Make ca.crl, the list of revoked certificates, or publish it anew
+    #[arg(long)]
+    crl: bool,
+    /// Put the certificate in NAME.crt on the list in ca.crl, before a new one is made of it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    revoke: Vec<String>,
     /// Print one JSON object: `{"files": [{"path", "state", "valid_until"}]}`
     #[arg(long)]
     json: bool,
@@ -49,7 +59,8 @@ impl Arguments {
             days: self.days,
             force: self.force,
         };
-        match generate(&request) {
+        let publishes = self.crl || !self.revoke.is_empty();
+        match make(&request, &self.revoke, publishes) {
             Ok(files) if self.json => say(report(&files)),
             Ok(files) => files.iter().for_each(|file| say(line(file))),
             Err(error) => {
@@ -59,6 +70,21 @@ impl Arguments {
         }
         ExitCode::SUCCESS
     }
+}
+
+fn make(
+    request: &CertificateRequest,
+    revoked: &[String],
+    publishes: bool,
+) -> Result<Vec<GeneratedFile>, GenerateError> {
+    // Before a certificate is replaced: its serial number is in the file.
+    let mut list = if revoked.is_empty() { None } else { Some(revoke(&request.directory, revoked)?) };
+    let mut files = generate(request)?;
+    if publishes && list.is_none() {
+        list = Some(revoke(&request.directory, &[])?);
+    }
+    files.extend(list);
+    Ok(files)
 }
 
 fn line(file: &GeneratedFile) -> String {

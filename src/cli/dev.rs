@@ -39,7 +39,8 @@ pub(super) fn say_what_to_type_next(addresses: &Addresses) {
     let input = addresses
         .inputs
         .first()
-        .map_or_else(String::new, |(_, address)| format!("localhost:{}", address.port()));
+        .and_then(|(_, address)| address.tcp())
+        .map_or_else(String::new, |address| format!("localhost:{}", address.port()));
     let url = |address: Option<std::net::SocketAddr>, path: &str| {
         address.map_or_else(|| "switched off".to_owned(), |address| format!("http://{address}{path}"))
     };

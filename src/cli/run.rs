@@ -16,7 +16,8 @@ use crate::server::{Server, Signals, StartError};
 #[command(after_help = "Examples:\n  \
     hikyaku run -c config/hikyaku.toml\n  \
     hikyaku run --dev                        with nothing prepared, on this machine only\n\n\
-    Signals: TERM and INT stop in order, USR1 writes and saves all outputs now.\n\
+    Signals: TERM and INT stop in order, USR1 writes and saves all outputs now,\n    \
+    HUP reads certificates, authorities and revocation lists again.\n\
     Exit codes: 0 stopped, 1 failed (a restart recovers), 78 wrong configuration.")]
 pub(super) struct Arguments {
     /// The configuration
@@ -77,7 +78,8 @@ async fn serve(config: Config, is_dev: bool) -> ExitCode {
         dev::say_what_to_type_next(server.addresses());
     }
     let shutdown = CancellationToken::new();
-    let signals = tokio::spawn(signals.obey(server.flush_requests(), shutdown.clone()));
+    let signals =
+        tokio::spawn(signals.obey(server.flush_requests(), server.reload_triggers(), shutdown.clone()));
     let served = server.serve(shutdown).await;
     signals.abort();
     match served {

@@ -1,6 +1,8 @@
 //! A forward client that loses nothing: what is not acknowledged is sent again, under the same id.
 //!
-//! [`connection`] reaches a server over TCP or TLS; [`delivery`] keeps chunks until they are acknowledged.
+//! [`connection`] reaches a server over TCP or TLS; [`handshake`] proves to it that a shared key is known;
+//! [`delivery`] keeps chunks until they are acknowledged.
 
 pub mod connection;
 pub mod delivery;
+pub mod handshake;

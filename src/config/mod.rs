@@ -5,6 +5,7 @@
 mod error;
 mod filter;
 mod input;
+mod listen;
 mod load;
 mod output;
 pub mod reference;
@@ -27,8 +28,14 @@ pub use filter::{
     MultilineConfig, OnError, ParseConfig, ParseFormat, SanitizeConfig, TimeSource, TimeSourceFormat,
     TypedField, ValidateConfig, ValueType,
 };
-pub use input::{InputConfig, TlsConfig};
-pub use output::{FileFormat, FileOutputConfig, InjectConfig, OutputConfig, OutputKind, OutputTake, StartAt};
+pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
+pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
+pub(crate) use output::is_host_name;
+pub use output::{
+    ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,
+    ForwardServerConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig, OutputKind,
+    OutputTake, SrvConfig, StartAt,
+};
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};

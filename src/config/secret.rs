@@ -7,8 +7,8 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    pub fn new(text: String) -> Self {
-        Self(text)
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
     /// The text itself, for whoever has to use it.
@@ -20,5 +20,16 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("xxxxxx")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show_in_what_is_printed() {
+        assert_eq!(format!("{:?}", Some(Secret::new("pa55"))), "Some(xxxxxx)");
+        assert_eq!(Secret::new("pa55").reveal(), "pa55");
     }
 }

@@ -23,7 +23,7 @@ fn parse(text: &str) -> Result<Config, ConfigErrors> {
 }
 
 fn file(output: &OutputConfig) -> &FileOutputConfig {
-    let OutputKind::File(file) = &output.kind;
+    let OutputKind::File(file) = &output.kind else { panic!("{output:?} writes no files") };
     file
 }
 
@@ -68,6 +68,9 @@ fn what_is_left_out_has_its_default() {
     let input = &config.inputs[0];
     assert!(input.tls.is_none());
     assert_eq!((input.max_message_size, input.max_pending_acks), (16 << 20, 64));
+    assert_eq!((input.max_connections_by_sender, input.max_handshakes_by_address), (1000, 1000));
+    assert_eq!((input.idle_timeout, input.stall_timeout), (None, Duration::from_secs(60)));
+    assert_eq!((input.max_events_per_second, input.max_bytes_per_second), (None, None));
     let output = &config.outputs[0];
     assert_eq!(file(output).flush_interval, Duration::from_secs(10));
     assert_eq!(file(output).format, FileFormat::Json);
@@ -98,13 +101,32 @@ fn every_key_can_be_written() {
         id = "edge"
         type = "forward"
         listen = "[::]:8888"
-        tls = { cert = "a.crt", key = "a.key", client_ca = "ca.crt" }
+        tls = { cert = "a.crt", key = "a.key", certificates = [{ cert = "b.crt", key = "b.key" }], client_ca = "ca.crt", crl = ["a.crl", "b.crl"], crl_expired = "refuse", reload_interval = "0s" }
         max_connections = 1
         handshake_timeout = "1ms"
         max_message_size = "32MiB"
         max_inflated_size = "32MiB"
         max_in_flight = "32MiB"
+        max_in_flight_by_sender = "32MiB"
         max_pending_acks = 1
+        max_connections_by_sender = 1
+        max_handshakes_by_address = 1
+        idle_timeout = "1h"
+        stall_timeout = "1ms"
+        max_events_per_second = 1
+        max_bytes_per_second = "1KiB"
+        refusal_window = "1s"
+        max_remembered_refusals = 1
+        udp_heartbeat = false
+        tag = "app"
+        add_tag_prefix = "edge"
+        metadata_field = "otel.metadata"
+        resolve_hostname = true
+        [[input]]
+        id = "local"
+        type = "forward"
+        listen = "unix:forward.sock"
+        socket_mode = "0600"
         [[filter]]
         match = ["a.*", "b.**"]
         type = "set"
@@ -150,7 +172,14 @@ fn every_key_can_be_written() {
     assert!(config.health.is_none());
     assert_eq!(config.journal.max_size, 3 * config.journal.segment_size);
     assert_eq!(config.log.modules.len(), 2);
-    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, Some(PathBuf::from("ca.crt")));
+    assert_eq!(config.inputs[0].tls.as_ref().unwrap().client_ca, [PathBuf::from("ca.crt")]);
+    let tls = config.inputs[0].tls.as_ref().unwrap();
+    assert_eq!(
+        tls.pairs().map(|pair| pair.key).collect::<Vec<_>>(),
+        [PathBuf::from("a.key"), "b.key".into()]
+    );
+    assert_eq!(tls.crl, [PathBuf::from("a.crl"), "b.crl".into()]);
+    assert!(tls.refuse_when_crl_expired && tls.reload_interval.is_zero());
     let FilterKind::Set { fields } = &config.filters[0].kind else { panic!("{:?}", config.filters[0]) };
     let order: Vec<_> = fields.iter().map(|(path, _)| path.clone()).collect();
     let path = |text| crate::pipeline::field_path::FieldPath::parse(text).unwrap();
@@ -169,7 +198,7 @@ fn every_key_can_be_written() {
 #[test]
 fn the_built_in_and_the_shipped_configurations_are_valid() {
     let development = Config::development().unwrap();
-    assert!(development.inputs.iter().all(|input| input.listen.ip().is_loopback()));
+    assert!(development.inputs.iter().all(|input| input.listen.tcp().unwrap().ip().is_loopback()));
     let text = include_str!("../../config/hikyaku.toml");
     let production = parse(text).unwrap();
     assert_eq!(production.inputs[0].tls.as_ref().unwrap().cert, PathBuf::from("certs/server.crt"));
@@ -208,7 +237,7 @@ flush_interval = 10
         [
             "2:1: unknown key `nmae` in `[server]`; did you mean `name`?",
             "4:12: unknown unit `GB`; write \"1GiB\"",
-            "5:1: `[[input]]` needs `listen` (address and port): Where it listens; port 0 takes a free one",
+            "5:1: `[[input]]` needs `listen` (address and port, or `unix:` and a path): Where it listens; port 0 takes a free one",
             "6:6: expected 1 to 64 of `A-Za-z0-9_-`",
             "7:8: expected one of `\"forward\"`; did you mean `forward`?",
             &problems(text)[5],
@@ -251,6 +280,34 @@ fn wrong_types_say_what_was_expected() {
 }
 
 #[test]
+fn an_input_may_listen_on_a_unix_socket() {
+    let on_socket = |keys: &str| {
+        MINIMAL.replace("listen = \"127.0.0.1:24224\"\n", &format!("listen = \"unix:/run/x.sock\"\n{keys}\n"))
+    };
+    let input = &parse(&on_socket("")).unwrap().inputs[0];
+    assert_eq!(input.listen, ListenAddress::Unix(PathBuf::from("/run/x.sock")));
+    assert_eq!(input.socket_mode, DEFAULT_SOCKET_MODE);
+    assert_eq!(parse(&on_socket("socket_mode = \"600\"")).unwrap().inputs[0].socket_mode, 0o600);
+    assert!(parse(&on_socket("socket_mode = \"0777\"\nudp_heartbeat = false")).is_ok());
+    for mode in ["1777", "0778", "77", "00777", "+77", ""] {
+        assert_problem(
+            &on_socket(&format!("socket_mode = \"{mode}\"")),
+            "expected permissions in octal digits",
+        );
+    }
+    assert_problem(&on_socket("udp_heartbeat = true"), "`udp_heartbeat` is for TCP");
+    assert_problem(&on_socket("resolve_hostname = true"), "`resolve_hostname` is for TCP");
+    assert_problem(&on_socket("tls = { cert = \"a\", key = \"b\" }"), "`tls` is for TCP");
+    assert_problem(&with_input("socket_mode = \"0660\""), "`socket_mode` is for Unix sockets");
+    assert_problem(&MINIMAL.replace("127.0.0.1:24224", "/run/x.sock"), "such as \"unix:/run/");
+    let twice = format!(
+        "[[input]]\nid = \"b\"\ntype = \"forward\"\nlisten = \"unix:/run/x.sock\"\n{}",
+        on_socket("")
+    );
+    assert_problem(&twice, "unix:/run/x.sock is taken by another listener");
+}
+
+#[test]
 fn limits_hold_at_their_edges() {
     let accepted = |text: &str| parse(&with_output(text)).is_ok();
     assert!(accepted("compression_level = 1") && accepted("compression_level = 12"));
@@ -262,6 +319,13 @@ fn limits_hold_at_their_edges() {
     assert_problem(&with_output("buffer_memory = -1"), "out of range");
     assert!(accepted("flush_interval = \"10ms\"") && accepted("flush_interval = \"1h\""));
     assert_problem(&with_output("flush_interval = \"9ms\""), "out of range: expected time, 10ms to 1h");
+    for key in ["tag", "add_tag_prefix"] {
+        let with = |length| with_input(&format!("{key} = \"{}\"", "t".repeat(length)));
+        assert!(parse(&with(1024)).is_ok());
+        assert_problem(&with(1025), "has 1025 bytes, at most 1024");
+        assert_problem(&with(0), "is empty");
+    }
+    assert_problem(&with_input("metadata_field = \"a..b\""), "empty key");
     let id = |length| MINIMAL.replace("archive", &"a".repeat(length));
     assert!(parse(&id(reference::MAX_ID_LENGTH)).is_ok());
     assert_problem(&id(reference::MAX_ID_LENGTH + 1), "expected 1 to 64");
@@ -269,6 +333,29 @@ fn limits_hold_at_their_edges() {
     let name = |length| format!("[server]\nname = \"{}\"\n{MINIMAL}", "n".repeat(length));
     assert!(parse(&name(255)).is_ok());
     assert_problem(&name(256), "has 256 bytes, at most 255");
+}
+
+#[test]
+fn tls_files_are_named_where_they_mean_something() {
+    let tls = |keys: &str| with_input(&format!("tls = {{ cert = \"a\", key = \"b\", {keys} }}"));
+    let plain = parse(&tls("client_ca = [\"c\", \"d\"]")).unwrap();
+    let plain = plain.inputs[0].tls.as_ref().unwrap();
+    assert_eq!(plain.client_ca, [PathBuf::from("c"), "d".into()]);
+    assert!(plain.crl.is_empty() && plain.certificates.is_empty() && !plain.refuse_when_crl_expired);
+    assert_eq!(plain.reload_interval, Duration::from_secs(10));
+    assert_problem(&tls("client_ca = []"), "`client_ca` is an empty list");
+    assert_problem(&tls("client_ca = [\"\"]"), "`client_ca` is empty");
+    assert_problem(&tls("client_ca = 1"), "expected path or list of paths, found integer");
+    assert_problem(&tls("crl = \"c\""), "`crl` revokes certificates of `client_ca`, which is missing");
+    assert_problem(&tls("crl_expired = \"refuse\""), "the lists in `crl`, which is missing");
+    assert_problem(&tls("crl_expired = \"ignore\""), "expected one of `\"accept\"`, `\"refuse\"`");
+    assert_problem(&tls("certificates = [{ cert = \"c\" }]"), "`certificates = [{ … }]` needs `key`");
+    assert_problem(
+        &tls("certificates = [{ cert = \"c\", key = \"d\", name = \"e\" }]"),
+        "unknown key `name`",
+    );
+    assert!(parse(&tls("reload_interval = \"1d\"")).is_ok());
+    assert_problem(&tls("reload_interval = \"25h\""), "out of range: expected time, 0s to 1d");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! What inputs count.
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use std::time::Duration;
 
+use prometheus::{
+    CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use super::tls::{TlsFamilies, TlsMetrics};
 use super::{LabelValues, counter_family, gauge_family, latency, register};
 
 /// The families over all inputs.
@@ -19,12 +24,22 @@ pub(super) struct InputFamilies {
     refused_connections: IntCounterVec,
     rejected_messages: IntCounterVec,
     bad_entries: IntCounterVec,
+    dead_messages: IntCounterVec,
+    remembered_refusals: IntGaugeVec,
+    idle_connections: IntCounterVec,
+    throttled: CounterVec,
     in_flight_bytes: IntGaugeVec,
     ack_latency: HistogramVec,
+    tls: TlsFamilies,
 }
 
 impl InputFamilies {
-    pub(super) fn new(registry: &Registry, hostname: &str, max_label_values: usize) -> Self {
+    pub(super) fn new(
+        registry: &Registry,
+        hostname: &str,
+        max_label_values: usize,
+        tls: &TlsFamilies,
+    ) -> Self {
         let count = |name, help, labels: &[&str]| register(registry, counter_family(name, help, labels));
         let level = |name, help, labels: &[&str]| register(registry, gauge_family(name, help, labels));
         let families = Self {
@@ -64,6 +79,32 @@ impl InputFamilies {
                 "Entries that do not decode, taken into the journal for the dead letters.",
                 &["input"],
             ),
+            dead_messages: count(
+                "hikyaku_input_dead_messages_total",
+                "Messages that were refused three times and taken into the journal for the dead letters.",
+                &["input"],
+            ),
+            remembered_refusals: level(
+                "hikyaku_input_remembered_refusals",
+                "Refused messages that would be recognised if they came again.",
+                &["input"],
+            ),
+            idle_connections: count(
+                "hikyaku_input_idle_connections_closed_total",
+                "Connections closed after idle_timeout.",
+                &["input"],
+            ),
+            throttled: register(
+                registry,
+                CounterVec::new(
+                    Opts::new(
+                        "hikyaku_input_throttled_seconds_total",
+                        "Seconds that connections waited before their next message, by the limit that they were at.",
+                    ),
+                    &["input", "limit"],
+                )
+                .expect("metric names are valid"),
+            ),
             in_flight_bytes: level(
                 "hikyaku_input_in_flight_bytes",
                 "Bytes held between reading and sync.",
@@ -80,6 +121,7 @@ impl InputFamilies {
                 )
                 .expect("metric names are valid"),
             ),
+            tls: tls.clone(),
         };
         families.records_by_tag.with_label_values(&["none", hostname]);
         families
@@ -103,8 +145,13 @@ impl InputFamilies {
             refused_connections: self.refused_connections.clone(),
             rejected_messages: self.rejected_messages.clone(),
             bad_entries: self.bad_entries.with_label_values(&[id]),
+            dead_messages: self.dead_messages.with_label_values(&[id]),
+            remembered_refusals: self.remembered_refusals.with_label_values(&[id]),
+            idle_connections: self.idle_connections.with_label_values(&[id]),
+            throttled: self.throttled.clone(),
             in_flight_bytes: self.in_flight_bytes.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
+            tls: self.tls.clone(),
         }
     }
 }
@@ -123,6 +170,8 @@ pub struct InputMetrics {
     connections: IntGaugeVec,
     refused_connections: IntCounterVec,
     rejected_messages: IntCounterVec,
+    tls: TlsFamilies,
+    throttled: CounterVec,
     /// Chunks taken into the journal.
     pub chunks: IntCounter,
     /// Records taken into the journal.
@@ -133,6 +182,12 @@ pub struct InputMetrics {
     pub accepted_connections: IntCounter,
     /// Entries that do not decode.
     pub bad_entries: IntCounter,
+    /// Messages that were refused three times and taken as they are.
+    pub dead_messages: IntCounter,
+    /// Refused messages that are remembered.
+    pub remembered_refusals: IntGauge,
+    /// Connections closed after `idle_timeout`.
+    pub idle_connections: IntCounter,
     /// Bytes held between reading and sync.
     pub in_flight_bytes: IntGauge,
     /// Seconds from the last byte of a message to its written acknowledgement.
@@ -146,6 +201,11 @@ impl InputMetrics {
         self.records.inc_by(count);
     }
 
+    /// Of the TLS files.
+    pub fn tls(&self) -> TlsMetrics {
+        self.tls.bind(&self.id)
+    }
+
     /// How many connections this sender has open now.
     pub fn connections(&self, sender: &str) -> IntGauge {
         self.connections.with_label_values(&[self.id.as_str(), &self.senders.admit(sender.as_bytes())])
@@ -154,6 +214,11 @@ impl InputMetrics {
     /// Counts a connection that was refused; `reason` is one of a fixed set of words.
     pub fn refuse_connection(&self, reason: &'static str) {
         self.refused_connections.with_label_values(&[self.id.as_str(), reason]).inc();
+    }
+
+    /// Counts how long a connection waited at a limit, which is one of a fixed set of keys.
+    pub fn throttled(&self, limit: &'static str, waited: Duration) {
+        self.throttled.with_label_values(&[self.id.as_str(), limit]).inc_by(waited.as_secs_f64());
     }
 
     /// Counts a message that was refused; `reason` is one of a fixed set of words.

@@ -6,20 +6,26 @@
 //!
 //! A handle with its labels bound ([`InputMetrics`], [`OutputMetrics`]) is made once; counting is an atomic add.
 
+mod forward_output;
 mod input;
 mod journal;
 mod labels;
 mod output;
+mod output_servers;
+mod tls;
 
 use std::sync::Arc;
 
 use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use forward_output::{AwaitedAck, ForwardOutputMetrics};
 pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
 pub use output::OutputMetrics;
+pub use output_servers::OutputServersMetrics;
+pub use tls::TlsMetrics;
 
 /// All metrics of one server.
 #[derive(Debug)]
@@ -27,9 +33,12 @@ pub struct Metrics {
     registry: Registry,
     inputs: input::InputFamilies,
     outputs: output::OutputFamilies,
+    forward_outputs: forward_output::ForwardOutputFamilies,
+    output_servers: output_servers::ServerFamilies,
     /// The one journal.
     pub journal: JournalMetrics,
     certificate_days_left: IntGaugeVec,
+    tls: tls::TlsFamilies,
 }
 
 impl Metrics {
@@ -38,9 +47,12 @@ impl Metrics {
     pub fn new(hostname: &str, max_label_values: usize) -> Arc<Self> {
         let registry = Registry::new();
         let hostname = labels::safe(hostname);
+        let tls = tls::TlsFamilies::new(&registry);
         let metrics = Self {
-            inputs: input::InputFamilies::new(&registry, &hostname, max_label_values),
+            inputs: input::InputFamilies::new(&registry, &hostname, max_label_values, &tls),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
+            forward_outputs: forward_output::ForwardOutputFamilies::new(&registry),
+            output_servers: output_servers::ServerFamilies::new(&registry),
             journal: JournalMetrics::new(&registry),
             certificate_days_left: register(
                 &registry,
@@ -50,6 +62,7 @@ impl Metrics {
                     &["file"],
                 ),
             ),
+            tls,
             registry,
         };
         Arc::new(metrics)
@@ -63,6 +76,21 @@ impl Metrics {
     /// The handle of the output with this `id` and `type`.
     pub fn output(&self, id: &str, kind: &str) -> OutputMetrics {
         self.outputs.bind(id, kind)
+    }
+
+    /// The handle of the TLS files of the input or output with this `id`.
+    pub fn tls(&self, id: &str) -> TlsMetrics {
+        self.tls.bind(id)
+    }
+
+    /// What the forward output with this `id` counts beside that.
+    pub fn forward_output(&self, id: &str) -> ForwardOutputMetrics {
+        self.forward_outputs.bind(id)
+    }
+
+    /// The upstream servers of the output with this `id`.
+    pub fn output_servers(&self, id: &str) -> OutputServersMetrics {
+        self.output_servers.bind(id)
     }
 
     /// Days until the certificate in a file expires; negative afterwards.

@@ -2,6 +2,7 @@
 //! one that is slow or down hurts nobody but itself.
 
 pub mod file;
+pub mod forward;
 
 use std::time::Duration;
 

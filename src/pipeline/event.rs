@@ -2,7 +2,7 @@
 
 use super::record::RecordFields;
 use crate::event_time::EventTime;
-use crate::journal::Position;
+use crate::journal::{Position, StoredChunk};
 
 /// Where a run of entries came from: the same for all of its events.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,31 @@ pub struct Source<'a> {
     pub subject: Option<&'a str>,
     /// SHA-256 over the client certificate, lowercase hex.
     pub fingerprint: Option<&'a str>,
+    /// The alternative names of the client certificate with their kind: `DNS:engine-1.example.com`.
+    pub alternative_names: &'a [&'a str],
+    /// The name of the sender's host, where it is known.
+    pub host_name: Option<&'a str>,
+    /// The user of the shared key handshake.
+    pub user: Option<&'a str>,
+}
+
+impl<'a> Source<'a> {
+    /// Of a chunk in the journal. `alternative_names` are the chunk's, which it only yields one by one.
+    pub fn of(chunk: &'a StoredChunk, alternative_names: &'a [&'a str]) -> Self {
+        Self {
+            tag: chunk.tag(),
+            position: chunk.position,
+            received_at: chunk.received_at(),
+            input: chunk.input(),
+            sender: chunk.sender(),
+            source_address: chunk.source_address(),
+            subject: chunk.subject(),
+            fingerprint: chunk.fingerprint(),
+            alternative_names,
+            host_name: chunk.host_name(),
+            user: chunk.user(),
+        }
+    }
 }
 
 /// One event on its way to an output.
@@ -33,7 +58,7 @@ pub struct Event<'a> {
     pub server: &'a str,
     /// The event's own time; that of receipt where the sender gave none.
     pub time: EventTime,
-    /// Fluent Bit's metadata, an encoded map. No format writes it yet.
+    /// Fluent Bit's metadata of this very entry, an encoded map. Formats write what `metadata_field` puts into the record.
     pub metadata: Option<&'a [u8]>,
     /// The record as the filters left it.
     pub record: RecordFields<'a>,

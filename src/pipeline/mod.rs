@@ -11,6 +11,7 @@ pub mod field_path;
 mod filter;
 pub mod json;
 pub mod level;
+mod metadata;
 mod nested;
 pub mod patterns;
 pub mod record;
@@ -25,5 +26,6 @@ pub mod timestamp;
 mod walk;
 
 pub use event::{Event, Source};
+pub use metadata::OpenGroup;
 pub use record::{RecordField, RecordFields};
 pub use selector::{Pipeline, Selector, Tally};

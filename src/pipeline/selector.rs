@@ -1,15 +1,18 @@
 //! The events of a chunk that are for one output, filtered.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::event::{Event, Source};
+use super::field_path::FieldPath;
 use super::filter::{Context, Draft, Filter, Scratch, Waiting};
+use super::metadata::{MetadataMerger, OpenGroup};
 use super::record::RecordBuffer;
-use super::route::Routes;
+use super::route::{Decision, Routes};
 use super::tag_decisions::TagDecisions;
 use super::walk::Walk;
-use crate::config::{FilterConfig, OutputConfig};
-use crate::wire::entry::Entries;
+use crate::config::{FilterConfig, InputConfig, OutputConfig};
+use crate::wire::entry::{Entries, Item};
 
 /// Filters and routes of a configuration, ready to run.
 #[derive(Debug, Clone)]
@@ -17,16 +20,23 @@ pub struct Pipeline {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shared {
-    pub(super) filters: Vec<Filter>,
-    pub(super) routes: Routes,
+    pub(super) filters: Arc<[Filter]>,
+    pub(super) routes: Arc<Routes>,
     pub(super) server: String,
+    /// Where the metadata of events goes, by the `id` of their input.
+    metadata_fields: HashMap<String, FieldPath>,
 }
 
 impl Shared {
     pub(super) fn new(filters: Vec<Filter>, routes: Routes, server_name: &str) -> Self {
-        Self { filters, routes, server: server_name.to_owned() }
+        Self {
+            filters: filters.into(),
+            routes: Arc::new(routes),
+            server: server_name.to_owned(),
+            metadata_fields: HashMap::new(),
+        }
     }
 }
 
@@ -35,6 +45,13 @@ impl Pipeline {
     pub fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
         let filters = filters.iter().map(Filter::new).collect();
         Self { shared: Arc::new(Shared::new(filters, Routes::new(outputs), server_name)) }
+    }
+
+    /// With what the inputs say about their events: `metadata_field`.
+    pub fn with_inputs(self, inputs: &[InputConfig]) -> Self {
+        let field = |input: &InputConfig| Some((input.id.clone(), input.metadata_field.clone()?));
+        let metadata_fields = inputs.iter().filter_map(field).collect();
+        Self { shared: Arc::new(Shared { metadata_fields, ..Shared::clone(&self.shared) }) }
     }
 
     /// For the reader of one output; `None` where no output has this `id`.
@@ -46,6 +63,7 @@ impl Pipeline {
             buffer: RecordBuffer::default(),
             scratch: Scratch::default(),
             waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
+            merger: MetadataMerger::default(),
         })
     }
 }
@@ -59,6 +77,7 @@ pub struct Selector {
     scratch: Scratch,
     /// What each filter holds back until it has seen the next events of the chunk.
     waiting: Vec<Waiting>,
+    merger: MetadataMerger,
 }
 
 /// What became of the entries of a run.
@@ -82,6 +101,18 @@ impl Selector {
         self.decisions.decide(&self.shared, tag).wants
     }
 
+    /// Whether every event of this tag is for this output, as it is. Then [`for_each`](Self::for_each) would change
+    /// nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
+    pub fn passes_whole(&mut self, tag: &[u8]) -> bool {
+        let decision = self.decisions.decide(&self.shared, tag);
+        decision.take == Decision::Always && decision.filters.is_empty()
+    }
+
+    /// Whether the records of an input get a field with what metadata there is.
+    pub fn adds_metadata(&self, input: &str) -> bool {
+        self.shared.metadata_fields.contains_key(input)
+    }
+
     /// Walks over a run of entries in plain (inflated) msgpack, and hands those that are for this output to `sink`, in
     /// their order, as the filters left them.
     ///
@@ -92,9 +123,26 @@ impl Selector {
         &mut self,
         source: &Source<'_>,
         entries: &[u8],
+        sink: impl FnMut(&Event<'_>) -> Result<(), E>,
+    ) -> Result<Tally, E> {
+        self.for_each_in_group(source, entries, &mut OpenGroup::default(), sink)
+    }
+
+    /// As [`for_each`](Self::for_each), over a piece of a run: `group` is what is open at its start, and afterwards what
+    /// is open at its end.
+    ///
+    /// # Errors
+    ///
+    /// What `sink` returns; the events behind that one are not looked at.
+    pub fn for_each_in_group<E>(
+        &mut self,
+        source: &Source<'_>,
+        entries: &[u8],
+        group: &mut OpenGroup,
         mut sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
         let decision = self.decisions.decide(&self.shared, source.tag);
+        let metadata_field = self.shared.metadata_fields.get(source.input);
         let mut tally = Tally::default();
         // A walk that ended early may have left something.
         self.waiting.iter_mut().for_each(Waiting::clear);
@@ -106,10 +154,17 @@ impl Selector {
             tally: &mut tally,
             sink: &mut sink,
         };
-        for (index, entry) in Entries::new(entries).enumerate() {
-            let Ok(Ok(entry)) = entry else {
-                walk.tally.bad += 1;
-                continue;
+        for (index, item) in Entries::new(entries).enumerate() {
+            let entry = match item {
+                Ok(Item::Event(entry)) => entry,
+                Ok(Item::Mark(mark)) => {
+                    group.apply(mark);
+                    continue;
+                }
+                Ok(Item::Bad(_)) | Err(_) => {
+                    walk.tally.bad += 1;
+                    continue;
+                }
             };
             if !decision.wants {
                 walk.tally.left += 1;
@@ -122,7 +177,12 @@ impl Selector {
                 metadata: entry.metadata,
                 index: index as u32,
             };
-            let record = self.buffer.open(entry.record);
+            let mut record = self.buffer.open(entry.record);
+            if let Some(field) = metadata_field
+                && let Some(metadata) = self.merger.merge(entry.metadata, group)
+            {
+                record.set(field, metadata);
+            }
             let draft = Draft { context, record, is_invalid: false };
             walk.pass(draft, &decision, 0)?;
         }
@@ -152,7 +212,7 @@ mod tests {
             start: StartAt::Newest,
             retry_min_interval: Duration::from_secs(1),
             retry_max_interval: Duration::from_secs(30),
-            kind: OutputKind::File(FileOutputConfig {
+            kind: OutputKind::File(Box::new(FileOutputConfig {
                 path: PathTemplate::parse("x").unwrap(),
                 path_characters: Default::default(),
                 format: FileFormat::Json,
@@ -164,7 +224,7 @@ mod tests {
                 max_open_files: 1,
                 compression_level: 6,
                 undone_max_size: 1,
-            }),
+            })),
         }
     }
 
@@ -182,6 +242,9 @@ mod tests {
             source_address: None,
             subject: None,
             fingerprint: None,
+            alternative_names: &[],
+            host_name: None,
+            user: None,
         }
     }
 
@@ -251,12 +314,78 @@ mod tests {
     }
 
     #[test]
+    fn metadata_and_that_of_the_group_become_a_field_where_the_input_says_so() {
+        // `[[1, {}], {}]`; a group of `[[2, {"o": 1}], {}]` and `[3, {"x": 1}]`; `[[4, {}], {}]`.
+        let entries = [
+            &b"\x92\x92\x01\x80\x80"[..],
+            b"\x92\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0\x80\x81\xa5scope\x81\xa1n\x07",
+            b"\x92\x92\x02\x81\xa1o\x01\x80\x92\x03\x81\xa1x\x01",
+            b"\x92\x92\xd7\x00\xff\xff\xff\xfe\0\0\0\0\x80\x80",
+            b"\x92\x92\x04\x80\x80",
+        ];
+        let input = crate::config::Config::parse(
+            "[[input]]\nid = \"edge\"\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\nmetadata_field = \"m.d\"\n\
+             [[output]]\nid = \"o\"\ntype = \"file\"\npath = \"x\"\nfallback = true\n",
+            None,
+            &|_| None,
+        );
+        let selected = |pipeline: Pipeline, cut: usize| {
+            let (mut events, mut group) = (Vec::new(), OpenGroup::default());
+            let mut selector = pipeline.selector("o").unwrap();
+            for part in [entries[..cut].concat(), entries[cut..].concat()] {
+                let tally = selector.for_each_in_group(&source(b"a"), &part, &mut group, |event| {
+                    let mut text = Vec::new();
+                    for field in event.record.iter() {
+                        json::write_key(&mut text, field.key);
+                        json::write_value(&mut text, field.value);
+                    }
+                    events.push(String::from_utf8(text).unwrap());
+                    Ok::<_, Infallible>(())
+                });
+                assert_eq!(tally.unwrap().bad, 0);
+            }
+            events
+        };
+        let config = input.unwrap();
+        let pipeline = || Pipeline::new(&[], &config.outputs, "logserver-1");
+        for cut in 0..=entries.len() {
+            assert_eq!(
+                selected(pipeline().with_inputs(&config.inputs), cut),
+                ["", r#""m"{"d":{"o":1,"scope":{"n":7}}}"#, r#""x"1"m"{"d":{"scope":{"n":7}}}"#, ""],
+                "cut at {cut}"
+            );
+            assert_eq!(selected(pipeline(), cut), ["", "", r#""x"1"#, ""]);
+        }
+    }
+
+    #[test]
     fn whole_tags_can_be_skipped() {
         let mut archive = pipeline().selector("archive").unwrap();
         assert!(archive.wants(b"a.b"));
         assert!(!archive.wants(b"b"));
         assert!(archive.wants(b"a.\xff"));
         assert!(pipeline().selector("nobody").is_none());
+    }
+
+    #[test]
+    fn tags_that_no_filter_and_no_condition_touches_pass_whole() {
+        let filters = [FilterConfig {
+            tags: tags("a"),
+            condition: None,
+            kind: FilterKind::Remove { fields: Vec::new() },
+        }];
+        let require = vec![crate::pipeline::field_path::FieldPath::parse("x").unwrap()];
+        let outputs = [
+            output("all", OutputTake::Match { tags: tags("**"), condition: None, require: Vec::new() }),
+            output("some", OutputTake::Match { tags: tags("b"), condition: None, require }),
+            output("rest", OutputTake::Fallback),
+        ];
+        let pipeline = Pipeline::new(&filters, &outputs, "logserver-1");
+        let passes = |output: &str, tag: &[u8]| pipeline.selector(output).unwrap().passes_whole(tag);
+        assert!(passes("all", b"b") && passes("all", b"a.b"));
+        assert!(!passes("all", b"a"), "a filter changes it");
+        assert!(!passes("some", b"b"), "the content decides");
+        assert!(!passes("rest", b"b"), "it goes elsewhere");
     }
 
     #[test]

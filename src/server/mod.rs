@@ -26,10 +26,11 @@ pub use signals::Signals;
 pub use start::StartError;
 
 use crate::admin::{AdminError, Readiness};
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::journal::{Journal, Status};
 use crate::metrics::Metrics;
 use crate::output::OutputError;
+use crate::tls::reload::ReloadTrigger;
 
 /// A server that listens and serves.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub struct Server {
     outputs: Vec<RunningOutput>,
     admin: std::thread::JoinHandle<Result<(), AdminError>>,
     flush_requests: watch::Sender<u64>,
+    reload_triggers: Vec<ReloadTrigger>,
     stop_inputs: CancellationToken,
     stop_outputs: CancellationToken,
     stop_admin: CancellationToken,
@@ -59,7 +61,7 @@ struct RunningOutput {
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     /// By input id, in the order of the configuration.
-    pub inputs: Vec<(String, SocketAddr)>,
+    pub inputs: Vec<(String, ListenAddress)>,
     pub health: Option<SocketAddr>,
     pub monitor_agent: Option<SocketAddr>,
     pub metrics: Option<SocketAddr>,
@@ -102,6 +104,11 @@ impl Server {
     /// A handle that asks all outputs to flush and checkpoint now.
     pub fn flush_requests(&self) -> watch::Sender<u64> {
         self.flush_requests.clone()
+    }
+
+    /// Handles that make inputs look at their TLS files now.
+    pub fn reload_triggers(&self) -> Vec<ReloadTrigger> {
+        self.reload_triggers.clone()
     }
 
     /// Serves until `shutdown`, or until something failed for good; then stops in order.
@@ -189,11 +196,12 @@ impl RunningOutput {
 }
 
 async fn journal_failure(status: &mut watch::Receiver<Status>) -> Arc<str> {
-    let failed = status.wait_for(|status| matches!(status, Status::Failed(_))).await;
-    match failed.as_deref() {
-        Ok(Status::Failed(reason)) => Arc::clone(reason),
-        _ => std::future::pending().await,
+    if let Ok(failed) = status.wait_for(|status| matches!(status, Status::Failed(_))).await
+        && let Status::Failed(reason) = &*failed
+    {
+        return Arc::clone(reason);
     }
+    std::future::pending().await
 }
 
 /// Resolves when an output ends by itself, which it only does in failure.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::admin::{self, AdminState, ProcessInfo, Readiness};
-use crate::config::Config;
+use crate::config::{Config, OutputKind};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::tls::expiry::days_left;
@@ -30,8 +30,16 @@ pub(super) fn reasons(journal: &Journal) -> impl Fn() -> Vec<String> + Send + Sy
 fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dyn Fn() + Send + Sync> {
     let mut certificates: Vec<PathBuf> = Vec::new();
     for tls in config.inputs.iter().filter_map(|input| input.tls.as_ref()) {
-        certificates.push(tls.cert.clone());
-        certificates.extend(tls.client_ca.clone());
+        certificates.extend(tls.pairs().map(|pair| pair.cert));
+        certificates.extend(tls.client_ca.iter().cloned());
+    }
+    for output in &config.outputs {
+        if let OutputKind::Forward(forward) = &output.kind
+            && let Some(tls) = &forward.tls
+        {
+            certificates.push(tls.ca.clone());
+            certificates.extend(tls.identity.as_ref().map(|pair| pair.cert.clone()));
+        }
     }
     certificates.sort();
     certificates.dedup();

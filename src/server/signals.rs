@@ -1,10 +1,12 @@
-//! Signals: TERM and INT stop, USR1 flushes, HUP is noted.
+//! Signals: TERM and INT stop, USR1 flushes, HUP reads certificates again.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::tls::reload::ReloadTrigger;
 
 /// The signals that a server listens to. Made before anything else starts, so that none is missed.
 #[derive(Debug)]
@@ -27,7 +29,12 @@ impl Signals {
     }
 
     /// Obeys signals until one of them asks to stop.
-    pub async fn obey(mut self, flush_requests: watch::Sender<u64>, shutdown: CancellationToken) {
+    pub async fn obey(
+        mut self,
+        flush_requests: watch::Sender<u64>,
+        reload_triggers: Vec<ReloadTrigger>,
+        shutdown: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
@@ -37,7 +44,12 @@ impl Signals {
                     flush_requests.send_modify(|requests| *requests += 1);
                 }
                 _ = self.reload.recv() => {
-                    tracing::warn!("HUP: this version does not reload its configuration; restart to apply changes");
+                    // Each says itself what it found.
+                    tracing::info!(
+                        "HUP: reading certificates, keys, authorities and revocation lists again; other changes of \
+                         the configuration need a restart"
+                    );
+                    reload_triggers.iter().for_each(ReloadTrigger::fire);
                 }
             }
         }

@@ -15,7 +15,7 @@ use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
 use crate::output::file::{DEAD_LETTERS, RecoverError, open_dead_letters, open_output, recover_all};
-use crate::output::{Controls, Output};
+use crate::output::{Controls, Output, forward};
 use crate::pipeline::Pipeline;
 
 /// Different tags and senders that are counted each on its own, where `[metrics]` is switched off.
@@ -30,6 +30,8 @@ pub enum StartError {
     Cursor(#[from] CursorError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    #[error(transparent)]
+    ForwardOutput(#[from] forward::OpenError),
     #[error(transparent)]
     Input(#[from] BindError),
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -54,14 +56,23 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             "no output has `fallback = true`: events that no output's `match` takes go nowhere. Add one to keep them"
         );
     }
-    let pipeline = Pipeline::new(&config.filters, &config.outputs, &config.server.name);
+    let pipeline =
+        Pipeline::new(&config.filters, &config.outputs, &config.server.name).with_inputs(&config.inputs);
     let max_size = config.journal.max_size;
+    let mut reload_triggers = Vec::new();
     let mut outputs: Vec<Box<dyn Output>> =
         vec![Box::new(open_dead_letters(data_dir, &journal, max_size, &metrics)?)];
     for output in &config.outputs {
         outputs.push(match &output.kind {
             OutputKind::File(file) => {
                 Box::new(open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?)
+            }
+            OutputKind::Forward(upstream) => {
+                let name = &config.server.name;
+                let output =
+                    forward::open_output(output, upstream, name, &journal, &pipeline, &metrics).await?;
+                reload_triggers.extend(output.reload_trigger());
+                Box::new(output)
             }
         });
     }
@@ -71,11 +82,12 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     for input in &config.inputs {
         inputs.push(ForwardInput::bind(input)?);
     }
+    reload_triggers.extend(inputs.iter().filter_map(ForwardInput::reload_trigger));
     let addresses = Addresses {
         inputs: inputs
             .iter()
             .zip(&config.inputs)
-            .map(|(input, config)| (config.id.clone(), input.local_addr()))
+            .map(|(input, config)| (config.id.clone(), input.local_addr().clone()))
             .collect(),
         health: address_of(listeners.health.as_ref()),
         monitor_agent: address_of(listeners.monitor_agent.as_ref()),
@@ -124,6 +136,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         outputs,
         admin,
         flush_requests,
+        reload_triggers,
         stop_inputs,
         stop_outputs,
         stop_admin,

@@ -95,6 +95,18 @@ fn explain_certificate(error: &CertificateError) -> Explanation {
                 "its certificate is not for clients; issue one whose extended key usage has clientAuth",
             )
         }
+        CertificateError::Revoked => Explanation::new(
+            "certificate_revoked",
+            "its certificate, or an authority between it and client_ca, is on a revocation list (crl); issue a new one \
+             if the client is still to be trusted",
+        ),
+        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+            Explanation::new(
+                "revocation_list_expired",
+                "the revocation list (crl) of its certificate's authority is past its next update, and crl_expired is \
+                 \"refuse\"; publish a new list",
+            )
+        }
         error => Explanation::new("certificate", format!("its certificate cannot be accepted: {error}")),
     }
 }
@@ -177,6 +189,8 @@ mod tests {
             (Error::InvalidCertificate(CertificateError::UnknownIssuer), "unknown_authority"),
             (Error::InvalidCertificate(CertificateError::InvalidPurpose), "certificate_purpose"),
             (Error::InvalidCertificate(CertificateError::NotValidYet), "certificate_not_yet_valid"),
+            (Error::InvalidCertificate(CertificateError::Revoked), "certificate_revoked"),
+            (Error::InvalidCertificate(CertificateError::ExpiredRevocationList), "revocation_list_expired"),
             (Error::AlertReceived(AlertDescription::UnknownCA), "untrusted_by_client"),
             (Error::AlertReceived(AlertDescription::BadCertificate), "untrusted_by_client"),
             (Error::InvalidMessage(InvalidMessage::InvalidContentType), "not_tls"),

@@ -1,4 +1,5 @@
-//! Certificates for a start: an authority, a server certificate, and one certificate per client.
+//! Certificates for a start: an authority, a server certificate, one certificate per client, and the list of those that
+//! were revoked.
 //!
 //! ECDSA P-256 throughout. Files appear whole or not at all, keys are readable by their owner only, and an existing
 //! file is kept: the same directory can be given again to add clients.
@@ -6,6 +7,7 @@
 mod authority;
 mod error;
 mod files;
+mod revocation;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use authority::Authority;
 pub use error::GenerateError;
 use files::Pair;
 pub use files::{FileState, GeneratedFile};
+pub use revocation::revoke;
 
 /// Days that a server or client certificate is valid where nobody says otherwise: the longest that all common TLS
 /// clients accept.

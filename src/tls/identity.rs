@@ -40,7 +40,7 @@ pub fn sender_certificate(der: &[u8]) -> Result<SenderCertificate, IdentityError
 }
 
 /// As [RFC 4514](https://www.rfc-editor.org/rfc/rfc4514) writes it: the most specific part first.
-fn distinguished_name(name: &X509Name<'_>) -> String {
+pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
     let mut parts: Vec<String> =
         name.iter_rdn().map(|part| part.iter().map(attribute).collect::<Vec<_>>().join("+")).collect();
     parts.reverse();

@@ -3,9 +3,10 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::msgpack::{
-    MsgpackError, ScanError, Scanner, Token, read, skip, write_array, write_bin, write_map, write_str,
+    MsgpackError, ScanError, Scanner, Token, read, skip, write_array, write_bin_head, write_map, write_str,
     write_u64,
 };
+use crate::chunk::Encoding;
 
 /// Longest answer of a server that is read, in bytes.
 const MAX_ANSWER_SIZE: usize = 64 * 1024;
@@ -26,20 +27,44 @@ pub struct Packed<'a> {
 
 /// The message as bytes, with the options that Fluentd sends.
 pub fn encode_packed(message: &Packed<'_>) -> Vec<u8> {
+    encode_packed_as(message, if message.gzip { Encoding::Gzip } else { Encoding::Plain })
+}
+
+/// As [`encode_packed`], whatever the entries are encoded in.
+pub fn encode_packed_as(message: &Packed<'_>, encoding: Encoding) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.entries.len() + message.tag.len() + 128);
-    write_array(&mut out, 3);
-    write_str(&mut out, message.tag);
-    write_bin(&mut out, message.entries);
-    write_map(&mut out, if message.chunk.is_some() { 3 } else { 2 });
-    if let Some(chunk) = message.chunk {
-        write_str(&mut out, b"chunk");
-        write_str(&mut out, chunk);
-    }
-    write_str(&mut out, b"size");
-    write_u64(&mut out, message.count);
-    write_str(&mut out, b"compressed");
-    write_str(&mut out, if message.gzip { b"gzip" } else { b"text" });
+    write_packed_head(&mut out, message.tag, message.entries.len());
+    out.extend_from_slice(message.entries);
+    write_packed_options(&mut out, message.chunk, message.count, encoding);
     out
+}
+
+/// What a PackedForward message has before its entries. They follow as they are, and then the options
+/// ([`write_packed_options`]), so that entries can be sent from where they lie.
+pub fn write_packed_head(out: &mut Vec<u8>, tag: &[u8], entries_length: usize) {
+    write_array(out, 3);
+    write_str(out, tag);
+    write_bin_head(out, entries_length);
+}
+
+/// What a PackedForward message has after its entries; see [`Packed`] for what they mean.
+pub fn write_packed_options(out: &mut Vec<u8>, chunk: Option<&[u8]>, count: u64, encoding: Encoding) {
+    write_map(out, if chunk.is_some() { 3 } else { 2 });
+    if let Some(chunk) = chunk {
+        write_str(out, b"chunk");
+        write_str(out, chunk);
+    }
+    write_str(out, b"size");
+    write_u64(out, count);
+    write_str(out, b"compressed");
+    write_str(
+        out,
+        match encoding {
+            Encoding::Plain => b"text",
+            Encoding::Gzip => b"gzip",
+            Encoding::Zstd => b"zstd",
+        },
+    );
 }
 
 /// Reads acknowledgements as their bytes arrive.
@@ -115,7 +140,6 @@ fn ack_of(answer: &Bytes) -> Result<Bytes, AckError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::Encoding;
     use crate::wire::message::Message;
 
     fn acks(bytes: &[u8]) -> Result<Vec<Bytes>, AckError> {

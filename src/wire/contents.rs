@@ -1,7 +1,7 @@
 //! Looking into a message before it is taken: what is acknowledged must be readable later.
 
 use super::compression::inflate;
-use super::entry::Entries;
+use super::entry::{Entries, Item};
 use super::message::Message;
 use super::refusal::Refusal;
 use crate::chunk::Encoding;
@@ -9,11 +9,11 @@ use crate::chunk::Encoding;
 /// What a message holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contents {
-    /// All entries, bad ones included.
+    /// Events and bad entries; group marks are neither.
     pub entries: u32,
     /// Entries that are whole msgpack values and yet no events.
     pub bad_entries: u32,
-    /// Whether at least one entry carries metadata.
+    /// Whether at least one entry carries metadata, or is a group mark.
     pub has_metadata: bool,
 }
 
@@ -33,10 +33,14 @@ impl Message {
             }
         };
         let mut contents = Contents::default();
-        for entry in Entries::new(run) {
-            match entry? {
-                Ok(entry) => contents.has_metadata |= entry.metadata.is_some(),
-                Err(_) => contents.bad_entries += 1,
+        for item in Entries::new(run) {
+            match item? {
+                Item::Event(entry) => contents.has_metadata |= entry.metadata.is_some(),
+                Item::Mark(_) => {
+                    contents.has_metadata = true;
+                    continue;
+                }
+                Item::Bad(_) => contents.bad_entries += 1,
             }
             contents.entries = contents
                 .entries
@@ -80,6 +84,16 @@ mod tests {
             Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false })
         );
         assert_eq!(contents(b"", false), Ok(Contents::default()));
+    }
+
+    #[test]
+    fn group_marks_are_no_entries_and_tell_of_metadata() {
+        let start = b"\x92\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0\x80\x80";
+        let end = b"\x92\x92\xd7\x00\xff\xff\xff\xfe\0\0\0\0\x80\x80";
+        let run = [&start[..], b"\x92\x01\x80\x92\x02\x80", end].concat();
+        assert_eq!(contents(&run, false), Ok(Contents { entries: 2, bad_entries: 0, has_metadata: true }));
+        let marks = [&start[..], end].concat();
+        assert_eq!(contents(&marks, false), Ok(Contents { entries: 0, bad_entries: 0, has_metadata: true }));
     }
 
     #[test]

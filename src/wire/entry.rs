@@ -4,10 +4,41 @@
 //! [time, record]               Fluentd, logger libraries
 //! [[time, metadata], record]   Fluent Bit since 5.0.5
 //! ```
+//!
+//! A *group mark* of Fluent Bit has the shape of an entry, and is none: its time is an EventTime of 0xFFFFFFFF (start) or
+//! 0xFFFFFFFE (end) seconds and no nanoseconds. The record of a start mark says what the entries up to the end mark have
+//! in common, as `resource` and `scope` of OpenTelemetry.
 
 use super::msgpack::{MsgpackError, Token, read, skip};
-use super::time::read_time;
+use super::time::{EVENT_TIME, read_time};
 use crate::event_time::EventTime;
+
+/// What a run holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Item<'a> {
+    Event(Entry<'a>),
+    /// Not an event, and not bad either.
+    Mark(GroupMark<'a>),
+    Bad(BadEntry<'a>),
+}
+
+impl<'a> Item<'a> {
+    /// The event, if it is one.
+    pub fn event(self) -> Option<Entry<'a>> {
+        match self {
+            Self::Event(entry) => Some(entry),
+            Self::Mark(_) | Self::Bad(_) => None,
+        }
+    }
+}
+
+/// Where a group of events begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupMark<'a> {
+    /// With what the events of the group have in common, an encoded map. A group that is open ends here.
+    Start(&'a [u8]),
+    End,
+}
 
 /// One event as the sender encoded it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,7 +84,7 @@ impl BadEntryReason {
 /// Walks over a run of entries.
 ///
 /// Yields `Err` once and ends where the bytes are no msgpack, since nothing behind that point can be told apart;
-/// an entry that is merely no event is an `Ok(Err(bad))`, and the walk goes on behind it.
+/// an entry that is merely no event is an [`Item::Bad`], and the walk goes on behind it.
 #[derive(Debug, Clone)]
 pub struct Entries<'a> {
     bytes: &'a [u8],
@@ -73,7 +104,7 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = Result<Result<Entry<'a>, BadEntry<'a>>, MsgpackError>;
+    type Item = Result<Item<'a>, MsgpackError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.bytes.len() {
@@ -81,14 +112,14 @@ impl<'a> Iterator for Entries<'a> {
         }
         let start = self.at;
         match parse(self.bytes, start) {
-            Ok((entry, end)) => {
+            Ok((item, end)) => {
                 self.at = end;
-                Some(Ok(Ok(entry)))
+                Some(Ok(item))
             }
             Err(Refusal::Bad(reason)) => match skip(self.bytes, start) {
                 Ok(end) => {
                     self.at = end;
-                    Some(Ok(Err(BadEntry { bytes: &self.bytes[start..end], reason })))
+                    Some(Ok(Item::Bad(BadEntry { bytes: &self.bytes[start..end], reason })))
                 }
                 Err(error) => self.end(error),
             },
@@ -115,7 +146,7 @@ impl From<MsgpackError> for Refusal {
     }
 }
 
-fn parse(bytes: &[u8], mut at: usize) -> Result<(Entry<'_>, usize), Refusal> {
+fn parse(bytes: &[u8], mut at: usize) -> Result<(Item<'_>, usize), Refusal> {
     if read(bytes, &mut at)? != Token::Array(2) {
         return Err(Refusal::Bad(BadEntryReason::Shape));
     }
@@ -127,11 +158,32 @@ fn parse(bytes: &[u8], mut at: usize) -> Result<(Entry<'_>, usize), Refusal> {
         metadata = Some(&bytes[at..end]);
         at = end;
     }
+    let mark = mark_of(time);
     let time = read_time(time).map_err(|_| Refusal::Bad(BadEntryReason::Time))?;
     let end = skip(bytes, at)?;
-    match bytes[at] {
-        0x80..=0x8f | 0xde | 0xdf => Ok((Entry { time, metadata, record: &bytes[at..end] }, end)),
-        _ => Err(Refusal::Bad(BadEntryReason::Record)),
+    let record = &bytes[at..end];
+    if !matches!(record[0], 0x80..=0x8f | 0xde | 0xdf) {
+        return Err(Refusal::Bad(BadEntryReason::Record));
+    }
+    let item = match mark {
+        None => Item::Event(Entry { time, metadata, record }),
+        Some(Mark::Start) => Item::Mark(GroupMark::Start(record)),
+        Some(Mark::End) => Item::Mark(GroupMark::End),
+    };
+    Ok((item, end))
+}
+
+/// A time that is none, and says what its entry is instead.
+enum Mark {
+    Start,
+    End,
+}
+
+fn mark_of(time: Token<'_>) -> Option<Mark> {
+    match time {
+        Token::Ext(EVENT_TIME, b"\xff\xff\xff\xff\0\0\0\0") => Some(Mark::Start),
+        Token::Ext(EVENT_TIME, b"\xff\xff\xff\xfe\0\0\0\0") => Some(Mark::End),
+        _ => None,
     }
 }
 
@@ -144,19 +196,48 @@ mod tests {
 
     fn walk(bytes: &[u8]) -> Vec<Result<Result<&[u8], BadEntryReason>, MsgpackError>> {
         Entries::new(bytes)
-            .map(|entry| entry.map(|entry| entry.map(|good| good.record).map_err(|bad| bad.reason)))
+            .map(|item| {
+                item.map(|item| match item {
+                    Item::Event(entry) => Ok(entry.record),
+                    Item::Bad(bad) => Err(bad.reason),
+                    Item::Mark(mark) => panic!("{mark:?}"),
+                })
+            })
             .collect()
     }
 
     #[test]
     fn both_shapes_read() {
         let bytes = [GOOD, METADATA].concat();
-        let entries: Vec<_> = Entries::new(&bytes).map(|entry| entry.unwrap().unwrap()).collect();
+        let entries: Vec<_> = Entries::new(&bytes).filter_map(|item| item.unwrap().event()).collect();
         assert_eq!(entries[0].time, EventTime::new(1, 0));
         assert_eq!(entries[0].metadata, None);
         assert_eq!(entries[1].time, EventTime::new(1, 2));
         assert_eq!(entries[1].metadata, Some(&b"\x80"[..]));
         assert_eq!(entries[1].record, b"\x81\xa1b\x02");
+    }
+
+    #[test]
+    fn group_marks_are_known_by_their_time() {
+        for (head, is_mark) in [
+            (&b"\x92\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0\x81\xa1m\x01"[..], true),
+            (b"\x92\x92\xc7\x08\x00\xff\xff\xff\xff\0\0\0\0\xc0", true),
+            (b"\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0", true),
+            (b"\x92\xd7\x00\xff\xff\xff\xff\0\0\0\x01", false),
+            (b"\x92\xd7\x00\xff\xff\xff\xfd\0\0\0\0", false),
+            (b"\x92\xce\xff\xff\xff\xff", false),
+        ] {
+            let bytes = [head, b"\x81\xa1r\x01"].concat();
+            let item = Entries::new(&bytes).next().unwrap().unwrap();
+            match item {
+                Item::Mark(mark) => assert_eq!((mark, is_mark), (GroupMark::Start(b"\x81\xa1r\x01"), true)),
+                item => assert!(item.event().is_some() && !is_mark, "{bytes:x?}"),
+            }
+        }
+        let end = b"\x92\x92\xd7\x00\xff\xff\xff\xfe\0\0\0\0\x80\x80";
+        assert_eq!(Entries::new(end).next(), Some(Ok(Item::Mark(GroupMark::End))));
+        let no_map = b"\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0\xc0";
+        assert_eq!(walk(no_map), [Ok(Err(BadEntryReason::Record))]);
     }
 
     #[test]

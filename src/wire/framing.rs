@@ -1,9 +1,11 @@
 //! Where a message ends and the next begins.
 //!
-//! A connection carries msgpack values without anything between them: arrays are messages, nil is a heartbeat.
+//! A connection carries msgpack values without anything between them: arrays are messages, nil is a heartbeat. If its
+//! first byte is a bracket, it carries a JSON stream instead, to its end.
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::json::JsonScanner;
 use super::msgpack::{ScanError, Scanner};
 use super::refusal::Refusal;
 
@@ -17,12 +19,39 @@ pub struct Framer {
     limit: usize,
     buffer: BytesMut,
     scanner: Scanner,
+    json: JsonStream,
+}
+
+/// Whether a connection is a JSON stream.
+#[derive(Debug)]
+enum JsonStream {
+    /// Its first byte is to decide.
+    Undecided,
+    Yes(JsonScanner),
+    No,
+    /// It must not be one.
+    Refused,
 }
 
 impl Framer {
     /// For messages of at most `max_message_size` bytes.
     pub fn new(max_message_size: usize) -> Self {
-        Self { limit: max_message_size, buffer: BytesMut::new(), scanner: Scanner::new(max_message_size) }
+        Self {
+            limit: max_message_size,
+            buffer: BytesMut::new(),
+            scanner: Scanner::new(max_message_size),
+            json: JsonStream::Undecided,
+        }
+    }
+
+    /// Refuses JSON: a peer of a shared key handshake speaks msgpack from its first byte on.
+    pub fn without_json(self) -> Self {
+        Self { json: JsonStream::Refused, ..self }
+    }
+
+    /// Whether messages are JSON text, for [`Message::decode_json`](super::message::Message::decode_json).
+    pub fn is_json(&self) -> bool {
+        matches!(self.json, JsonStream::Yes(_))
     }
 
     /// What has arrived and belongs to no message yet. Append to it, and do nothing else.
@@ -37,7 +66,10 @@ impl Framer {
 
     /// How many bytes the message under way surely has, as far as its heads told: 0 between messages.
     pub fn known_length(&self) -> usize {
-        self.scanner.known_length()
+        match &self.json {
+            JsonStream::Yes(scanner) => scanner.known_length(),
+            _ => self.scanner.known_length(),
+        }
     }
 
     /// The next whole message, `None` while it is not there yet. Heartbeats are passed over.
@@ -46,13 +78,30 @@ impl Framer {
     ///
     /// As soon as the bytes can be no message, or one that is too large. The framer is of no use afterwards.
     pub fn next_message(&mut self) -> Result<Option<Bytes>, Refusal> {
+        if matches!(self.json, JsonStream::Undecided) {
+            self.json = match self.buffer.first() {
+                None => return Ok(None),
+                Some(b'{' | b'[') => JsonStream::Yes(JsonScanner::default()),
+                Some(_) => JsonStream::No,
+            };
+        }
+        if let JsonStream::Yes(scanner) = &mut self.json {
+            if scanner.known_length() == 0 && !pass_json_heartbeats(&mut self.buffer)? {
+                return Ok(None);
+            }
+            let length = scanner.advance(&self.buffer);
+            if length.unwrap_or(scanner.known_length()) > self.limit {
+                return Err(Refusal::TooLarge { limit: self.limit });
+            }
+            return Ok(length.map(|length| self.take(length)));
+        }
         if self.scanner.known_length() == 0 {
             let heartbeats = self.buffer.iter().take_while(|byte| **byte == NIL).count();
             self.buffer.advance(heartbeats);
             match self.buffer.first() {
                 None => return Ok(None),
                 Some(0x90..=0x9f | 0xdc | 0xdd) => {}
-                Some(b'{' | b'[') => return Err(Refusal::Json),
+                Some(b'{' | b'[') if matches!(self.json, JsonStream::Refused) => return Err(Refusal::Json),
                 Some(&TLS_HANDSHAKE) => return Err(Refusal::Tls),
                 Some(&byte) => return Err(Refusal::FirstByte(byte)),
             }
@@ -73,6 +122,25 @@ impl Framer {
         message
     }
 }
+
+/// Passes over what may stand between the arrays of a JSON stream; whether an array follows.
+fn pass_json_heartbeats(buffer: &mut BytesMut) -> Result<bool, Refusal> {
+    loop {
+        let blanks = buffer.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        buffer.advance(blanks);
+        match buffer.first() {
+            None => return Ok(false),
+            Some(b'[') => return Ok(true),
+            Some(b'{') => return Err(Refusal::Shape("a JSON object is no message; a message is an array")),
+            Some(_) if buffer.starts_with(NULL) => buffer.advance(NULL.len()),
+            Some(_) if NULL.starts_with(buffer) => return Ok(false),
+            Some(&byte) => return Err(Refusal::FirstByte(byte)),
+        }
+    }
+}
+
+/// A heartbeat of a JSON stream.
+const NULL: &[u8] = b"null";
 
 const NIL: u8 = 0xc0;
 
@@ -129,8 +197,12 @@ mod tests {
     #[test]
     fn what_is_no_message_is_told_by_its_first_byte() {
         for (bytes, label) in [
-            (&b"{\"tag\":1}"[..], "json"),
-            (b"[\"tag\",1,{}]", "json"),
+            (&b"{\"tag\":1}"[..], "malformed"),
+            (b"[1] {", "malformed"),
+            (b"[1]nul,", "malformed"),
+            (b"[1],[2]", "malformed"),
+            (b"\xc0[1]", "malformed"),
+            (b" [1]", "malformed"),
             (b"\x16\x03\x01\x02\x00\x01", "tls"),
             (b"GET / HTTP/1.1\r\n", "malformed"),
             (b"\x80", "malformed"),
@@ -141,6 +213,42 @@ mod tests {
             let refusal = messages(&mut Framer::new(1 << 20), bytes).unwrap_err();
             assert_eq!(refusal.label(), label, "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn json_is_framed_wherever_the_stream_is_cut_and_known_by_its_first_byte() {
+        let parts = [&br#"["t", 1, {"]": "[\""}]"#[..], b"[]", b"[[[2]]]"];
+        let stream = [parts[0], b"\n null\r\nnull", parts[1], parts[2], b"\tnull\n"].concat();
+        for cut in 0..=stream.len() {
+            let mut framer = Framer::new(100);
+            let mut found = messages(&mut framer, &stream[..cut]).unwrap();
+            found.extend(messages(&mut framer, &stream[cut..]).unwrap());
+            assert!(found == parts, "cut at {cut}");
+            assert!(framer.is_json());
+            assert_eq!((framer.buffered(), framer.known_length()), (0, 0));
+        }
+        let mut framer = Framer::new(100);
+        assert_eq!(messages(&mut framer, b"\xc0").unwrap(), [&b""[..]; 0]);
+        assert!(!framer.is_json());
+    }
+
+    #[test]
+    fn a_json_message_of_exactly_the_limit_passes() {
+        let bytes = br#"["t",1,{}]"#;
+        assert_eq!(messages(&mut Framer::new(bytes.len()), bytes).unwrap(), [&bytes[..]]);
+        let limit = bytes.len() - 1;
+        assert_eq!(messages(&mut Framer::new(limit), bytes), Err(Refusal::TooLarge { limit }));
+        assert_eq!(messages(&mut Framer::new(limit), &bytes[..limit]).unwrap(), [&b""[..]; 0]);
+    }
+
+    #[test]
+    fn json_is_refused_where_a_shared_key_is_asked_for() {
+        for bytes in [&b"["[..], b"{", b"\xc0["] {
+            let refusal = messages(&mut Framer::new(100).without_json(), bytes);
+            assert_eq!(refusal, Err(Refusal::Json));
+        }
+        let bytes = message(3);
+        assert_eq!(messages(&mut Framer::new(100).without_json(), &bytes).unwrap(), [&bytes]);
     }
 
     #[test]

@@ -32,7 +32,11 @@ pub enum Refusal {
     CorruptCompression(String),
     #[error("compression {0:?} is not supported; set the sender to gzip, zstd or text")]
     UnsupportedCompression(String),
-    #[error("the message is JSON, which this input does not read; set the sender to msgpack")]
+    #[error("the message is no JSON: {0}")]
+    MalformedJson(String),
+    #[error(
+        "the message is JSON, which is not read where a shared key is asked for; set the sender to msgpack"
+    )]
     Json,
     #[error(
         "the peer speaks TLS, and this input is plain TCP; give the input tls or switch it off at the sender"
@@ -48,7 +52,7 @@ impl Refusal {
     /// One word for metrics.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Msgpack(_) | Self::FirstByte(_) | Self::Shape(_) => "malformed",
+            Self::Msgpack(_) | Self::MalformedJson(_) | Self::FirstByte(_) | Self::Shape(_) => "malformed",
             Self::TooLarge { .. } | Self::InflatesTooLarge { .. } | Self::TooLargeForJournal => "too_large",
             Self::TagTooLong(_) | Self::ChunkIdTooLong(_) => "malformed",
             Self::CorruptCompression(_) => "corrupt_compression",

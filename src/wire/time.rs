@@ -11,7 +11,7 @@ use super::msgpack::{Token, write_u64};
 use crate::event_time::{EventTime, NANOSECONDS_PER_SECOND};
 
 /// The ext type of an EventTime.
-const EVENT_TIME: i8 = 0;
+pub(super) const EVENT_TIME: i8 = 0;
 
 /// A time that is none: of another type, with two billion nanoseconds, or beyond any calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,25 @@ mod tests {
             let bytes = [&[0xcb][..], &hostile.to_be_bytes()].concat();
             assert_eq!(time_of(&bytes), Err(BadTime), "{hostile}");
         }
+    }
+
+    #[test]
+    fn nanoseconds_are_below_a_second() {
+        for head in [&b"\xd7\x00"[..], b"\xc7\x08\x00"] {
+            for (nanoseconds, is_time) in
+                [(999_999_999u32, true), (1_000_000_000, false), (2_000_000_000, false), (u32::MAX, false)]
+            {
+                let bytes = [head, &1u32.to_be_bytes(), &nanoseconds.to_be_bytes()].concat();
+                let expected = if is_time { Ok(EventTime::new(1, nanoseconds)) } else { Err(BadTime) };
+                assert_eq!(time_of(&bytes), expected, "{bytes:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_of_32_bits_read_and_minus_zero_is_zero() {
+        assert_eq!(time_of(b"\xca\x3f\xc0\0\0"), Ok(EventTime::new(1, 500_000_000)));
+        assert_eq!(time_of(b"\xca\x80\0\0\0"), Ok(None));
     }
 
     #[test]

@@ -88,6 +88,9 @@ pub(crate) fn pass(config: &Config, output: &str, tag: &[u8], entries: &[u8]) ->
         source_address: Some("192.0.2.7"),
         subject: None,
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let mut passed = Vec::new();
     let result = selector.for_each(&source, entries, |event| {

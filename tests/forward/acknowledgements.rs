@@ -208,7 +208,7 @@ async fn metrics_are_dropped_loudly_and_do_not_hold_back_the_logs_behind_them() 
     assert_eq!(client.ack().await.unwrap(), b"m");
     assert_eq!(client.ack().await.unwrap(), b"logs");
     drop(client);
-    assert_eq!(server.stop().await.rejected("signal"), 1);
+    assert_eq!(server.stop().await.rejected("signal_metrics"), 1);
 }
 
 #[tokio::test]

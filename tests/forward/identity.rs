@@ -10,6 +10,7 @@ use rcgen::{DnType, SanType, date_time_ymd};
 use crate::support::certificates::{Authority, Pair};
 use crate::support::client::{message, plain, tls};
 use crate::support::journal::ScriptedJournal;
+use crate::support::log::Log;
 use crate::support::server::{Server, config};
 
 /// Tries to send with this client and expects to be refused for `reason`.
@@ -43,11 +44,15 @@ async fn a_certificate_of_a_foreign_authority_is_refused() {
 
 #[tokio::test]
 async fn expired_and_future_certificates_are_refused() {
+    let log = Log::begin();
     let authority = Authority::new("authority");
     let expired = authority.issue("engine-1", |params| params.not_after = date_time_ymd(2020, 1, 1));
     refused(&authority, &authority, Some(&expired), "certificate_expired").await;
     let future = authority.issue("engine-2", |params| params.not_before = date_time_ymd(2200, 1, 1));
     refused(&authority, &authority, Some(&future), "certificate_not_yet_valid").await;
+    for (words, name) in [("certificate expired", "engine-1"), ("is not valid yet", "engine-2")] {
+        assert_eq!(log.fields(words)["subject"], format!("CN={name},O=Example"));
+    }
 }
 
 #[tokio::test]
@@ -123,7 +128,7 @@ async fn a_good_sender_goes_on_while_another_is_refused() {
 async fn without_client_ca_a_client_needs_no_certificate() {
     let authority = Authority::new("authority");
     let journal = ScriptedJournal::new();
-    let tls_config = TlsConfig { client_ca: None, ..authority.server() };
+    let tls_config = TlsConfig { client_ca: Vec::new(), ..authority.server() };
     let server = Server::start(&config(Some(tls_config)), &journal);
     let mut client = tls(server.address, authority.client(None)).await.unwrap();
     client.send(&message("id")).await;

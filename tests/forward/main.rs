@@ -3,11 +3,24 @@
 #![allow(clippy::unwrap_used)]
 
 mod acknowledgements;
+mod group_marks;
 mod handshake;
+mod host_names;
 mod identity;
+mod json_streams;
 mod limits;
 mod refusals;
+mod refused_again;
+mod reload;
 mod resumption;
+mod revocation;
+mod server_names;
 mod shutdown;
+mod signals;
+mod splits;
 mod support;
+mod tags;
 mod tls_files;
+mod udp_heartbeats;
+mod unix_sockets;
+mod zstandard;

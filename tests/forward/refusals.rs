@@ -1,6 +1,10 @@
 //! Messages that are refused: unacknowledged, counted, and nobody else's matter.
 
-use crate::support::client::{message, plain};
+use hikyaku::journal::AppendError;
+use hikyaku::wire::client::{Packed, encode_packed};
+use hikyaku::wire::message::{MAX_CHUNK_ID_LENGTH, MAX_TAG_LENGTH};
+
+use crate::support::client::{ENTRY, message, plain};
 use crate::support::journal::ScriptedJournal;
 use crate::support::server::Server;
 
@@ -12,8 +16,11 @@ const REFUSED: &[(&[u8], &str)] = &[
     (b"\x92\xa1t\xdb\xff\xff\xff\xff", "too_large"),
     (b"\x92\xa1t\xdd\xff\xff\xff\xff", "too_large"),
     (b"\x93\xa1t\xa3abc\x82\xa5chunk\xa1i\xaacompressed\xa4gzip", "corrupt_compression"),
+    (b"\x93\xa1t\xa3abc\x82\xa5chunk\xa1i\xaacompressed\xa4zstd", "corrupt_compression"),
     (b"\x93\xa1t\xa3abc\x82\xa5chunk\xa1i\xaacompressed\xa3lz4", "unsupported_compression"),
-    (b"{\"tag\":1}", "json"),
+    (b"{\"tag\":1}", "malformed"),
+    (b"[\"t\",1,{]}", "malformed"),
+    (b"[\"t\",\"packed\"]", "malformed"),
     (b"\x16\x03\x01\x00\x05hello", "tls"),
     (b"\x96\xa4PING\xa1h\xa1s\xa1d\xa0\xa0", "handshake"),
 ];
@@ -53,4 +60,29 @@ async fn what_came_before_a_refused_message_is_still_acknowledged() {
     assert_eq!(client.ack().await.unwrap(), b"good");
     assert_eq!(client.ack().await, None);
     journal.nothing_comes().await;
+}
+
+#[tokio::test]
+async fn names_that_are_too_long_and_messages_that_no_segment_holds_are_refused() {
+    let with = |tag: usize, id: usize| {
+        encode_packed(&Packed {
+            tag: &vec![b't'; tag],
+            entries: ENTRY,
+            count: 1,
+            chunk: Some(&vec![b'i'; id]),
+            gzip: false,
+        })
+    };
+    for (bytes, journal, reason) in [
+        (with(MAX_TAG_LENGTH + 1, 1), ScriptedJournal::new(), "malformed"),
+        (with(1, MAX_CHUNK_ID_LENGTH + 1), ScriptedJournal::new(), "malformed"),
+        (with(1, 1), ScriptedJournal::refusing(AppendError::TooLarge), "too_large"),
+    ] {
+        let server = Server::plain(&journal);
+        let mut client = plain(server.address).await;
+        client.send(&bytes).await;
+        assert_eq!(client.ack().await, None);
+        drop(client);
+        assert_eq!(server.stop().await.rejected(reason), 1);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hikyaku::config::TlsConfig;
+use hikyaku::config::{CertificatePair, TlsConfig};
 use hikyaku::input::forward::{BindError, ForwardInput};
 use hikyaku::tls::expiry::days_left_at;
 use hikyaku::tls::pem::TlsError;
@@ -28,17 +28,19 @@ fn each_mistake_names_its_file_and_what_to_do() {
     std::fs::write(&torn, "-----BEGIN CERTIFICATE-----\nMIIB\n").unwrap();
     let no_der = authority.folder().join("no-der.pem");
     std::fs::write(&no_der, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let mismatch = CertificatePair { cert: good.cert.clone(), key: other.key.clone() };
     for (tls, file, words) in [
         (TlsConfig { cert: missing.clone(), ..good.clone() }, "missing.pem", "cannot read"),
         (TlsConfig { key: missing.clone(), ..good.clone() }, "missing.pem", "cannot read"),
-        (TlsConfig { client_ca: Some(missing), ..good.clone() }, "missing.pem", "cannot read"),
+        (TlsConfig { client_ca: vec![missing], ..good.clone() }, "missing.pem", "cannot read"),
         (TlsConfig { cert: empty.clone(), ..good.clone() }, "empty.pem", "holds no certificate"),
         (TlsConfig { key: good.cert.clone(), ..good.clone() }, "localhost.crt", "holds no private key"),
-        (TlsConfig { client_ca: Some(empty), ..good.clone() }, "empty.pem", "holds no certificate"),
+        (TlsConfig { client_ca: vec![empty], ..good.clone() }, "empty.pem", "holds no certificate"),
         (TlsConfig { cert: torn, ..good.clone() }, "torn.pem", "no PEM"),
         (TlsConfig { cert: no_der.clone(), ..good.clone() }, "no-der.pem", "cannot be used"),
-        (TlsConfig { client_ca: Some(no_der), ..good.clone() }, "no-der.pem", "cannot be used"),
-        (TlsConfig { key: other.key, ..good.clone() }, "other.key", "does not belong"),
+        (TlsConfig { client_ca: vec![no_der], ..good.clone() }, "no-der.pem", "cannot be used"),
+        (TlsConfig { key: other.key.clone(), ..good.clone() }, "other.key", "does not belong"),
+        (TlsConfig { certificates: vec![mismatch], ..good.clone() }, "other.key", "does not belong"),
     ] {
         let text = error(&tls).to_string();
         assert!(text.contains(file) && text.contains(words), "{text}");
@@ -55,7 +57,7 @@ async fn an_input_says_why_it_cannot_start() {
 
     let first = ForwardInput::bind(&config(None)).unwrap();
     let mut second = config(None);
-    second.listen = first.local_addr();
+    second.listen = first.local_addr().clone();
     let error = ForwardInput::bind(&second).unwrap_err();
     assert!(matches!(error, BindError::Listen { .. }));
     assert!(error.to_string().contains("another process has the port"), "{error}");

@@ -88,6 +88,7 @@ pub(crate) fn chunk(content: &[u8]) -> Chunk {
         entry_count: 1,
         has_bad_entries: false,
         has_metadata: false,
+        refusal: None,
         encoding: Encoding::Plain,
         entries: Bytes::copy_from_slice(content),
     }

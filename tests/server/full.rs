@@ -19,7 +19,10 @@ fn a_server_whose_journal_is_full_stops_at_once() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    server.until("the journal is full", |server| server.get("health", "/ready").0 == 503);
+    server.until("the journal is full", |server| {
+        let (status, body) = server.get("health", "/ready");
+        status == 503 && body.contains("full")
+    });
     let asked = std::time::Instant::now();
     assert!(server.stop().success());
     // Far below server.shutdown_timeout, which is there for senders that can be served.
@@ -44,9 +47,10 @@ fn a_blocked_archive_fills_the_journal_the_sender_waits_and_all_goes_on_by_itsel
         .spawn()
         .unwrap();
 
-    server.until("the journal is full", |server| server.get("health", "/ready").0 == 503);
-    let (_, body) = server.get("health", "/ready");
-    assert!(body.contains("full"), "{body}");
+    server.until("the journal is full", |server| {
+        let (status, body) = server.get("health", "/ready");
+        status == 503 && body.contains("full")
+    });
     // Nothing else waits.
     assert_eq!(server.get("health", "/health").0, 200);
     assert_eq!(server.metric("hikyaku_journal_accepting"), 0.0);

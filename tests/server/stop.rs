@@ -54,15 +54,6 @@ fn usr1_writes_and_saves_at_once() {
 }
 
 #[test]
-fn hup_does_not_end_the_server() {
-    let scene = Scene::new();
-    let server = scene.start();
-    server.signal("-HUP");
-    server.line_with("HUP");
-    assert_eq!(server.get("health", "/health").0, 200);
-}
-
-#[test]
 fn a_wrong_configuration_ends_with_78_before_anything_listens() {
     let scene = Scene::new();
     let path = scene.path("wrong.toml");

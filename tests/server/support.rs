@@ -195,8 +195,10 @@ impl Server {
             let line = server.next_line();
             if line["message"] == "listening" {
                 let name = line["input"].as_str().or(line["section"].as_str()).unwrap().to_owned();
-                let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
-                server.ports.insert(name, address.port());
+                // A Unix socket has no port.
+                if let Ok(address) = line["address"].as_str().unwrap().parse::<std::net::SocketAddr>() {
+                    server.ports.insert(name, address.port());
+                }
             }
         }
         server

@@ -1,10 +1,12 @@
 //! The sections of the configuration as keys and values, named as in the file.
 
 use super::plugin_info::MASK;
+use super::pool_keys::push_pool;
+use crate::chunk::Encoding;
 use crate::config::{
-    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InputConfig, LevelConfig, MaskConfig,
-    MultilineConfig, OutputConfig, OutputKind, OutputTake, ParseConfig, SanitizeConfig, TimeSource,
-    show_size, show_time,
+    CertificatePair, FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig,
+    InputConfig, LevelConfig, ListenAddress, MaskConfig, MetadataHandling, MultilineConfig, OutputConfig,
+    OutputKind, OutputTake, ParseConfig, SanitizeConfig, TimeSource, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -12,16 +14,36 @@ use crate::pipeline::template::ValueTemplate;
 /// One `[[input]]`.
 pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, String)> {
     let mut keys = keys(kind, Some(&config.id));
-    push(&mut keys, "listen", config.listen);
+    push(&mut keys, "listen", &config.listen);
     // Fluentd's names for the same, which scripts look for.
-    push(&mut keys, "bind", config.listen.ip());
-    push(&mut keys, "port", config.listen.port());
+    match &config.listen {
+        ListenAddress::Tcp(address) => {
+            push(&mut keys, "bind", address.ip());
+            push(&mut keys, "port", address.port());
+            push(&mut keys, "udp_heartbeat", config.udp_heartbeat);
+            push(&mut keys, "resolve_hostname", config.resolve_hostname);
+        }
+        ListenAddress::Unix(path) => {
+            push(&mut keys, "path", path.display());
+            push(&mut keys, "socket_mode", format_args!("{:04o}", config.socket_mode));
+        }
+    }
     if let Some(tls) = &config.tls {
         push(&mut keys, "tls.cert", tls.cert.display());
         push(&mut keys, "tls.key", tls.key.display());
-        if let Some(client_ca) = &tls.client_ca {
-            push(&mut keys, "tls.client_ca", client_ca.display());
+        for pair in &tls.certificates {
+            push(&mut keys, "tls.certificates.cert", pair.cert.display());
+            push(&mut keys, "tls.certificates.key", pair.key.display());
         }
+        for (key, paths) in [("tls.client_ca", &tls.client_ca), ("tls.crl", &tls.crl)] {
+            if !paths.is_empty() {
+                push(&mut keys, key, joined(&paths.iter().map(|path| path.display()).collect::<Vec<_>>()));
+            }
+        }
+        if !tls.crl.is_empty() {
+            push(&mut keys, "tls.crl_expired", if tls.refuse_when_crl_expired { "refuse" } else { "accept" });
+        }
+        push(&mut keys, "tls.reload_interval", show_time(tls.reload_interval));
     }
     if let Some(security) = &config.security {
         push(&mut keys, "security.self_hostname", &security.self_hostname);
@@ -30,11 +52,33 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
         push(&mut keys, "security.keepalive", security.keepalive);
     }
     push(&mut keys, "max_connections", config.max_connections);
+    push(&mut keys, "max_connections_by_sender", config.max_connections_by_sender);
+    push(&mut keys, "max_handshakes_by_address", config.max_handshakes_by_address);
     push(&mut keys, "handshake_timeout", show_time(config.handshake_timeout));
+    push(&mut keys, "idle_timeout", show_time(config.idle_timeout.unwrap_or_default()));
+    push(&mut keys, "stall_timeout", show_time(config.stall_timeout));
     push(&mut keys, "max_message_size", show_size(config.max_message_size as u64));
     push(&mut keys, "max_inflated_size", show_size(config.max_inflated_size as u64));
     push(&mut keys, "max_in_flight", show_size(config.max_in_flight as u64));
+    push(&mut keys, "max_in_flight_by_sender", show_size(config.max_in_flight_by_sender as u64));
     push(&mut keys, "max_pending_acks", config.max_pending_acks);
+    if let Some(events) = config.max_events_per_second {
+        push(&mut keys, "max_events_per_second", events);
+    }
+    if let Some(bytes) = config.max_bytes_per_second {
+        push(&mut keys, "max_bytes_per_second", show_size(bytes));
+    }
+    push(&mut keys, "refusal_window", show_time(config.refusal_window));
+    push(&mut keys, "max_remembered_refusals", config.max_remembered_refusals);
+    let texts = [("tag", &config.tag), ("add_tag_prefix", &config.add_tag_prefix)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            push(&mut keys, key, text);
+        }
+    }
+    if let Some(field) = &config.metadata_field {
+        push(&mut keys, "metadata_field", field);
+    }
     keys
 }
 
@@ -56,6 +100,7 @@ pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
     }
     match &config.kind {
         OutputKind::File(file) => push_file(&mut keys, file),
+        OutputKind::Forward(forward) => push_forward(&mut keys, forward),
     }
     push(&mut keys, "retry_min_interval", show_time(config.retry_min_interval));
     push(&mut keys, "retry_max_interval", show_time(config.retry_max_interval));
@@ -93,6 +138,43 @@ fn push_file(keys: &mut Vec<(String, String)>, file: &FileOutputConfig) {
     push(keys, "buffer_memory", show_size(file.buffer_memory as u64));
     push(keys, "max_open_files", file.max_open_files);
     push(keys, "compression_level", file.compression_level);
+}
+
+/// The part of an output of `type = "forward"`.
+fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig) {
+    push_pool(keys, &forward.pool);
+    if let Some(tls) = &forward.tls {
+        push(keys, "tls.ca", tls.ca.display());
+        if let Some(CertificatePair { cert, key }) = &tls.identity {
+            push(keys, "tls.cert", cert.display());
+            push(keys, "tls.key", key.display());
+        }
+        push(keys, "tls.reload_interval", show_time(tls.reload_interval));
+        if let Some(server_name) = &tls.server_name {
+            push(keys, "tls.server_name", server_name);
+        }
+    }
+    if let Some(self_hostname) = &forward.self_hostname {
+        push(keys, "self_hostname", self_hostname);
+    }
+    let compress = match forward.compress {
+        Encoding::Plain => "text",
+        Encoding::Gzip => "gzip",
+        Encoding::Zstd => "zstd",
+    };
+    push(keys, "compress", compress);
+    push(keys, "metadata", if forward.metadata == MetadataHandling::Keep { "keep" } else { "drop" });
+    push(keys, "acks", forward.acks);
+    push(keys, "ack_timeout", show_time(forward.ack_timeout));
+    push(keys, "send_timeout", show_time(forward.send_timeout));
+    push(keys, "connect_timeout", show_time(forward.connect_timeout));
+    push(keys, "keepalive_timeout", show_time(forward.keepalive_timeout));
+    push(keys, "chunk_size", show_size(forward.chunk_size as u64));
+    push(keys, "connections", forward.connections);
+    push(keys, "max_in_doubt", forward.max_in_doubt);
+    push(keys, "in_doubt_timeout", show_time(forward.in_doubt_timeout));
+    push(keys, "checkpoint_interval", show_time(forward.checkpoint_interval));
+    push(keys, "verify_connection_at_startup", forward.verify_connection_at_startup);
 }
 
 /// One `[[filter]]`.
@@ -162,6 +244,6 @@ fn push_fields(keys: &mut Vec<(String, String)>, fields: &[(FieldPath, ValueTemp
     }
 }
 
-fn joined(fields: &[FieldPath]) -> String {
-    fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+fn joined(values: &[impl ToString]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -7,6 +7,7 @@
 mod config_keys;
 mod plugin_info;
 mod plugins;
+mod pool_keys;
 mod process_info;
 mod query;
 mod row;

@@ -10,8 +10,11 @@ use super::plugin_info::{Category, InputNumbers, OutputNumbers, PluginInfo};
 pub fn plugins(config: &Config, metrics: &Metrics) -> impl Fn() -> Vec<PluginInfo> + Send + Sync + use<> {
     let inputs: Vec<(InputConfig, InputMetrics)> =
         config.inputs.iter().map(|input| (input.clone(), metrics.input(&input.id))).collect();
-    let outputs: Vec<(OutputConfig, OutputMetrics)> =
-        config.outputs.iter().map(|output| (output.clone(), metrics.output(&output.id, FILE))).collect();
+    let outputs: Vec<(OutputConfig, OutputMetrics)> = config
+        .outputs
+        .iter()
+        .map(|output| (output.clone(), metrics.output(&output.id, output.kind.name())))
+        .collect();
     let filters = config.filters.clone();
     let journal = config.journal.clone();
     move || {
@@ -26,9 +29,6 @@ pub fn plugins(config: &Config, metrics: &Metrics) -> impl Fn() -> Vec<PluginInf
 
 /// The only `type` that inputs have so far.
 const FORWARD: &str = "forward";
-
-/// The only `type` that outputs have so far.
-const FILE: &str = "file";
 
 /// An input of `type = "forward"`.
 pub fn input_plugin(config: &InputConfig, metrics: &InputMetrics) -> PluginInfo {
@@ -133,6 +133,8 @@ fn unsigned(level: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FILE: &str = "file";
 
     #[test]
     fn free_space_is_a_percentage_with_one_decimal() {

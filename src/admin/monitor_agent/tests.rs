@@ -20,9 +20,8 @@ fn input() -> InputConfig {
         id: "edge".to_owned(),
         listen: "0.0.0.0:8888".parse().unwrap(),
         tls: Some(TlsConfig {
-            cert: PathBuf::from("certs/server.crt"),
-            key: PathBuf::from("certs/server.key"),
-            client_ca: Some(PathBuf::from("certs/ca.crt")),
+            client_ca: vec![PathBuf::from("certs/ca.crt")],
+            ..TlsConfig::new("certs/server.crt".into(), "certs/server.key".into())
         }),
         security: None,
         max_connections: 10_000,
@@ -30,7 +29,22 @@ fn input() -> InputConfig {
         max_message_size: 64 << 20,
         max_inflated_size: 256 << 20,
         max_in_flight: 256 << 20,
+        max_in_flight_by_sender: 64 << 20,
         max_pending_acks: 64,
+        max_connections_by_sender: 1000,
+        max_handshakes_by_address: 1000,
+        idle_timeout: None,
+        stall_timeout: Duration::from_secs(60),
+        max_events_per_second: None,
+        max_bytes_per_second: None,
+        refusal_window: Duration::from_secs(3600),
+        max_remembered_refusals: 100,
+        socket_mode: 0o660,
+        udp_heartbeat: true,
+        tag: None,
+        add_tag_prefix: None,
+        metadata_field: None,
+        resolve_hostname: false,
     }
 }
 
@@ -41,7 +55,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
-        kind: OutputKind::File(FileOutputConfig {
+        kind: OutputKind::File(Box::new(FileOutputConfig {
             path: PathTemplate::parse("/archive/{customer_name}/%H.log.gz").unwrap(),
             path_characters: BTreeMap::new(),
             format: FileFormat::Json,
@@ -53,7 +67,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             max_open_files: 256,
             compression_level: 6,
             undone_max_size: 256 << 20,
-        }),
+        })),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::journal::{CursorFolder, Position};
 use crate::pipeline::json::{write_string, write_value};
 use crate::pipeline::tag_pattern::TagPatterns;
 use crate::wire::compression::inflate;
-use crate::wire::entry::Entries;
+use crate::wire::entry::{Entries, GroupMark, Item};
 use crate::wire::msgpack::write_bin;
 
 /// Bytes of one chunk after inflating.
@@ -118,14 +118,26 @@ impl<W: Write> Printer<W> {
                 write_string(line, id);
             }
             match entry {
-                Ok(Ok(entry)) => {
+                Ok(Item::Event(entry)) => {
                     let time = entry.time.unwrap_or(chunk.received_at()).timestamp();
                     write!(line, r#","time":"{time:.9}","record":"#)?;
                     write_value(line, entry.record);
+                    if let Some(metadata) = entry.metadata {
+                        line.extend_from_slice(b",\"metadata\":");
+                        write_value(line, metadata);
+                    }
                 }
-                Ok(Err(bad)) => {
+                Ok(Item::Mark(GroupMark::End)) => line.extend_from_slice(b",\"group\":\"end\""),
+                Ok(Item::Mark(GroupMark::Start(common))) => {
+                    line.extend_from_slice(b",\"group\":\"start\",\"common\":");
+                    write_value(line, common);
+                }
+                Ok(Item::Bad(bad)) => {
                     line.extend_from_slice(b",\"bad\":");
-                    write_string(line, bad.reason.to_string().as_bytes());
+                    match chunk.refusal() {
+                        Some(reason) => write_string(line, reason.as_bytes()),
+                        None => write_string(line, bad.reason.to_string().as_bytes()),
+                    }
                     line.extend_from_slice(b",\"value\":");
                     write_value(line, bad.bytes);
                 }

@@ -71,7 +71,7 @@ impl LoadEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::entry::Entries;
+    use crate::wire::entry::{Entries, Item};
 
     #[test]
     fn events_are_whole_and_of_the_size_of_real_ones() {
@@ -80,7 +80,7 @@ mod tests {
         for number in 0..1_000 {
             events.write(&mut out, EventTime::new(1_760_000_000, 0).unwrap(), number);
         }
-        assert_eq!(Entries::new(&out).filter(|entry| matches!(entry, Ok(Ok(_)))).count(), 1_000);
+        assert_eq!(Entries::new(&out).filter(|entry| matches!(entry, Ok(Item::Event(_)))).count(), 1_000);
         let average = out.len() / 1_000;
         assert!((600..800).contains(&average), "{average} bytes");
     }

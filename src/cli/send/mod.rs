@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
-use crate::client::connection::{Endpoint, EndpointTls};
+use crate::chunk::Encoding;
+use crate::client::connection::{Endpoint, EndpointTls, UNIX};
 use crate::client::delivery::{ChunkQueue, DeliveryError, DeliveryLimits, deliver};
 use crate::tls::client::{ClientIdentity, client_config};
 use chunks::ChunkBuilder;
@@ -38,8 +39,8 @@ const QUEUE_LENGTH: usize = 16;
 pub(super) struct Arguments {
     /// The tag of the events, as nginx.access
     tag: String,
-    /// Where the server listens
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8888")]
+    /// Where the server listens; `unix:` and a path for a Unix socket
+    #[arg(long, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:8888")]
     server: String,
     /// Plain TCP, without TLS
     #[arg(long)]
@@ -59,8 +60,11 @@ pub(super) struct Arguments {
     /// Do not ask for acknowledgements: faster to say done, and nobody knows what arrived
     #[arg(long)]
     no_ack: bool,
-    /// Compress messages with gzip
-    #[arg(long)]
+    /// Compress messages
+    #[arg(long, value_name = "HOW")]
+    compress: Option<Compression>,
+    /// The same as --compress gzip
+    #[arg(long, hide = true, conflicts_with = "compress")]
     gzip: bool,
     /// Events in one message at most
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -86,6 +90,14 @@ pub(super) struct Arguments {
     /// Print the result as JSON on standard output
     #[arg(long)]
     json: bool,
+}
+
+/// How messages are compressed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Compression {
+    Gzip,
+    /// Understood by hikyaku and by Fluentd since 1.19
+    Zstd,
 }
 
 /// Sending can't begin, or did not end well.
@@ -144,7 +156,13 @@ impl Arguments {
         // The connections alone hold the queue, so that reading ends when the last of them has given up.
         drop(queue);
 
-        let chunks = ChunkBuilder::new(&self.tag, self.chunk_events, !self.no_ack, self.gzip);
+        let encoding = match self.compress {
+            Some(Compression::Zstd) => Encoding::Zstd,
+            Some(Compression::Gzip) => Encoding::Gzip,
+            None if self.gzip => Encoding::Gzip,
+            None => Encoding::Plain,
+        };
+        let chunks = ChunkBuilder::new(&self.tag, self.chunk_events, !self.no_ack, encoding);
         let source = match self.count {
             Some(count) => {
                 let events =
@@ -174,7 +192,7 @@ impl Arguments {
 
     fn endpoint(&self) -> Result<Endpoint, SendError> {
         let address = self.server.clone();
-        if self.plain {
+        if self.plain || address.starts_with(UNIX) {
             return Ok(Endpoint { address, tls: None });
         }
         let certs = Path::new(DEFAULT_CERTS);

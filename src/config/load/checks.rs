@@ -1,11 +1,12 @@
 //! What concerns several sections at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::Table;
 use super::document::Read;
 use crate::config::{
-    FileOutputConfig, FilterConfig, InputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake,
+    FileOutputConfig, FilterConfig, InputConfig, JournalConfig, ListenAddress, OutputConfig, OutputKind,
+    OutputTake,
 };
 
 /// The journal needs this many segments: one that is written, one that is read, one that is being removed.
@@ -111,7 +112,7 @@ pub(super) fn judges(filters: &[(&Table<'_>, &FilterConfig)], outputs: &[(&Table
 pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
     let mut files: Vec<(&str, &FileOutputConfig)> = Vec::new();
     for (table, output) in outputs {
-        let OutputKind::File(file) = &output.kind;
+        let OutputKind::File(file) = &output.kind else { continue };
         if let Some((earlier, _)) = files.iter().find(|(_, earlier)| earlier.path.may_equal(&file.path)) {
             table.report(
                 "path",
@@ -123,16 +124,18 @@ pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
 }
 
 /// An address has one listener; port 0 is a different one each time.
-pub(super) fn listeners(listeners: &[(&Table<'_>, SocketAddr)]) {
+pub(super) fn listeners(listeners: &[(&Table<'_>, ListenAddress)]) {
     for (index, (table, address)) in listeners.iter().enumerate() {
-        if let Some((_, earlier)) = listeners[..index].iter().find(|(_, earlier)| overlap(*earlier, *address))
-        {
+        if let Some((_, earlier)) = listeners[..index].iter().find(|(_, earlier)| overlap(earlier, address)) {
             table.report("listen", format!("{address} is taken by another listener of this file, {earlier}"));
         }
     }
 }
 
-fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
+fn overlap(left: &ListenAddress, right: &ListenAddress) -> bool {
+    let (ListenAddress::Tcp(left), ListenAddress::Tcp(right)) = (left, right) else {
+        return left == right;
+    };
     left.port() == right.port()
         && left.port() != 0
         && (left.ip() == right.ip() || covers(left.ip(), right.ip()) || covers(right.ip(), left.ip()))

@@ -42,8 +42,8 @@ impl<'a> Document<'a> {
 
     /// What a key of a section is worth where the file leaves it out.
     pub(super) fn default_value(&self, section: &Section, key: &Key) -> Option<&DeValue<'static>> {
-        let own = self.defaults.get(&(section.title, key.name));
-        own.or_else(|| self.defaults.get(&(section.extends?.title, key.name)))
+        std::iter::successors(Some(section), |section| section.extends)
+            .find_map(|section| self.defaults.get(&(section.title, key.name)))
     }
 
     /// Puts a mistake at these bytes of the file on record.

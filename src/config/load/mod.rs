@@ -78,7 +78,8 @@ fn read(file: &Table<'_>) -> Read<Config> {
     checks::takes(&checked_outputs);
     checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
     checks::paths(&checked_outputs);
-    let mut listeners: Vec<_> = checked_inputs.iter().map(|(table, input)| (*table, input.listen)).collect();
+    let mut listeners: Vec<_> =
+        checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();
     for (table, listen) in [
         (&health_table, health.as_ref().ok().and_then(Option::as_ref).map(|admin| admin.listen)),
         (
@@ -87,7 +88,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
         ),
         (&metrics_table, metrics.as_ref().ok().and_then(Option::as_ref).map(|metrics| metrics.listen)),
     ] {
-        listeners.extend(listen.map(|listen| (table, listen)));
+        listeners.extend(listen.map(|listen| (table, listen.into())));
     }
     checks::listeners(&listeners);
     for (name, empty) in [("input", input_tables.is_empty()), ("output", output_tables.is_empty())] {

@@ -12,6 +12,7 @@ use super::table::Table;
 use super::text::Text;
 use crate::config::reference::{Key, Kind, Section};
 use crate::config::units;
+use crate::config::{BadListenAddress, ListenAddress};
 use crate::pipeline::template::SyntaxError;
 
 #[derive(Clone)]
@@ -108,8 +109,37 @@ impl<'a> Value<'a> {
         })
     }
 
+    pub(super) fn listen_address(self) -> Read<ListenAddress> {
+        let text = self.string()?.value;
+        text.parse().map_err(|error: BadListenAddress| self.report(error.to_string()))
+    }
+
+    /// Permissions of a file, as `chmod` takes them.
+    pub(super) fn permissions(self) -> Read<u32> {
+        let text = self.string()?.value;
+        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        u32::from_str_radix(&text, 8).ok().filter(|mode| is_octal && *mode <= 0o777).ok_or_else(|| {
+            self.report("expected permissions in octal digits such as \"0660\", \"0600\" or \"0666\"")
+        })
+    }
+
     pub(super) fn path(self) -> Read<PathBuf> {
         self.text().map(PathBuf::from)
+    }
+
+    /// One path, or a list of at least one.
+    pub(super) fn paths(self) -> Read<Vec<PathBuf>> {
+        if self.value.is_str() {
+            return self.path().map(|path| vec![path]);
+        }
+        let list = self.clone().list()?;
+        if list.is_empty() {
+            return Err(
+                self.report(format!("`{}` is an empty list; leave it out, or name a file", self.key.name))
+            );
+        }
+        let paths: Vec<_> = list.into_iter().map(Self::path).collect();
+        paths.into_iter().collect()
     }
 
     /// A string that another parser understands.

@@ -1,10 +1,15 @@
 //! `[[output]]`
 
 mod file;
+mod forward;
+mod forward_servers;
 
 use std::time::Duration;
 
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
+pub use forward::{ClientTlsConfig, ForwardOutputConfig, MetadataHandling};
+pub(crate) use forward_servers::is_host_name;
+pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 
 use crate::pipeline::condition::Condition;
 use crate::pipeline::field_path::FieldPath;
@@ -27,7 +32,8 @@ pub struct OutputConfig {
 /// `type`
 #[derive(Debug, Clone)]
 pub enum OutputKind {
-    File(FileOutputConfig),
+    File(Box<FileOutputConfig>),
+    Forward(Box<ForwardOutputConfig>),
 }
 
 impl OutputKind {
@@ -35,6 +41,7 @@ impl OutputKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
+            Self::Forward(_) => "forward",
         }
     }
 }

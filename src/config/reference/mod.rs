@@ -61,10 +61,9 @@ impl Section {
         self.all_keys().find(|key| key.name == name)
     }
 
-    /// Its own keys and those of the section that it extends.
+    /// Its own keys and those of the sections that it extends.
     pub fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
-        let extended = self.extends.map_or(&[][..], |section| section.keys);
-        self.keys.iter().chain(extended)
+        std::iter::successors(Some(self), |section| section.extends).flat_map(|section| section.keys)
     }
 
     /// The table of the reference.
@@ -78,8 +77,10 @@ impl Section {
 }
 
 pub(super) use filter::{FILTER, FILTER_TYPES};
-pub(super) use input::{INPUT, TLS};
-pub(super) use output::{FILE_OUTPUT, INJECT, OUTPUT};
+pub(super) use input::{CERTIFICATE, INPUT, TLS};
+pub(super) use output::{
+    CLIENT_TLS, FILE_OUTPUT, FORWARD_OUTPUT, FORWARD_POOL, FORWARD_SERVER, INJECT, OUTPUT, SRV,
+};
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
@@ -93,6 +94,7 @@ pub const SECTIONS: &[&Section] = &[
     &TLS,
     &SECURITY,
     &SECURITY_CLIENTS,
+    &CERTIFICATE,
     &FILTER,
     FILTER_TYPES[0].1,
     FILTER_TYPES[1].1,
@@ -113,6 +115,11 @@ pub const SECTIONS: &[&Section] = &[
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,
+    &FORWARD_OUTPUT,
+    &CLIENT_TLS,
+    &FORWARD_POOL,
+    &FORWARD_SERVER,
+    &SRV,
     &HEALTH,
     &MONITOR_AGENT,
     &METRICS,

@@ -33,6 +33,8 @@ pub(super) struct Stored {
     pub(super) tag: Bytes,
     pub(super) entries: u32,
     pub(super) bad_entries: u32,
+    /// Whether it is a refused message, taken as it is.
+    pub(super) is_refused: bool,
 }
 
 /// Why no more acknowledgements go out.
@@ -56,7 +58,12 @@ pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
 ) -> Result<(), AckError> {
     while let Some(Pending { stored, ack, received, reservation, slot }) = queue.recv().await {
         if let Some(stored) = stored {
-            count(stored.receipt.await?, &stored.tag, stored.entries, stored.bad_entries, metrics);
+            let Stored { receipt, tag, entries, bad_entries, is_refused } = stored;
+            let appended = receipt.await?;
+            count(appended, &tag, entries, bad_entries, metrics);
+            if is_refused && appended == Appended::Written {
+                metrics.dead_messages.inc();
+            }
         }
         drop(reservation);
         drop(slot);
@@ -132,7 +139,13 @@ mod tests {
             let (resolve, receipt) = Receipt::channel();
             resolve.send(Ok(Appended::Written)).unwrap();
             let pending = Pending {
-                stored: Some(Stored { receipt, tag: Bytes::from_static(b"t"), entries: 1, bad_entries: 0 }),
+                stored: Some(Stored {
+                    receipt,
+                    tag: Bytes::from_static(b"t"),
+                    entries: 1,
+                    bad_entries: 0,
+                    is_refused: false,
+                }),
                 ack: Some(ack.as_bytes().to_vec()),
                 received: Instant::now(),
                 reservation: budget.reserve(),

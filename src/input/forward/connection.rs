@@ -6,19 +6,25 @@ use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use prometheus::IntGauge;
-use tokio::net::TcpStream;
+use rustls_pki_types::CertificateDer;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::handshake::{Welcome, shake_hands};
 use super::linger::close;
+use super::peer::Peer;
+use super::reader::ReadError;
+use super::senders::Handshake;
 use super::session::{self, SessionError, Shared};
+use crate::config::InputConfig;
 use crate::input::ChunkSink;
 use crate::sender::Sender;
 use crate::tls::expiry::check_validity;
 use crate::tls::explain::{Explanation, explain};
 use crate::tls::identity::sender_certificate;
+use crate::tls::shown::{ShownCertificate, with_refused};
 
 /// Serves a connection to its end.
 pub(super) async fn serve<J: ChunkSink>(
@@ -27,8 +33,12 @@ pub(super) async fn serve<J: ChunkSink>(
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared<J>>,
 ) {
+    let Some(place) = shared.senders.begin_handshake(peer.ip()) else {
+        return refuse(peer, None, &too_many_handshakes(&shared.config), &shared);
+    };
     let Some(tls) = tls else {
-        return serve_sender(stream, peer, Sender::from_address(peer.ip()), &shared).await;
+        return serve_sender(stream, peer.into(), Sender::from_address(peer.ip()), Some(place), &shared)
+            .await;
     };
     // Handshake and stream are on the heap: as parts of this future they would be in it several times over, for as
     // long as the connection lives.
@@ -36,7 +46,10 @@ pub(super) async fn serve<J: ChunkSink>(
         // Health checks connect and go away again; that is no failed handshake.
         match stream.peek(&mut [0]).await {
             Ok(0) => None,
-            _ => Some(tls.accept(stream).into_fallible().await.map(Box::new)),
+            _ => {
+                let (accepted, refused) = with_refused(tls.accept(stream).into_fallible()).await;
+                Some(accepted.map(Box::new).map_err(|(error, stream)| (error, stream, refused)))
+            }
         }
     });
     let handshake = tokio::select! {
@@ -45,25 +58,29 @@ pub(super) async fn serve<J: ChunkSink>(
     };
     match handshake {
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
-            Ok(sender) => serve_sender(stream, peer, sender, &shared).await,
+            Ok(sender) => serve_sender(stream, peer.into(), sender, Some(place), &shared).await,
             Err(explanation) => {
-                refuse(peer, &explanation, &shared);
+                refuse(peer, certificate_of(&stream), &explanation, &shared);
                 close(stream).await;
             }
         },
-        Ok(Some(Err((error, stream)))) => {
-            refuse(peer, &explain(&error), &shared);
+        Ok(Some(Err((error, stream, refused)))) => {
+            refuse(peer, refused.as_ref(), &explain(&error), &shared);
             // The alert that tells the client why is on its way.
             close(stream).await;
         }
         Ok(None) => tracing::debug!(input = &*shared.id, %peer, "closed before the first byte"),
-        Err(_) => refuse(peer, &Explanation::timeout(), &shared),
+        Err(_) => refuse(peer, None, &Explanation::timeout(), &shared),
     }
 }
 
+/// As [`serve`], of a process of this machine.
+pub(super) async fn serve_unix<J: ChunkSink>(stream: UnixStream, uid: u32, shared: Arc<Shared<J>>) {
+    serve_sender(stream, Peer::Unix { uid }, Sender::from_user(uid), None, &shared).await;
+}
+
 fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
-    let (_, connection) = stream.get_ref();
-    let Some(certificate) = connection.peer_certificates().and_then(|chain| chain.first()) else {
+    let Some(certificate) = certificate_of(stream) else {
         return Ok(Sender::from_address(peer.ip()));
     };
     // A resumed session brings the certificate of its first handshake along, and nobody has looked at it since.
@@ -73,20 +90,37 @@ fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, 
     Ok(Sender::from_certificate(peer.ip(), certificate))
 }
 
-async fn serve_sender<S, J>(stream: S, peer: SocketAddr, sender: Sender, shared: &Shared<J>)
-where
+fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'static>> {
+    stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
+}
+
+/// `handshake` is the place that the connection had while nobody knew who it is.
+async fn serve_sender<S, J>(
+    mut stream: S,
+    peer: Peer,
+    sender: Sender,
+    handshake: Option<Handshake>,
+    shared: &Shared<J>,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     J: ChunkSink,
 {
-    let mut stream = stream;
-    let (sender, already_read) = match greet(&mut stream, sender, peer, shared).await {
-        Some((sender, already_read)) => (Arc::new(sender), already_read),
-        None => return close(stream).await,
+    let Some((mut sender, already_read)) = greet(&mut stream, sender, peer, shared).await else {
+        return close(stream).await;
     };
+    let Some(place) = shared.senders.admit(&sender.identity, Instant::now()) else {
+        refuse(peer, None, &too_many_connections(&sender, &shared.config), shared);
+        return close(stream).await;
+    };
+    drop(handshake);
+    if let (None, Some(names), Some(address)) = (&sender.host_name, &shared.host_names, sender.address) {
+        sender.host_name = names.look_up(address).await;
+    }
+    let sender = Arc::new(sender);
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
     tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "connected");
-    let (stream, result) = session::run(stream, already_read, &sender, shared).await;
+    let (stream, result) = session::run(stream, already_read, &sender, &place, shared).await;
     match result {
         Ok(()) => tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "closed"),
         Err(error) => report(&error, peer, &sender, shared),
@@ -98,7 +132,7 @@ where
 async fn greet<S, J>(
     stream: &mut S,
     sender: Sender,
-    peer: SocketAddr,
+    peer: Peer,
     shared: &Shared<J>,
 ) -> Option<(Sender, BytesMut)>
 where
@@ -128,7 +162,23 @@ where
     None
 }
 
-fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &Shared<J>) {
+fn too_many_handshakes(config: &InputConfig) -> Explanation {
+    let limit = config.max_handshakes_by_address;
+    Explanation {
+        label: "max_handshakes_by_address",
+        text: format!("max_handshakes_by_address ({limit}) others from its address are in their handshake"),
+    }
+}
+
+fn too_many_connections(sender: &Sender, config: &InputConfig) -> Explanation {
+    let (sender, limit) = (&sender.identity, config.max_connections_by_sender);
+    Explanation {
+        label: "max_connections_by_sender",
+        text: format!("its sender {sender} has max_connections_by_sender ({limit}) others"),
+    }
+}
+
+fn report<J>(error: &SessionError, peer: Peer, sender: &Sender, shared: &Shared<J>) {
     let (input, sender) = (&*shared.id, &sender.identity);
     if let Some(reason) = error.rejection() {
         shared.metrics.reject_message(reason);
@@ -140,15 +190,28 @@ fn report<J>(error: &SessionError, peer: SocketAddr, sender: &Sender, shared: &S
             tracing::warn!(input, %peer, sender, "closed a connection, its sender will repeat: {error}");
         }
     } else {
+        if matches!(error, SessionError::Read(ReadError::Idle(_))) {
+            shared.metrics.idle_connections.inc();
+        }
         tracing::debug!(input, %peer, sender, %error, "closed");
     }
 }
 
-fn refuse<J>(peer: SocketAddr, explanation: &Explanation, shared: &Shared<J>) {
+fn refuse<J>(
+    peer: impl Into<Peer>,
+    certificate: Option<&CertificateDer<'_>>,
+    explanation: &Explanation,
+    shared: &Shared<J>,
+) {
     let Explanation { label, text } = explanation;
+    let peer = peer.into();
     shared.metrics.refuse_connection(label);
     if shared.warnings.admit(label, Instant::now()) {
-        tracing::warn!(input = &*shared.id, %peer, reason = label, "refused a connection: {text}");
+        let certificate = certificate.and_then(|certificate| ShownCertificate::read(certificate));
+        let certificate = certificate.as_ref();
+        let subject = certificate.map(|certificate| certificate.subject.as_str());
+        let issuer = certificate.map(|certificate| certificate.issuer.as_str());
+        tracing::warn!(input = &*shared.id, %peer, subject, issuer, reason = label, "refused a connection: {text}");
     }
 }
 
@@ -184,10 +247,13 @@ mod tests {
 
     use super::super::budget::Budget;
     use super::super::intake::Intake;
+    use super::super::refused::Refusals;
+    use super::super::senders::Senders;
+    use super::super::tagging::Tagging;
     use super::super::warnings::Warnings;
     use super::*;
     use crate::chunk::Chunk;
-    use crate::config::{InputConfig, TlsConfig};
+    use crate::config::TlsConfig;
     use crate::journal::{AppendError, Receipt};
     use crate::metrics::Metrics;
     use crate::tls::server::server_config;
@@ -228,7 +294,7 @@ mod tests {
         std::fs::write(&cert, pair.pem()).unwrap();
         std::fs::write(&key, pair_key.serialize_pem()).unwrap();
 
-        let tls = TlsConfig { cert, key, client_ca: Some(ca) };
+        let tls = TlsConfig { client_ca: vec![ca], ..TlsConfig::new(cert, key) };
         // rustls believes in a time when the certificate was good, as it does when a session is resumed.
         let mut server = (*server_config(&tls).unwrap()).clone();
         server.time_provider = Arc::new(LongAgo);
@@ -251,7 +317,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = InputConfig {
             id: "edge".to_owned(),
-            listen: listener.local_addr().unwrap(),
+            listen: listener.local_addr().unwrap().into(),
             tls: Some(tls),
             security: None,
             max_connections: 1,
@@ -259,7 +325,22 @@ mod tests {
             max_message_size: 1000,
             max_inflated_size: 1000,
             max_in_flight: 1000,
+            max_in_flight_by_sender: 1000,
             max_pending_acks: 1,
+            max_connections_by_sender: 1000,
+            max_handshakes_by_address: 1000,
+            idle_timeout: None,
+            stall_timeout: Duration::from_secs(60),
+            max_events_per_second: None,
+            max_bytes_per_second: None,
+            refusal_window: Duration::from_secs(3600),
+            max_remembered_refusals: 100,
+            socket_mode: 0o660,
+            udp_heartbeat: false,
+            tag: None,
+            add_tag_prefix: None,
+            metadata_field: None,
+            resolve_hostname: false,
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
@@ -267,7 +348,11 @@ mod tests {
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
             intake: Intake::new(1000),
+            senders: Senders::new(&config),
+            refusals: Refusals::new(&config, &metrics.input("edge")),
+            tagging: Tagging::default(),
             warnings: Warnings::default(),
+            host_names: None,
             shutdown: CancellationToken::new(),
             config,
         });

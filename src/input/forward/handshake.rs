@@ -97,7 +97,7 @@ pub(super) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Bytes, BytesMut), HandshakeError> {
-    let mut framer = Framer::new(MAX_HANDSHAKE_MESSAGE);
+    let mut framer = Framer::new(MAX_HANDSHAKE_MESSAGE).without_json();
     loop {
         if let Some(message) = framer.next_message()? {
             return Ok((message, std::mem::take(framer.buffer())));

@@ -36,6 +36,14 @@ pub(super) enum Accepted {
     Signal(Message, u64),
 }
 
+impl Accepted {
+    /// Bytes of the entries, which go on when the message itself is gone.
+    pub(super) fn size(&self) -> usize {
+        let (Self::Events(message, _) | Self::Signal(message, _)) = self;
+        message.entries.len()
+    }
+}
+
 impl Intake {
     pub(super) fn new(max_inflated_size: usize) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -46,7 +54,20 @@ impl Intake {
     ///
     /// Where the message must not be taken.
     pub(super) async fn accept(&self, message: &Bytes) -> Result<Accepted, Refusal> {
-        let message = Message::decode(message)?;
+        self.accept_decoded(Message::decode(message)?).await
+    }
+
+    /// As [`accept`](Self::accept), of a message that is JSON text.
+    pub(super) async fn accept_json(
+        &self,
+        text: &Bytes,
+        max_message_size: usize,
+    ) -> Result<Accepted, Refusal> {
+        let message = on_the_side(text.len(), || Message::decode_json(text, max_message_size))?;
+        self.accept_decoded(message).await
+    }
+
+    async fn accept_decoded(&self, message: Message) -> Result<Accepted, Refusal> {
         if let Signal::Other(signal) = message.options.signal {
             return Ok(Accepted::Signal(message, signal));
         }
@@ -64,14 +85,7 @@ impl Intake {
     }
 
     fn contents(&self, message: &Message, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
-        let mut work = || message.contents(self.max_inflated_size, scratch);
-        // A runtime of one thread has no place to move its other tasks to.
-        let can_move = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        if can_move && message.entries.len() > CHECK_ON_THE_SPOT {
-            tokio::task::block_in_place(work)
-        } else {
-            work()
-        }
+        on_the_side(message.entries.len(), || message.contents(self.max_inflated_size, scratch))
     }
 
     fn take_scratch(&self) -> Vec<u8> {
@@ -83,4 +97,11 @@ impl Intake {
             self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         }
     }
+}
+
+/// Does the work for so many bytes where it holds up nobody else.
+pub(super) fn on_the_side<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    // A runtime of one thread has no place to move its other tasks to.
+    let can_move = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if can_move && size > CHECK_ON_THE_SPOT { tokio::task::block_in_place(work) } else { work() }
 }

@@ -1,37 +1,39 @@
 //! Listening, and accepting within limits.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use hickory_resolver::net::NetError;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::backoff::Backoff;
 use super::budget::Budget;
 use super::connection;
+use super::heartbeat;
+use super::host_names::HostNames;
 use super::intake::Intake;
+use super::peer::Peer;
+use super::refused::Refusals;
+use super::senders::Senders;
 use super::session::Shared;
+use super::socket::{Accepted, Listener, Sockets};
+use super::tagging::Tagging;
 use super::warnings::Warnings;
-use crate::config::InputConfig;
+use crate::config::{InputConfig, ListenAddress};
 use crate::input::ChunkSink;
 use crate::metrics::InputMetrics;
 use crate::tls::pem::TlsError;
-use crate::tls::server::server_config;
-
-/// Connections that the kernel holds until they are accepted.
-const BACKLOG: i32 = 1024;
+use crate::tls::reload::ReloadTrigger;
+use crate::tls::server::ReloadingServerConfig;
 
 /// When an idle connection is asked whether its peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// How long to wait after an accept that failed: first, and at most.
-const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// How often folded warnings are written.
 const FOLD_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,9 +42,9 @@ const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct ForwardInput {
     config: InputConfig,
-    listener: TcpListener,
-    address: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
+    sockets: Sockets,
+    host_names: Option<HostNames>,
+    tls: Option<Arc<ReloadingServerConfig>>,
 }
 
 /// Why an input cannot start. The operator must act.
@@ -50,14 +52,26 @@ pub struct ForwardInput {
 pub enum BindError {
     #[error("input {id:?}: {source}")]
     Tls { id: String, source: TlsError },
-    #[error("input {id:?} cannot listen on {address}: {source}{advice}", advice = advice(source))]
-    Listen { id: String, address: SocketAddr, source: io::Error },
+    #[error("input {id:?} cannot listen on {address}: {source}{advice}", advice = advice(address, source))]
+    Listen { id: String, address: ListenAddress, source: io::Error },
+    #[error("input {id:?} has `resolve_hostname`, and this machine's resolver cannot be used: {reason}")]
+    Resolver { id: String, reason: String },
 }
 
-fn advice(error: &io::Error) -> &'static str {
+fn advice(address: &ListenAddress, error: &io::Error) -> &'static str {
+    if let ListenAddress::Unix(_) = address {
+        return match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; another process listens there, or the file is no socket: stop it, or give this input another `listen`"
+            }
+            io::ErrorKind::NotFound => "; make its folder, or correct `listen`",
+            io::ErrorKind::PermissionDenied => "; let this user write to its folder",
+            _ => "",
+        };
+    }
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "; another process has the port: stop it, or give this input another `listen`"
+            "; another process has the port, for TCP or (`udp_heartbeat`) for UDP: stop it, or give this input another `listen`"
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address: correct `listen`",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need the capability CAP_NET_BIND_SERVICE",
@@ -71,27 +85,37 @@ impl ForwardInput {
         let tls = match &config.tls {
             None => None,
             Some(tls) => {
-                let config =
-                    server_config(tls).map_err(|source| BindError::Tls { id: config.id.clone(), source })?;
-                Some(config)
+                let files = ReloadingServerConfig::load(tls.clone())
+                    .map_err(|source| BindError::Tls { id: config.id.clone(), source })?;
+                Some(Arc::new(files))
             }
         };
-        let listen_error =
-            |source| BindError::Listen { id: config.id.clone(), address: config.listen, source };
-        let listener = listen(config.listen).map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
-        Ok(Self { config: config.clone(), listener, address, tls })
+        let resolver_error =
+            |error: NetError| BindError::Resolver { id: config.id.clone(), reason: error.to_string() };
+        let host_names = config.resolve_hostname.then(HostNames::new).transpose().map_err(resolver_error)?;
+        let sockets = Sockets::bind(config).map_err(|source| BindError::Listen {
+            id: config.id.clone(),
+            address: config.listen.clone(),
+            source,
+        })?;
+        Ok(Self { config: config.clone(), sockets, host_names, tls })
     }
 
     /// Where it listens; the port is known also where the configuration says 0.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn local_addr(&self) -> &ListenAddress {
+        &self.sockets.address
+    }
+
+    /// What makes it look at its TLS files now; `None` without TLS.
+    pub fn reload_trigger(&self) -> Option<ReloadTrigger> {
+        self.tls.as_ref().map(|tls| tls.trigger())
     }
 
     /// Accepts and serves until `shutdown`. Then nothing more is accepted or read, what was read is stored and
     /// acknowledged, and this returns when the last connection has ended: the caller bounds how long that may take.
     pub async fn run<J: ChunkSink>(self, journal: J, metrics: InputMetrics, shutdown: CancellationToken) {
-        let Self { config, listener, address, tls } = self;
+        let Self { config, sockets, host_names, tls } = self;
+        let Sockets { listener, address, heartbeats } = sockets;
         tracing::info!(input = config.id, %address, tls = tls.is_some(), "listening");
         let shared = Arc::new(Shared {
             id: config.id.as_str().into(),
@@ -102,7 +126,11 @@ impl ForwardInput {
                 metrics.in_flight_bytes.clone(),
             ),
             intake: Intake::new(config.max_inflated_size),
+            senders: Senders::new(&config),
+            refusals: Refusals::new(&config, &metrics),
+            tagging: Tagging::new(&config),
             warnings: Warnings::default(),
+            host_names,
             shutdown: shutdown.clone(),
             metrics,
             config,
@@ -111,42 +139,43 @@ impl ForwardInput {
         let serving = async {
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = accept(&listener, tls.map(TlsAcceptor::from), &shared, &connections) => {}
+                () = accept(&listener, tls.as_deref(), &shared, &connections) => {}
+                () = answer_heartbeats(heartbeats.as_ref(), &shared.id) => {}
             }
             // Closed now, so that senders turn to another server.
-            drop(listener);
+            drop((listener, heartbeats));
             connections.close();
             connections.wait().await;
         };
         tokio::select! {
             () = serving => {}
             () = write_folded_warnings(&shared) => {}
+            () = follow_files(tls.as_ref(), &shared) => {}
         }
         log_folded(&shared, Instant::now() + FOLD_INTERVAL);
         tracing::info!(input = &*shared.id, "stopped");
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+/// Never ends, also where there are none to answer.
+async fn answer_heartbeats(socket: Option<&UdpSocket>, input: &str) {
+    match socket {
+        Some(socket) => heartbeat::answer(socket, input).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Never ends by itself: an accept that fails is tried again.
 async fn accept<J: ChunkSink>(
-    listener: &TcpListener,
-    tls: Option<TlsAcceptor>,
+    listener: &Listener,
+    tls: Option<&ReloadingServerConfig>,
     shared: &Arc<Shared<J>>,
     connections: &TaskTracker,
 ) {
     let places = Arc::new(Semaphore::new(shared.config.max_connections.min(Semaphore::MAX_PERMITS)));
-    let mut backoff = ACCEPT_BACKOFF.0;
+    let mut backoff = Backoff::default();
     loop {
-        let (stream, peer) = match listener.accept().await {
+        let accepted = match listener.accept().await {
             Ok(accepted) => accepted,
             // The peer went away again before its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
@@ -157,12 +186,15 @@ async fn accept<J: ChunkSink>(
                         "cannot accept connections, trying again; if files are short raise LimitNOFILE or ulimit -n"
                     );
                 });
-                tokio::time::sleep(backoff).await;
-                backoff = (backoff * 2).min(ACCEPT_BACKOFF.1);
+                backoff.wait().await;
                 continue;
             }
         };
-        backoff = ACCEPT_BACKOFF.0;
+        backoff = Backoff::default();
+        let peer = match &accepted {
+            Accepted::Tcp(_, address) => Peer::Tcp(*address),
+            Accepted::Unix(_, uid) => Peer::Unix { uid: *uid },
+        };
         let Ok(place) = places.clone().try_acquire_owned() else {
             refuse("max_connections", shared, || {
                 tracing::warn!(
@@ -172,13 +204,18 @@ async fn accept<J: ChunkSink>(
             });
             continue;
         };
-        if let Err(error) = configure(&stream) {
+        if let Accepted::Tcp(stream, _) = &accepted
+            && let Err(error) = configure(stream)
+        {
             tracing::debug!(input = &*shared.id, %peer, %error, "the connection was gone before it was served");
             continue;
         }
-        let serve = connection::serve(stream, peer, tls.clone(), shared.clone());
+        let (tls, shared) = (tls.map(|tls| TlsAcceptor::from(tls.current())), shared.clone());
         connections.spawn(async move {
-            serve.await;
+            match accepted {
+                Accepted::Tcp(stream, address) => connection::serve(stream, address, tls, shared).await,
+                Accepted::Unix(stream, uid) => connection::serve_unix(stream, uid, shared).await,
+            }
             drop(place);
         });
     }
@@ -194,6 +231,13 @@ fn refuse<J>(reason: &'static str, shared: &Shared<J>, warn: impl FnOnce()) {
     shared.metrics.refuse_connection(reason);
     if shared.warnings.admit(reason, Instant::now()) {
         warn();
+    }
+}
+
+async fn follow_files<J>(tls: Option<&Arc<ReloadingServerConfig>>, shared: &Shared<J>) {
+    match tls {
+        Some(tls) => tls.watch(&shared.id, &shared.metrics.tls()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) struct MessageReader<R> {
     /// Of the message under way.
     reservation: Reservation,
     stall_timeout: Duration,
+    idle_timeout: Option<Duration>,
     shutdown: CancellationToken,
 }
 
@@ -33,6 +34,8 @@ pub(super) struct MessageReader<R> {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) message: Bytes,
+    /// Whether it is JSON text.
+    pub(super) json: bool,
     pub(super) reservation: Reservation,
 }
 
@@ -45,6 +48,8 @@ pub(super) enum ReadError {
     Network(#[from] io::Error),
     #[error("the peer closed the connection inside a message, {0} bytes of it had come")]
     CutShort(usize),
+    #[error("the peer sent nothing for {0:?} (idle_timeout)")]
+    Idle(Duration),
     #[error("the rest of a message did not come within {timeout:?}, {buffered} bytes of it had come")]
     Stalled { timeout: Duration, buffered: usize },
 }
@@ -67,8 +72,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             reservation: budget.reserve(),
             budget: budget.clone(),
             stall_timeout,
+            idle_timeout: None,
             shutdown,
         }
+    }
+
+    /// Gives a peer up that sends nothing at all, not even a heartbeat, for so long.
+    pub(super) fn give_up_after(&mut self, idle_timeout: Option<Duration>) {
+        self.idle_timeout = idle_timeout;
+    }
+
+    /// Where a shared key was asked for, JSON is no message: Fluentd never speaks it then.
+    pub(super) fn without_json(self) -> Self {
+        Self { framer: self.framer.without_json(), ..self }
     }
 
     /// The next message; `None` where the peer is done, or where the server stops and no whole message is left.
@@ -77,8 +93,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             if let Some(message) = self.framer.next_message()? {
                 let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
                 reservation.shrink_to(message.len());
-                reservation.grow_to(message.len()).await;
-                return Ok(Some(Received { message, reservation }));
+                reservation.grow_to_whole(message.len()).await;
+                return Ok(Some(Received { message, json: self.framer.is_json(), reservation }));
             }
             let shutdown = self.shutdown.clone();
             let read = tokio::select! {
@@ -93,6 +109,11 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 };
             }
         }
+    }
+
+    /// Bytes that have come and are no whole message.
+    pub(super) fn buffered(&self) -> usize {
+        self.framer.buffered()
     }
 
     /// The stream, for what is to be done with it at the end.
@@ -110,7 +131,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.reservation.grow_to((buffered + size).saturating_sub(READ_SIZE)).await;
         let read = read_some(&mut self.stream, self.framer.buffer(), size);
         if buffered == 0 {
-            return Ok(read.await?);
+            let idle = self.idle_timeout.unwrap_or(Duration::MAX);
+            return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
         }
         Ok(timeout(self.stall_timeout, read)
             .await

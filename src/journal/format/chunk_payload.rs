@@ -5,16 +5,18 @@
 //!  8  4  number of entries
 //! 12  1  encoding of the entries: 0 msgpack, 1 gzip, 2 Zstandard over msgpack
 //! 13  1  flags: bit 0, at least one entry does not decode; bit 1, at least one carries metadata or
-//!       is a group mark
+//!       is a group mark; bit 2, a refused message, taken as it is
 //! 14  2  zero
 //! 16  4  length of the attributes
 //! 20  …  attributes, one after the other:
 //!          0  1  kind: 1 tag, 2 sender, 3 chunk id, 4 input, 5 source address, 6 subject,
 //!                      7 alternative name (may repeat), 8 fingerprint, 9 host name of the
-//!                      peer, 10 user of the handshake; others are skipped
+//!                      peer, 10 user of the handshake, 16 why the message was refused;
+//!                      others are skipped
 //!          1  3  length
 //!          4  …  value
-//!  …  …  entries, byte for byte as the sender sent them
+//!  …  …  entries, byte for byte as the sender sent them; of a refused message all of it, and
+//!       then bit 0 is set and there is 1 entry: read as a run of entries it is one that is bad
 //! ```
 
 use bytes::Bytes;
@@ -26,6 +28,7 @@ use crate::event_time::EventTime;
 const FIXED_LENGTH: usize = 20;
 const FLAG_BAD_ENTRIES: u8 = 1;
 const FLAG_METADATA: u8 = 2;
+const FLAG_REFUSED: u8 = 4;
 /// Three bytes of length.
 const MAX_ATTRIBUTE_LENGTH: usize = (1 << 24) - 1;
 
@@ -39,6 +42,7 @@ const ALTERNATIVE_NAME: u8 = 7;
 const FINGERPRINT: u8 = 8;
 const HOST_NAME: u8 = 9;
 const USER: u8 = 10;
+const REFUSAL: u8 = 16;
 
 /// Length of the payload that [`write_chunk_payload`] appends.
 pub fn chunk_payload_length(chunk: &Chunk) -> u64 {
@@ -57,7 +61,11 @@ pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk) {
         Encoding::Zstd => 2,
     });
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-    out.push(flag(chunk.has_bad_entries, FLAG_BAD_ENTRIES) | flag(chunk.has_metadata, FLAG_METADATA));
+    out.push(
+        flag(chunk.has_bad_entries, FLAG_BAD_ENTRIES)
+            | flag(chunk.has_metadata, FLAG_METADATA)
+            | flag(chunk.refusal.is_some(), FLAG_REFUSED),
+    );
     out.extend_from_slice(&[0; 6]);
     let start = out.len();
 
@@ -89,6 +97,9 @@ fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
     }
     if let Some(user) = &chunk.sender.user {
         write_attribute(out, USER, user.as_bytes());
+    }
+    if let Some(reason) = &chunk.refusal {
+        write_attribute(out, REFUSAL, reason.as_bytes());
     }
 }
 
@@ -145,6 +156,17 @@ impl ChunkPayload {
         self.payload[13] & FLAG_METADATA != 0
     }
 
+    /// Whether this is a message that was refused, taken as it is: [`entries`](Self::entries) is all of it, and no
+    /// output may take anything of it.
+    pub fn is_refused(&self) -> bool {
+        self.payload[13] & FLAG_REFUSED != 0
+    }
+
+    /// Why the message was refused.
+    pub fn refusal(&self) -> Option<&str> {
+        self.text(REFUSAL)
+    }
+
     /// How the entries are encoded.
     pub fn encoding(&self) -> Encoding {
         match self.payload[12] {
@@ -157,6 +179,11 @@ impl ChunkPayload {
     /// The entries, as sent.
     pub fn entries(&self) -> &[u8] {
         &self.payload[self.entries_start..]
+    }
+
+    /// The entries, as sent, sharing the memory that the journal read them into.
+    pub fn entries_bytes(&self) -> Bytes {
+        self.payload.slice(self.entries_start..)
     }
 
     /// The tag, as sent.
@@ -253,6 +280,7 @@ mod tests {
             entry_count: 2,
             has_bad_entries: true,
             has_metadata: true,
+            refusal: None,
             encoding: Encoding::Gzip,
             entries: Bytes::from_static(b"\x1f\x8b..."),
         }
@@ -271,7 +299,7 @@ mod tests {
         let read = ChunkPayload::decode(encoded(&chunk)).unwrap();
         assert_eq!(read.received_at(), chunk.received_at);
         assert_eq!(read.entry_count(), 2);
-        assert!(read.has_bad_entries());
+        assert!(read.has_bad_entries() && !read.is_refused());
         assert_eq!(read.encoding(), Encoding::Gzip);
         assert_eq!(read.entries(), b"\x1f\x8b...");
         assert_eq!(read.tag(), b"nginx.access");
@@ -288,12 +316,34 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_message_reads_back_and_is_one_bad_entry_to_whoever_does_not_know_of_it() {
+        let message = Bytes::from_static(b"\x93\xa1t\xa3abc\x81\xa5chunk\xa2id");
+        let chunk = Chunk {
+            entry_count: 1,
+            encoding: Encoding::Plain,
+            refusal: Some("it is cut".into()),
+            entries: message.clone(),
+            ..chunk()
+        };
+        assert_eq!(encoded(&chunk).len() as u64, chunk_payload_length(&chunk));
+        let read = ChunkPayload::decode(encoded(&chunk)).unwrap();
+        assert!(read.is_refused() && read.has_bad_entries());
+        assert_eq!((read.refusal(), read.entries()), (Some("it is cut"), &message[..]));
+        let mut entries = crate::wire::entry::Entries::new(read.entries());
+        assert!(
+            matches!(entries.next(), Some(Ok(crate::wire::entry::Item::Bad(bad))) if bad.bytes == message)
+        );
+        assert!(entries.next().is_none());
+    }
+
+    #[test]
     fn what_is_absent_reads_as_absent() {
         let chunk = Chunk {
             sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
             id: None,
             has_bad_entries: false,
             has_metadata: false,
+            refusal: None,
             encoding: Encoding::Plain,
             ..chunk()
         };

@@ -1,23 +1,28 @@
-//! Dead letters: entries that are well-formed msgpack and no events, taken out of the journal by a reader of its own,
-//! so that the intake writes the journal alone.
+//! Dead letters: entries that are well-formed msgpack and no events, and whole messages that were refused three times,
+//! taken out of the journal by a reader of its own, so that the intake writes the journal alone.
 //!
 //! One JSON object a line, in `DATA_DIR/dead-letters/YYYY-MM-DD.jsonl` by the day of receipt:
 //!
 //! ```json
-//! {"position":"1:64","index":3,"reason":"the time is no time","sender":"CN=engine-1","tag":"nginx.access",
-//!  "received_at":"2026-02-17T01:00:00.000000000Z","chunk":"base64 of the chunk id","msgpack":"base64 of the entry"}
+//! {"position":"1:64","index":3,"offset":310,"reason":"the time is no time","sender":"CN=engine-1",
+//!  "tag":"nginx.access","received_at":"2026-02-17T01:00:00.000000000Z","chunk":"base64 of the chunk id",
+//!  "msgpack":"base64 of the entry"}
 //! ```
+//!
+//! `offset` is where the entry begins in the run of entries, after inflating. A refused message has `message`, base64 of
+//! all of it, in place of `index`, `offset` and `msgpack`.
 
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
 
 use super::archive::Archive;
 use super::lines::{Inflater, Lines};
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
-use crate::wire::entry::Entries;
+use crate::wire::entry::{Entries, Item};
 
 /// The id of the dead letters' cursor. No output of a configuration can have it, since ids hold no `@`.
 pub const DEAD_LETTERS: &str = "@dead-letters";
@@ -41,6 +46,33 @@ impl Lines for DeadLetterLines {
         if !chunk.has_bad_entries() {
             return;
         }
+        let received_at = chunk.received_at().timestamp();
+        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d.jsonl").to_string();
+        let slot = archive.slot(&self.folder.join(day));
+        let letter = |reason: &str| {
+            serde_json::json!({
+                "position": chunk.position.to_string(),
+                "reason": reason,
+                "sender": chunk.sender(),
+                "tag": String::from_utf8_lossy(chunk.tag()),
+                "received_at": format!("{received_at:.9}"),
+                "chunk": chunk.id().map(|id| BASE64_STANDARD.encode(id)),
+            })
+        };
+        let mut write = |line: Value| {
+            let write = |out: &mut Vec<u8>| {
+                out.extend_from_slice(line.to_string().as_bytes());
+                out.push(b'\n');
+            };
+            archive.append(slot, write).expect("a slot is good until the next flush");
+        };
+        if chunk.is_refused() {
+            let mut line = letter(chunk.refusal().unwrap_or_default());
+            line["message"] = BASE64_STANDARD.encode(chunk.entries()).into();
+            write(line);
+            self.metrics.dead_letter("refused_message", 1);
+            return;
+        }
         let entries = match self.inflater.entries(chunk) {
             Ok(entries) => entries,
             Err(error) => {
@@ -48,26 +80,16 @@ impl Lines for DeadLetterLines {
                 return;
             }
         };
-        let received_at = chunk.received_at().timestamp();
-        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d.jsonl").to_string();
-        let slot = archive.slot(&self.folder.join(day));
-        for (index, entry) in Entries::new(entries).enumerate() {
-            let Ok(Err(bad)) = entry else { continue };
-            let line = serde_json::json!({
-                "position": chunk.position.to_string(),
-                "index": index,
-                "reason": bad.reason.to_string(),
-                "sender": chunk.sender(),
-                "tag": String::from_utf8_lossy(chunk.tag()),
-                "received_at": format!("{received_at:.9}"),
-                "chunk": chunk.id().map(|id| BASE64_STANDARD.encode(id)),
-                "msgpack": BASE64_STANDARD.encode(bad.bytes),
-            });
-            let write = |out: &mut Vec<u8>| {
-                out.extend_from_slice(line.to_string().as_bytes());
-                out.push(b'\n');
-            };
-            archive.append(slot, write).expect("a slot is good until the next flush");
+        let mut walk = Entries::new(entries);
+        for index in 0_u32.. {
+            let offset = walk.offset();
+            let Some(entry) = walk.next() else { break };
+            let Ok(Item::Bad(bad)) = entry else { continue };
+            let mut line = letter(&bad.reason.to_string());
+            line["index"] = index.into();
+            line["offset"] = offset.into();
+            line["msgpack"] = BASE64_STANDARD.encode(bad.bytes).into();
+            write(line);
             self.metrics.dead_letter(bad.reason.label(), 1);
         }
     }

@@ -55,7 +55,7 @@ impl Lines for EventLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
         let Self { selector, formatter, paths, slots, key, inflater, .. } = self;
         let tag = chunk.tag();
-        if !selector.wants(tag) {
+        if chunk.is_refused() || !selector.wants(tag) {
             return;
         }
         let entries = match inflater.entries(chunk) {
@@ -70,16 +70,8 @@ impl Lines for EventLines {
                 return;
             }
         };
-        let source = Source {
-            tag,
-            position: chunk.position,
-            received_at: chunk.received_at(),
-            input: chunk.input(),
-            sender: chunk.sender(),
-            source_address: chunk.source_address(),
-            subject: chunk.subject(),
-            fingerprint: chunk.fingerprint(),
-        };
+        let alternative_names: Vec<_> = chunk.alternative_names().collect();
+        let source = Source::of(chunk, &alternative_names);
         let taken = selector.for_each(&source, entries, |event| {
             paths.render_key(event, key);
             let known = slots.get(key.as_slice()).copied();

@@ -52,11 +52,10 @@ pub fn recover_all(data_dir: &Path, outputs: &[OutputConfig], metrics: &Metrics)
             undone_folder: data_dir.join("undone").join(id),
             undone_max_size: outputs
                 .iter()
-                .filter(|output| output.id == id)
-                .map(|output| match &output.kind {
-                    OutputKind::File(file) => file.undone_max_size,
+                .find_map(|output| match &output.kind {
+                    OutputKind::File(file) if output.id == id => Some(file.undone_max_size),
+                    _ => None,
                 })
-                .next()
                 .unwrap_or(DEFAULT_UNDONE_MAX_SIZE),
             undo_folder: path.clone(),
         };

@@ -20,6 +20,9 @@ fn holds(condition: &str) -> bool {
         source_address: None,
         subject: None,
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let mut buffer = RecordBuffer::default();
     let editor = buffer.open(RECORD);

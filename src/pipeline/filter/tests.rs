@@ -31,6 +31,9 @@ pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
         source_address: None,
         subject: None,
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let mut buffer = RecordBuffer::default();
     let mut draft = Draft {

@@ -170,6 +170,9 @@ mod tests {
             source_address: None,
             subject: None,
             fingerprint: None,
+            alternative_names: &[],
+            host_name: None,
+            user: None,
         };
         let mut buffer = RecordBuffer::default();
         let editor = buffer.open(record);

@@ -16,6 +16,8 @@ pub(in crate::pipeline) enum Placeholder {
     TagPart(i32),
     /// `{@received_at}` and so on.
     About(About),
+    /// `{@san_dns[0]}`: the kind, and which of that kind; from the end where negative.
+    AlternativeName(&'static str, i32),
 }
 
 /// What is known about an event beside its tag and its record.
@@ -29,9 +31,11 @@ pub(in crate::pipeline) enum About {
     Subject,
     Fingerprint,
     Input,
+    SourceHostName,
+    User,
 }
 
-const ABOUT: [(&str, About); 8] = [
+const ABOUT: [(&str, About); 10] = [
     ("@received_at", About::ReceivedAt),
     ("@time", About::Time),
     ("@server", About::Server),
@@ -40,7 +44,13 @@ const ABOUT: [(&str, About); 8] = [
     ("@subject", About::Subject),
     ("@fingerprint", About::Fingerprint),
     ("@input", About::Input),
+    ("@source_hostname", About::SourceHostName),
+    ("@user", About::User),
 ];
+
+/// The kinds of alternative names, as a placeholder and as a certificate's names call them.
+const ALTERNATIVE_NAMES: [(&str, &str); 4] =
+    [("@san_dns", "DNS"), ("@san_uri", "URI"), ("@san_ip", "IP"), ("@san_email", "email")];
 
 /// The value of a placeholder in one event.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +66,16 @@ impl Placeholder {
     /// Parses what stands between the braces.
     pub(in crate::pipeline) fn parse(text: &str) -> Result<Self, SyntaxError> {
         let whole = 0..text.len();
+        if let Some(name) = alternative_name(text) {
+            return Ok(name);
+        }
         if text.starts_with('@') {
             return match ABOUT.iter().find(|(name, _)| *name == text) {
                 Some((_, about)) => Ok(Self::About(*about)),
                 None => {
-                    let known: Vec<_> = ABOUT.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+                    let names = ALTERNATIVE_NAMES.iter().map(|(name, _)| format!("{{{name}[0]}}"));
+                    let known: Vec<_> =
+                        ABOUT.iter().map(|(name, _)| format!("{{{name}}}")).chain(names).collect();
                     let message = format!(
                         "`{{{text}}}` is unknown: there are {}; a field of that name is `{{\\{text}}}`",
                         known.join(", ")
@@ -117,14 +132,31 @@ impl Placeholder {
             Self::About(About::Subject) => optional(event.source.subject),
             Self::About(About::Fingerprint) => optional(event.source.fingerprint),
             Self::About(About::Input) => text(event.source.input),
+            Self::About(About::SourceHostName) => optional(event.source.host_name),
+            Self::About(About::User) => optional(event.source.user),
+            Self::AlternativeName(kind, index) => {
+                let names = event.source.alternative_names.iter().copied();
+                optional(nth(names.filter_map(|name| name.strip_prefix(kind)?.strip_prefix(':')), *index))
+            }
         }
     }
 }
 
 fn tag_part(tag: &[u8], index: i32) -> Option<&[u8]> {
-    let mut parts = tag.split(|byte| *byte == b'.');
+    nth(tag.split(|byte| *byte == b'.'), index)
+}
+
+/// Counted from 0; from the end where negative.
+fn nth<T>(mut parts: impl DoubleEndedIterator<Item = T>, index: i32) -> Option<T> {
     let steps = index.unsigned_abs() as usize;
     if index < 0 { parts.nth_back(steps - 1) } else { parts.nth(steps) }
+}
+
+/// `@san_dns[0]` and so on.
+fn alternative_name(text: &str) -> Option<Placeholder> {
+    let (name, index) = text.strip_suffix(']')?.split_once('[')?;
+    let (_, kind) = ALTERNATIVE_NAMES.iter().find(|(known, _)| *known == name)?;
+    Some(Placeholder::AlternativeName(kind, index.parse().ok()?))
 }
 
 /// A piece of a template's text.
@@ -226,6 +258,7 @@ mod tests {
         assert_eq!(placeholder(r"{\tag}"), Ok(field(r"\tag")));
         assert_eq!(placeholder(r"{a\}b}"), Ok(field(r"a\}b")));
         assert_eq!(placeholder("{tag[-1]}"), Ok(Placeholder::TagPart(-1)));
+        assert_eq!(placeholder("{@san_uri[-1]}"), Ok(Placeholder::AlternativeName("URI", -1)));
         for (name, about) in ABOUT {
             assert_eq!(placeholder(&format!("{{{name}}}")), Ok(Placeholder::About(about)));
         }
@@ -238,6 +271,9 @@ mod tests {
             ("{a", 0..1, "never closed"),
             ("}", 0..1, "closes nothing"),
             ("{@host}", 1..6, "@server"),
+            ("{@san_dns}", 1..9, "{@san_dns[0]}"),
+            ("{@san_dns[x]}", 1..12, "{@san_dns[0]}"),
+            ("{@san_other[0]}", 1..14, "{@san_email[0]}"),
             ("{tag[x]}", 1..7, "{tag[0]}"),
             ("{tag[1}", 1..6, "{tag[0]}"),
             ("{ a }", 1..4, "`{a}`"),

@@ -142,6 +142,14 @@ mod tests {
             source_address: Some("192.0.2.7"),
             subject: None,
             fingerprint: None,
+            alternative_names: &[
+                "DNS:engine-1",
+                "URI:spiffe://a",
+                "DNS:engine-1.example.com",
+                "IP:192.0.2.7",
+            ],
+            host_name: Some("engine-1.lan"),
+            user: Some("engine"),
         };
         let mut buffer = RecordBuffer::default();
         let editor = buffer.open(RECORD);
@@ -177,6 +185,13 @@ mod tests {
         assert_eq!(
             rendered("{@server} {@sender} {@source_address} {@input} <{@subject}{@fingerprint}>"),
             r#""logserver-1 CN=engine-1 192.0.2.7 edge <>""#
+        );
+        assert_eq!(rendered("{@source_hostname} {@user}"), r#""engine-1.lan engine""#);
+        assert_eq!(
+            rendered(
+                "{@san_dns[0]} {@san_dns[-1]} {@san_uri[0]} {@san_ip[0]} <{@san_dns[2]}{@san_email[0]}>"
+            ),
+            r#""engine-1 engine-1.example.com spiffe://a 192.0.2.7 <>""#
         );
         assert_eq!(rendered("a{{b}}%c"), r#""a{b}%c""#);
         assert_eq!(rendered(""), r#""""#);

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData as _,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationList,
+    CertificateRevocationListParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PublicKeyData as _,
 };
 use rustls_pki_types::CertificateDer;
+use x509_parser::prelude::X509Certificate;
 
 use super::GenerateError;
 use super::files::{self, FileState, GeneratedFile, Pair};
@@ -43,18 +45,50 @@ impl Authority {
                 (certificate.into(), key, FileState::Made)
             }
         };
-        let path = pair.certificate.clone();
-        let valid_until = check(&pair, &certificate, &key)?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| {
-            GenerateError::BadCertificate { path: path.clone(), reason: error.to_string() }
-        })?;
-        let files = pair.report(state, &certificate)?;
-        Ok((Self { path, certificate, valid_until, issuer }, files))
+        let authority = Self::new(&pair, certificate, key)?;
+        let files = pair.report(state, &authority.certificate)?;
+        Ok((authority, files))
     }
 
     /// Valid from now for `days`, but no longer than the authority itself.
     pub(super) fn limit_validity(&self, params: &mut CertificateParams, days: u32) {
         set_validity(params, days, u64::try_from(self.valid_until.as_second()).unwrap_or(0));
+    }
+
+    /// The authority in the directory.
+    pub(super) fn load(directory: &Path) -> Result<Self, GenerateError> {
+        let pair = Pair::new(directory, "ca");
+        let Some(certificate) = pair.read()? else {
+            return Err(GenerateError::Missing { path: pair.certificate });
+        };
+        let key = read_key(&pair.key)?;
+        Self::new(&pair, certificate, key)
+    }
+
+    fn new(pair: &Pair, certificate: CertificateDer<'static>, key: KeyPair) -> Result<Self, GenerateError> {
+        let path = pair.certificate.clone();
+        let valid_until = check(pair, &certificate, &key)?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|error| {
+            GenerateError::BadCertificate { path: path.clone(), reason: error.to_string() }
+        })?;
+        Ok(Self { path, certificate, valid_until, issuer })
+    }
+
+    /// The last moment at which it is valid.
+    pub(super) fn valid_until(&self) -> jiff::Timestamp {
+        self.valid_until
+    }
+
+    /// Its certificate.
+    pub(super) fn parse(&self) -> Result<X509Certificate<'_>, GenerateError> {
+        files::parse(&self.path, &self.certificate)
+    }
+
+    pub(super) fn sign_list(
+        &self,
+        params: &CertificateRevocationListParams,
+    ) -> Result<CertificateRevocationList, GenerateError> {
+        params.signed_by(&self.issuer).map_err(GenerateError::Create)
     }
 
     pub(super) fn sign(
@@ -71,7 +105,7 @@ impl Authority {
         path: &Path,
         certificate: &CertificateDer<'_>,
     ) -> Result<(), GenerateError> {
-        let authority = files::parse(&self.path, &self.certificate)?;
+        let authority = self.parse()?;
         files::parse(path, certificate)?.verify_signature(Some(authority.public_key())).map_err(|_| {
             GenerateError::ForeignCertificate { path: path.to_owned(), authority: self.path.clone() }
         })

@@ -42,6 +42,12 @@ pub enum GenerateError {
         path.display(), authority.display()
     )]
     ForeignCertificate { path: PathBuf, authority: PathBuf },
+    #[error("{} does not exist: make it first, with `hikyaku certs`", path.display())]
+    Missing { path: PathBuf },
+    #[error("{} is no revocation list in PEM: {reason}", path.display())]
+    BadList { path: PathBuf, reason: String },
+    #[error("{} was not signed by {}: move it away to begin a new one", path.display(), authority.display())]
+    ForeignList { path: PathBuf, authority: PathBuf },
     #[error("cannot create a certificate: {0}")]
     Create(rcgen::Error),
 }

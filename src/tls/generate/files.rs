@@ -98,12 +98,12 @@ pub(super) fn valid_until(certificate: &X509Certificate<'_>) -> jiff::Timestamp 
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX)
 }
 
-fn exists(path: &Path) -> Result<bool, GenerateError> {
+pub(super) fn exists(path: &Path) -> Result<bool, GenerateError> {
     path.try_exists().map_err(|source| GenerateError::Read { path: path.to_owned(), source })
 }
 
 /// The file has all of its text and its mode from the moment at which it appears under its name.
-fn write(path: &Path, text: &str, mode: u32, replace: bool) -> Result<(), GenerateError> {
+pub(super) fn write(path: &Path, text: &str, mode: u32, replace: bool) -> Result<(), GenerateError> {
     let attempt = || -> io::Result<()> {
         let directory = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(".hikyaku-").tempfile_in(directory)?;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 use tempfile::TempDir;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
 use super::*;
 
@@ -220,4 +220,58 @@ fn server_and_client_trust_each_other() {
         }
         assert_eq!(server.peer_certificates().unwrap(), [read(&path("engine-1.crt"))]);
     }
+}
+
+/// Serial numbers on the list, and its own number.
+fn published(directory: &TempDir) -> (Vec<Vec<u8>>, u64) {
+    let der = CertificateRevocationListDer::from_pem_file(directory.path().join("certs/ca.crl")).unwrap();
+    let (_, list) = CertificateRevocationList::from_der(&der).unwrap();
+    let serials = list.iter_revoked_certificates().map(|entry| entry.raw_serial().to_vec()).collect();
+    (serials, u64::try_from(list.crl_number().unwrap()).unwrap())
+}
+
+#[test]
+fn revoked_certificates_stay_on_the_list() {
+    let directory = tempfile::tempdir().unwrap();
+    let certs = directory.path().join("certs");
+    generate(&request(&directory, &["a", "b"])).unwrap();
+    let serial = |name: &str| {
+        let der = read(&certs.join(name));
+        X509Certificate::from_der(&der).unwrap().1.raw_serial().to_vec()
+    };
+    let revoke = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        revoke(&certs, &names)
+    };
+    let file = revoke(&[]).unwrap();
+    assert_eq!((file.path, file.state), (certs.join("ca.crl"), FileState::Made));
+    assert_eq!(published(&directory), (vec![], 1));
+    revoke(&["a"]).unwrap();
+    let old = serial("a.crt");
+    generate(&CertificateRequest { force: true, ..request(&directory, &["a"]) }).unwrap();
+    revoke(&["b", "a", "b"]).unwrap();
+    revoke(&[]).unwrap();
+    assert_eq!(published(&directory), (vec![old, serial("b.crt"), serial("a.crt")], 4));
+}
+
+#[test]
+fn only_what_the_authority_issued_is_revoked() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let certs = |directory: &TempDir| directory.path().join("certs");
+    let error = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        revoke(&certs(&ours), &names).unwrap_err()
+    };
+    assert!(matches!(error(&[]), GenerateError::Missing { .. }), "no authority is made for it");
+    generate(&request(&ours, &["a"])).unwrap();
+    generate(&request(&theirs, &["b"])).unwrap();
+    assert!(matches!(error(&["b"]), GenerateError::Missing { .. }));
+    assert!(matches!(error(&["../certs/a"]), GenerateError::ClientName { .. }));
+    std::fs::copy(certs(&theirs).join("b.crt"), certs(&ours).join("b.crt")).unwrap();
+    assert!(matches!(error(&["b"]), GenerateError::ForeignCertificate { .. }));
+    revoke(&certs(&theirs), &[]).unwrap();
+    std::fs::copy(certs(&theirs).join("ca.crl"), certs(&ours).join("ca.crl")).unwrap();
+    assert!(matches!(error(&["a"]), GenerateError::ForeignList { .. }));
+    std::fs::write(certs(&ours).join("ca.crl"), "nonsense").unwrap();
+    assert!(matches!(error(&["a"]), GenerateError::BadList { .. }));
 }

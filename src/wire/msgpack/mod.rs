@@ -12,7 +12,8 @@ pub use read::{Token, read};
 pub use scan::{ScanError, Scanner};
 pub use skip::{MAX_DEPTH, skip};
 pub use write::{
-    write_array, write_bin, write_bool, write_f64, write_i64, write_map, write_nil, write_str, write_u64,
+    write_array, write_bin, write_bin_head, write_bool, write_f64, write_i64, write_map, write_nil,
+    write_str, write_u64,
 };
 
 /// Why bytes are not the msgpack that was expected.

@@ -55,12 +55,17 @@ pub fn write_str(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Writes a `bin`.
 pub fn write_bin(out: &mut Vec<u8>, bytes: &[u8]) {
-    match bytes.len() {
-        length @ 0..=0xff => out.extend_from_slice(&[0xc4, length as u8]),
-        length @ 0x100..=0xffff => marked(out, 0xc5, &(length as u16).to_be_bytes()),
-        length => marked(out, 0xc6, &length_of_four_bytes(length)),
-    }
+    write_bin_head(out, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// Writes the head of a `bin`; that many bytes have to follow.
+pub fn write_bin_head(out: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=0xff => out.extend_from_slice(&[0xc4, length as u8]),
+        0x100..=0xffff => marked(out, 0xc5, &(length as u16).to_be_bytes()),
+        _ => marked(out, 0xc6, &length_of_four_bytes(length)),
+    }
 }
 
 /// Writes the head of an array; that many values have to follow.

@@ -9,9 +9,6 @@ pub(crate) fn check(bytes: &[u8]) {
     write_value(&mut line, bytes);
     assert_is_json(&line);
     if let Ok(end) = skip(bytes, 0) {
-        let mut exact = Vec::new();
-        write_value(&mut exact, &bytes[..end]);
-        assert_eq!(exact, line, "bytes behind the value make a difference");
         let mut key = Vec::new();
         write_key(&mut key, &bytes[..end]);
         assert!(serde_json::from_slice::<String>(&key).is_ok(), "{}", String::from_utf8_lossy(&key));

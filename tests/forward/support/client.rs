@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hikyaku::wire::client::{AckReader, Packed, encode_packed};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, HandshakeKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -30,9 +30,28 @@ pub(crate) async fn tls(
     address: SocketAddr,
     config: Arc<ClientConfig>,
 ) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    tls_to("localhost", address, config).await
+}
+
+/// Asks for the server by `name`.
+pub(crate) async fn tls_to(
+    name: &'static str,
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> std::io::Result<Client<TlsStream<TcpStream>>> {
     let stream = TcpStream::connect(address).await?;
-    let name = "localhost".try_into().unwrap();
-    TlsConnector::from(config).connect(name, stream).await.map(Client::new)
+    TlsConnector::from(config).connect(name.try_into().unwrap(), stream).await.map(Client::new)
+}
+
+impl Client<TlsStream<TcpStream>> {
+    /// The certificate that the server has shown.
+    pub(crate) fn server_certificate(&self) -> &[u8] {
+        &self.stream.get_ref().1.peer_certificates().unwrap()[0]
+    }
+
+    pub(crate) fn handshake_kind(&self) -> HandshakeKind {
+        self.stream.get_ref().1.handshake_kind().unwrap()
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
@@ -52,6 +71,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 return Some(id.to_vec());
             }
             if self.stream.read_buf(self.acks.buffer()).await.unwrap() == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// As [`ack`](Self::ack), from a server that may close before it has read everything.
+    pub(crate) async fn ack_or_reset(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(id) = self.acks.next_ack().unwrap() {
+                return Some(id.to_vec());
+            }
+            if !matches!(self.stream.read_buf(self.acks.buffer()).await, Ok(1..)) {
                 return None;
             }
         }

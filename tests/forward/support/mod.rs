@@ -3,4 +3,5 @@
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod journal;
+pub(crate) mod log;
 pub(crate) mod server;

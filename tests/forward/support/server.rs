@@ -7,16 +7,19 @@ use std::time::Duration;
 use hikyaku::config::{InputConfig, TlsConfig};
 use hikyaku::input::forward::ForwardInput;
 use hikyaku::metrics::Metrics;
+use hikyaku::tls::reload::ReloadTrigger;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::ScriptedJournal;
 
 pub(crate) struct Server {
+    /// Of a Unix socket there is none, and port 0 stands in.
     pub(crate) address: SocketAddr,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
+    reload: Option<ReloadTrigger>,
 }
 
 pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
@@ -30,22 +33,45 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         max_message_size: 1 << 20,
         max_inflated_size: 1 << 20,
         max_in_flight: 4 << 20,
+        max_in_flight_by_sender: 4 << 20,
         max_pending_acks: 64,
+        max_connections_by_sender: 100,
+        max_handshakes_by_address: 100,
+        idle_timeout: None,
+        stall_timeout: Duration::from_secs(60),
+        max_events_per_second: None,
+        max_bytes_per_second: None,
+        refusal_window: Duration::from_secs(3600),
+        max_remembered_refusals: 100,
+        socket_mode: 0o660,
+        udp_heartbeat: true,
+        tag: None,
+        add_tag_prefix: None,
+        metadata_field: None,
+        resolve_hostname: false,
     }
 }
 
 impl Server {
     pub(crate) fn start(config: &InputConfig, journal: &ScriptedJournal) -> Self {
         let input = ForwardInput::bind(config).unwrap();
-        let address = input.local_addr();
+        let address = input.local_addr().tcp().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let reload = input.reload_trigger();
         let metrics = Metrics::new("test", 100);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), shutdown.clone()));
-        Self { address, metrics, shutdown, running }
+        Self { address, metrics, shutdown, running, reload }
     }
 
     pub(crate) fn plain(journal: &ScriptedJournal) -> Self {
         Self::start(&config(None), journal)
+    }
+
+    /// Has the TLS files looked at, and waits for the outcome.
+    pub(crate) async fn reload(&self, result: &str) {
+        let before = self.samples().reloads(result);
+        self.reload.as_ref().unwrap().fire();
+        self.until(|samples| samples.reloads(result) > before).await;
     }
 
     pub(crate) fn begin_shutdown(&self) {
@@ -86,12 +112,25 @@ impl Samples {
         self.get(&format!("hikyaku_input_refused_connections_total{{input=\"edge\",reason=\"{reason}\"}}"))
     }
 
+    pub(crate) fn reloads(&self, result: &str) -> i64 {
+        self.get(&format!("hikyaku_tls_reloads_total{{id=\"edge\",result=\"{result}\"}}"))
+    }
+
     pub(crate) fn rejected(&self, reason: &str) -> i64 {
         self.get(&format!("hikyaku_input_rejected_messages_total{{input=\"edge\",reason=\"{reason}\"}}"))
     }
 
     pub(crate) fn input(&self, name: &str) -> i64 {
         self.get(&format!("hikyaku_input_{name}{{input=\"edge\"}}"))
+    }
+
+    /// Seconds that connections waited at a limit.
+    pub(crate) fn throttled(&self, limit: &str) -> f64 {
+        let sample = format!("hikyaku_input_throttled_seconds_total{{input=\"edge\",limit=\"{limit}\"}} ");
+        self.0
+            .lines()
+            .find_map(|line| line.strip_prefix(&*sample))
+            .map_or(0.0, |value| value.parse().unwrap())
     }
 
     pub(crate) fn of_tag(&self) -> i64 {

@@ -1,18 +1,20 @@
 //! `[[output]]`
 
 mod file;
+mod forward;
+mod forward_servers;
 
 pub(super) use file::timezone;
 
 use super::document::{Read, did_you_mean};
 use super::filter::{field_paths, tag_patterns};
 use super::{Table, Value};
-use crate::config::reference::{FILE_OUTPUT, Section};
+use crate::config::reference::{FILE_OUTPUT, FORWARD_OUTPUT, Section};
 use crate::config::{OutputConfig, OutputKind, OutputTake, StartAt};
 use crate::pipeline::condition::Condition;
 
 /// The sections of the single types.
-pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT)];
+pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT), ("forward", &FORWARD_OUTPUT)];
 
 pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     let id = table.value("id", Value::text);
@@ -26,7 +28,10 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     {
         table.report("retry_max_interval", "`retry_max_interval` is shorter than `retry_min_interval`");
     }
-    let kind = kind.and_then(|_| file::file(table).map(OutputKind::File));
+    let kind = kind.and_then(|kind| match kind {
+        "forward" => forward::forward(table).map(|forward| OutputKind::Forward(Box::new(forward))),
+        _ => file::file(table).map(|file| OutputKind::File(Box::new(file))),
+    });
     Ok(OutputConfig {
         id: id?,
         take: take?,

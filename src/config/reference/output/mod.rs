@@ -1,10 +1,14 @@
 //! The keys of [`crate::config::OutputConfig`].
 
 mod file;
+mod forward;
+mod forward_servers;
 
 use std::time::Duration;
 
 pub(in crate::config) use file::{FILE_OUTPUT, INJECT};
+pub(in crate::config) use forward::{CLIENT_TLS, FORWARD_OUTPUT};
+pub(in crate::config) use forward_servers::{FORWARD_POOL, FORWARD_SERVER, SRV};
 
 use super::{Default, Key, Kind, Section};
 
@@ -20,7 +24,7 @@ pub(in crate::config) const OUTPUT: Section = Section {
         },
         Key {
             name: "type",
-            kind: Kind::Choice(&["file"]),
+            kind: Kind::Choice(&["file", "forward"]),
             default: Default::Required,
             meaning: "What kind of output: each has a section of its own below",
         },

@@ -22,6 +22,9 @@ fn written(format: &FileFormat, inject: &InjectConfig, record: &[u8]) -> Vec<u8>
         source_address: None,
         subject: None,
         fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
     };
     let mut buffer = RecordBuffer::default();
     let editor = buffer.open(record);
@@ -74,7 +77,7 @@ fn injected_fields_replace_their_namesakes_and_else_come_last() {
 #[test]
 fn msgpack_reads_back_as_an_entry() {
     let bytes = written(&FileFormat::Msgpack, &inject(), RECORD);
-    let entries: Vec<_> = Entries::new(&bytes).map(|entry| entry.unwrap().unwrap()).collect();
+    let entries: Vec<_> = Entries::new(&bytes).map(|item| item.unwrap().event().unwrap()).collect();
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].time, EventTime::new(1_771_322_400, 123_456_789));
     let none = InjectConfig::default();
@@ -190,7 +193,7 @@ proptest! {
             prop_assert!(text(&format, &inject(), &record).ends_with('\n'));
         }
         let packed = written(&FileFormat::Msgpack, &InjectConfig::default(), &record);
-        prop_assert_eq!(Entries::new(&packed).next().unwrap().unwrap().unwrap().record, &record);
+        prop_assert_eq!(Entries::new(&packed).next().unwrap().unwrap().event().unwrap().record, &record);
     }
 
     #[test]

@@ -1,0 +1,338 @@
+//! The loop of a forward output: read, pack, hand over, and save how far the servers have acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::back_off::BackOff;
+use super::courier::Courier;
+use super::ledger::Ledger;
+use super::message::Message;
+use super::packer::Packer;
+use crate::journal::{Journal, OutputCursor, Position, ReadError, Reader, Status};
+use crate::metrics::{OutputMetrics, TlsMetrics};
+use crate::output::{Controls, Output, OutputError};
+use crate::tls::client::ReloadingClientConfig;
+use crate::tls::reload::ReloadTrigger;
+
+/// An output that delivers to forward servers.
+#[derive(Debug)]
+pub struct ForwardOutput {
+    id: String,
+    reader: Reader,
+    packer: Packer,
+    /// Where the cursor was at the start: entries before it are delivered.
+    resumed_at: Position,
+    deliveries: Deliveries,
+    tls_files: Option<TlsFiles>,
+}
+
+/// The certificates that connections are made with, to be followed as they change.
+type TlsFiles = (Arc<ReloadingClientConfig>, TlsMetrics);
+
+/// Messages under way, and the cursor that follows them.
+#[derive(Debug)]
+struct Deliveries {
+    id: String,
+    courier: Arc<Courier>,
+    ledger: Ledger,
+    /// Each ends with the number of its message.
+    under_way: JoinSet<u64>,
+    cursor: OutputCursor,
+    checkpoint_interval: Duration,
+    /// When the cursor is due, once it is behind.
+    checkpoint_due: Option<Instant>,
+    /// Whether the cursor could not be saved the last time.
+    saving_fails: bool,
+    /// How long to wait where the cursor can't be saved or the journal can't be read: from the start, and next time.
+    back_off: BackOff,
+    retrying: BackOff,
+    journal_status: watch::Receiver<Status>,
+    /// When to give up after being told to stop.
+    patience_ends: Option<Instant>,
+    metrics: OutputMetrics,
+}
+
+/// Why handing over ended early.
+enum Ended {
+    /// There was time enough to deliver after being told to stop.
+    Patience,
+    Panic(String),
+}
+
+impl ForwardOutput {
+    pub(super) fn new(
+        id: &str,
+        journal: &Journal,
+        cursor: OutputCursor,
+        packer: Packer,
+        courier: Courier,
+        checkpoint_interval: Duration,
+        tls_files: Option<TlsFiles>,
+    ) -> Self {
+        let resumed_at = cursor.saved().position;
+        let metrics = courier.metrics.clone();
+        let back_off = courier.back_off.clone();
+        Self {
+            id: id.to_owned(),
+            reader: journal.reader(Position { entry: 0, ..resumed_at }),
+            packer,
+            resumed_at,
+            deliveries: Deliveries {
+                id: id.to_owned(),
+                courier: Arc::new(courier),
+                ledger: Ledger::new(resumed_at),
+                under_way: JoinSet::new(),
+                cursor,
+                checkpoint_interval,
+                checkpoint_due: None,
+                saving_fails: false,
+                retrying: back_off.clone(),
+                back_off,
+                journal_status: journal.status(),
+                patience_ends: None,
+                metrics,
+            },
+            tls_files,
+        }
+    }
+
+    /// What asks for the certificates to be read again at once; `None` without TLS.
+    pub fn reload_trigger(&self) -> Option<ReloadTrigger> {
+        self.tls_files.as_ref().map(|(config, _)| config.trigger())
+    }
+
+    /// Follows the servers and the certificates, until the guard is dropped.
+    fn watch(&mut self, controls: &Controls) -> DropGuard {
+        let ended = CancellationToken::new();
+        let (pool, stop) = (self.deliveries.courier.pool.clone(), ended.clone());
+        controls.runtime.spawn(async move { pool.run(stop).await });
+        if let Some((config, metrics)) = self.tls_files.take() {
+            let (id, stop) = (self.id.clone(), ended.clone());
+            controls
+                .runtime
+                .spawn(stop.run_until_cancelled_owned(async move { config.watch(&id, &metrics).await }));
+        }
+        ended.drop_guard()
+    }
+}
+
+impl Output for ForwardOutput {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn run(mut self: Box<Self>, mut controls: Controls) -> Result<(), OutputError> {
+        let watching = self.watch(&controls);
+        let ended = self.deliver(&mut controls);
+        drop(watching);
+        let Deliveries { under_way, courier, ledger, .. } = &mut self.deliveries;
+        while let Some(Ok(number)) = under_way.try_join_next() {
+            ledger.delivered(number);
+        }
+        under_way.abort_all();
+        controls.runtime.block_on(courier.idle.close());
+        self.deliveries.save();
+        match ended {
+            Err(Ended::Panic(reason)) => Err(OutputError { id: self.id, reason }),
+            Err(Ended::Patience) => {
+                tracing::warn!(
+                    output = self.id,
+                    "stopping with undelivered events: they are kept in the journal"
+                );
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl ForwardOutput {
+    /// Until everything is delivered that is there when it is told to stop.
+    fn deliver(&mut self, controls: &mut Controls) -> Result<(), Ended> {
+        loop {
+            match self.reader.try_next() {
+                Ok(Some(chunk)) => {
+                    self.deliveries.metrics.emit_count.inc();
+                    let skip = if chunk.position == (Position { entry: 0, ..self.resumed_at }) {
+                        self.resumed_at.entry
+                    } else {
+                        0
+                    };
+                    let (deliveries, reader) = (&mut self.deliveries, &self.reader);
+                    self.packer
+                        .pack(&chunk, skip, |message| deliveries.hand_over(message, reader, controls))?;
+                    deliveries.read_up_to(chunk.next);
+                    deliveries.catch_up_with_events(controls)?;
+                }
+                Ok(None) if controls.stop.is_cancelled() && self.deliveries.ledger.is_empty() => {
+                    return Ok(());
+                }
+                Ok(None) => self.deliveries.wait_for_more(&mut self.reader, controls)?,
+                Err(error) => self.deliveries.wait_after(&error, controls)?,
+            }
+        }
+    }
+}
+
+impl Deliveries {
+    /// Sends a message off, as soon as there is a slot for it.
+    fn hand_over(&mut self, message: Message, reader: &Reader, controls: &mut Controls) -> Result<(), Ended> {
+        let runtime = controls.runtime.clone();
+        let slots = Arc::clone(&self.courier.slots);
+        let slot = runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    // First what has happened: there may always be a slot.
+                    biased;
+                    happened = self.next_event(controls) => happened?,
+                    slot = Arc::clone(&slots).acquire_owned() => {
+                        return slot.map_err(|error| Ended::Panic(error.to_string()));
+                    }
+                }
+            }
+        })?;
+        let number = self.ledger.sent(message.place.start, message.len() as u64);
+        let end = message.place.end;
+        let courier = Arc::clone(&self.courier);
+        self.under_way.spawn_on(
+            async move {
+                courier.carry(message, slot).await;
+                number
+            },
+            &runtime,
+        );
+        self.read_up_to(end);
+        self.update_gauges(reader);
+        Ok(())
+    }
+
+    /// Does what follows from everything that has happened, without waiting: chunks may go by of which nothing is sent.
+    fn catch_up_with_events(&mut self, controls: &mut Controls) -> Result<(), Ended> {
+        controls.runtime.clone().block_on(async {
+            loop {
+                tokio::select! {
+                    biased;
+                    happened = self.next_event(controls) => happened?,
+                    () = std::future::ready(()) => return Ok(()),
+                }
+            }
+        })
+    }
+
+    /// Waits until there is more to read, or something else is done.
+    fn wait_for_more(&mut self, reader: &mut Reader, controls: &mut Controls) -> Result<(), Ended> {
+        self.update_gauges(reader);
+        controls.runtime.clone().block_on(async {
+            tokio::select! {
+                // A journal that is closed brings nothing more.
+                () = reader.wait(), if !controls.stop.is_cancelled() => Ok(()),
+                happened = self.next_event(controls) => happened,
+            }
+        })
+    }
+
+    /// The journal can't be read; it is tried again.
+    fn wait_after(&mut self, error: &ReadError, controls: &mut Controls) -> Result<(), Ended> {
+        let wait = self.retrying.wait();
+        tracing::error!(
+            output = self.id, %error, wait_seconds = wait.as_secs_f64(),
+            "cannot read the journal; trying again"
+        );
+        self.metrics.num_errors.inc();
+        let until = Instant::now() + wait;
+        controls.runtime.clone().block_on(async {
+            loop {
+                tokio::select! {
+                    () = sleep_until(until) => return Ok(()),
+                    happened = self.next_event(controls) => happened?,
+                }
+            }
+        })
+    }
+
+    /// Waits for one of the things that happen beside reading, and does what follows from it.
+    async fn next_event(&mut self, controls: &mut Controls) -> Result<(), Ended> {
+        let is_behind = self.is_behind();
+        let now = Instant::now();
+        tokio::select! {
+            Some(joined) = self.under_way.join_next() => match joined {
+                Ok(number) => {
+                    self.ledger.delivered(number);
+                    self.note_progress();
+                }
+                Err(error) => return Err(Ended::Panic(format!("it panicked, please report this: {error}"))),
+            },
+            () = sleep_until(self.checkpoint_due.unwrap_or(now)), if self.checkpoint_due.is_some() => self.save(),
+            Ok(()) = controls.flush_requests.changed() => self.save(),
+            // A full journal waits for a checkpoint of what is delivered and not saved yet.
+            () = until_full(&mut self.journal_status), if is_behind && !self.saving_fails => self.save(),
+            () = controls.stop.cancelled(), if self.patience_ends.is_none() => {
+                self.patience_ends = Some(now + controls.stop_patience);
+            }
+            () = sleep_until(self.patience_ends.unwrap_or(now)), if self.patience_ends.is_some() => {
+                return Err(Ended::Patience);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_up_to(&mut self, position: Position) {
+        self.ledger.read_up_to(position);
+        self.note_progress();
+    }
+
+    fn note_progress(&mut self) {
+        if self.is_behind() {
+            self.checkpoint_due.get_or_insert(Instant::now() + self.checkpoint_interval);
+        }
+    }
+
+    /// Whether more is delivered than saved.
+    fn is_behind(&self) -> bool {
+        self.cursor.saved().position != self.ledger.delivered_up_to()
+    }
+
+    fn save(&mut self) {
+        self.checkpoint_due = None;
+        if !self.is_behind() {
+            return;
+        }
+        let generation = self.cursor.saved().generation + 1;
+        match self.cursor.save(self.ledger.delivered_up_to(), generation) {
+            Ok(()) => {
+                self.metrics.checkpoints.inc();
+                self.saving_fails = false;
+                self.retrying = self.back_off.clone();
+            }
+            Err(error) => {
+                let wait = self.retrying.wait();
+                tracing::error!(
+                    output = self.id, %error, wait_seconds = wait.as_secs_f64(),
+                    "cannot save how far messages are acknowledged; after a crash some are sent again"
+                );
+                self.saving_fails = true;
+                self.checkpoint_due = Some(Instant::now() + wait);
+            }
+        }
+    }
+
+    fn update_gauges(&self, reader: &Reader) {
+        let (staged, behind) = (self.ledger.bytes() as i64, reader.bytes_behind() as i64);
+        self.metrics.buffer_stage_bytes.set(staged);
+        self.metrics.buffer_queue_bytes.set(behind);
+        self.metrics.buffer_total_bytes.set(staged + behind);
+    }
+}
+
+async fn until_full(status: &mut watch::Receiver<Status>) {
+    let is_full = |status: &Status| matches!(status, Status::Full | Status::DiskFull);
+    if status.wait_for(is_full).await.is_err() {
+        // The journal is gone, and with it everybody who could wait for it.
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,126 @@
+//! The forward outputs of a configuration, opened.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::back_off::BackOff;
+use super::connection::{Connector, ConnectorTls};
+use super::courier::Courier;
+use super::delivery::ForwardOutput;
+use super::failures::Failures;
+use super::idle::Idle;
+use super::message_id::MessageIds;
+use super::packer::Packer;
+use super::pool::Pool;
+use super::resolve::SystemLookup;
+use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
+use crate::journal::{CursorError, Journal};
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::tls::client::{ClientFiles, ReloadingClientConfig};
+use crate::tls::pem::TlsError;
+
+/// Which delivery this is of what the journal holds. Other numbers are for replays that an operator asks for.
+const FIRST_DELIVERY: u64 = 0;
+
+/// An output that can't be opened. The operator must act; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    #[error("output {output}: {source}")]
+    Tls { output: String, source: TlsError },
+    #[error(
+        "output {output}: no server can be used, and verify_connection_at_startup is set: {}",
+        reasons.join("; ")
+    )]
+    Unreachable { output: String, reasons: Vec<String> },
+}
+
+/// Opens an output of the configuration. Connects to its servers first, where it is told to.
+pub async fn open_output(
+    config: &OutputConfig,
+    forward: &ForwardOutputConfig,
+    server_name: &str,
+    journal: &Journal,
+    pipeline: &Pipeline,
+    metrics: &Metrics,
+) -> Result<ForwardOutput, OpenError> {
+    let tls = forward.tls.as_ref().map(connector_tls).transpose();
+    let tls = tls.map_err(|source| OpenError::Tls { output: config.id.clone(), source })?;
+    let tls_files = tls.as_ref().map(|tls| (Arc::clone(&tls.config), metrics.tls(&config.id)));
+    let connector = Connector {
+        tls,
+        self_hostname: forward.self_hostname.clone().unwrap_or_else(|| server_name.to_owned()),
+        connect_timeout: forward.connect_timeout,
+        send_timeout: forward.send_timeout,
+        ack_timeout: forward.ack_timeout,
+    };
+    let lookup = Arc::new(SystemLookup::default());
+    let pool = Pool::new(&config.id, &forward.pool, lookup, metrics.output_servers(&config.id));
+    if forward.verify_connection_at_startup {
+        verify(&config.id, &connector, &pool).await?;
+    }
+    let cursor = journal.attach(&config.id, config.start)?;
+    let output_metrics = metrics.output(&config.id, config.kind.name());
+    let selector = pipeline
+        .selector(&config.id)
+        .expect("the pipeline is made from the configuration that this output is in");
+    let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
+    let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
+    let courier = Courier {
+        output: config.id.clone(),
+        pool,
+        connector,
+        idle: Idle::new(forward.keepalive_timeout, forward.connections),
+        failures: Failures::new(&config.id),
+        slots: Arc::new(Semaphore::new(forward.connections)),
+        parking: Arc::new(Semaphore::new(forward.max_in_doubt)),
+        in_doubt_timeout: forward.in_doubt_timeout,
+        back_off: BackOff::new(config.retry_min_interval, config.retry_max_interval),
+        metrics: output_metrics,
+        forward_metrics: metrics.forward_output(&config.id),
+    };
+    Ok(ForwardOutput::new(
+        &config.id,
+        journal,
+        cursor,
+        packer,
+        courier,
+        forward.checkpoint_interval,
+        tls_files,
+    ))
+}
+
+fn connector_tls(tls: &ClientTlsConfig) -> Result<ConnectorTls, TlsError> {
+    let files = ClientFiles {
+        ca: vec![tls.ca.clone()],
+        identity: tls.identity.clone(),
+        reload_interval: tls.reload_interval,
+    };
+    let config = Arc::new(ReloadingClientConfig::load(files)?);
+    Ok(ConnectorTls { config, server_name: tls.server_name.clone() })
+}
+
+/// Fails where no server can be used; those that can't are named in the log otherwise.
+async fn verify(output: &str, connector: &Connector, pool: &Pool) -> Result<(), OpenError> {
+    let mut reasons = Vec::new();
+    let mut is_usable = false;
+    for target in pool.targets().await {
+        match connector.open(&target).await {
+            Ok(connection) => {
+                is_usable = true;
+                connection.close().await;
+            }
+            Err(error) => reasons.push(format!("{} ({}): {error}", target.name, target.address)),
+        }
+    }
+    if !is_usable {
+        return Err(OpenError::Unreachable { output: output.to_owned(), reasons });
+    }
+    for reason in reasons {
+        tracing::warn!(output, reason, "a server can't be used yet");
+    }
+    Ok(())
+}

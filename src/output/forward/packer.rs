@@ -1,0 +1,180 @@
+//! From a chunk of the journal to messages.
+//!
+//! A chunk that no filter and no condition touches goes out as it is stored, compression included. Everything else is
+//! decoded, filtered and encoded anew, in pieces of at most `chunk_size`. Where the pieces begin is a pure function of
+//! chunk and configuration, as their ids must be.
+
+use bytes::Bytes;
+
+use super::compress::Compress;
+use super::inflater::Inflater;
+use super::message::Message;
+use super::message_id::MessageIds;
+use crate::chunk::Encoding;
+use crate::config::{ForwardOutputConfig, MetadataHandling};
+use crate::journal::{Position, StoredChunk};
+use crate::metrics::OutputMetrics;
+use crate::pipeline::{Event, Selector, Source};
+use crate::wire::msgpack::{write_array, write_map};
+use crate::wire::time::write_time;
+
+/// Makes messages of chunks.
+#[derive(Debug)]
+pub(super) struct Packer {
+    selector: Selector,
+    ids: MessageIds,
+    output: String,
+    inflater: Inflater,
+    compress: Compress,
+    metadata: MetadataHandling,
+    chunk_size: usize,
+    acks: bool,
+    metrics: OutputMetrics,
+}
+
+impl Packer {
+    pub(super) fn new(
+        output: &str,
+        config: &ForwardOutputConfig,
+        selector: Selector,
+        ids: MessageIds,
+        metrics: OutputMetrics,
+    ) -> Self {
+        Self {
+            selector,
+            ids,
+            output: output.to_owned(),
+            inflater: Inflater::default(),
+            compress: Compress::new(config.compress),
+            metadata: config.metadata,
+            chunk_size: config.chunk_size,
+            acks: config.acks,
+            metrics,
+        }
+    }
+
+    /// Hands the messages of a chunk to `send`, but for those that end before the entry `skip`.
+    ///
+    /// # Errors
+    ///
+    /// What `send` returns; what is behind that message is not packed.
+    pub(super) fn pack<E>(
+        &mut self,
+        chunk: &StoredChunk,
+        skip: u32,
+        mut send: impl FnMut(Message) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // What was refused is a dead letter, whatever its tag.
+        if chunk.is_refused() || !self.selector.wants(chunk.tag()) || chunk.entry_count() == 0 {
+            return Ok(());
+        }
+        if let Some((entries, encoding)) = self.as_stored(chunk) {
+            let run = Run { first: 0, end: chunk.entry_count(), events: u64::from(chunk.entry_count()) };
+            self.metrics.emit_records.inc_by(run.events);
+            return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
+        }
+        let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, metrics, .. } = self;
+        let entries = match inflater.entries(chunk) {
+            Ok(entries) => entries,
+            Err(error) => {
+                // The input inflated it before it was acknowledged, and the journal's checksum holds.
+                tracing::error!(
+                    output = self.output, position = %chunk.position, %error,
+                    "a chunk in the journal does not inflate: please report this, with the output of hikyaku journal cat"
+                );
+                metrics.dead_letter("does_not_inflate", u64::from(chunk.entry_count()));
+                return Ok(());
+            }
+        };
+        let mut send_run = |run: &Run, plain: Vec<u8>| {
+            if run.end <= skip {
+                return Ok(());
+            }
+            metrics.emit_records.inc_by(run.events);
+            let (entries, encoding) = compress.entries(plain);
+            send(message(ids, *acks, chunk, run, entries, encoding))
+        };
+        let mut run = Run::default();
+        let mut plain = Vec::new();
+        let alternative_names: Vec<_> = chunk.alternative_names().collect();
+        selector.for_each(&Source::of(chunk, &alternative_names), entries, |event| {
+            let before = plain.len();
+            write_event(&mut plain, event, *metadata);
+            if before > 0 && plain.len() > *chunk_size {
+                let rest = plain.split_off(before);
+                send_run(&run, std::mem::replace(&mut plain, rest))?;
+                run = Run::default();
+            }
+            run.add(event.index);
+            Ok(())
+        })?;
+        if run.events > 0 { send_run(&run, plain) } else { Ok(()) }
+    }
+
+    /// The entries of a chunk that goes out whole and unchanged, and how they are encoded.
+    fn as_stored(&mut self, chunk: &StoredChunk) -> Option<(Bytes, Encoding)> {
+        let is_readable = match chunk.encoding() {
+            // What is to be compressed is encoded anew; the entries are at hand.
+            Encoding::Plain => self.compress.encoding() == Encoding::Plain,
+            Encoding::Gzip => true,
+            Encoding::Zstd => self.compress.encoding() == Encoding::Zstd,
+        };
+        let passes = is_readable
+            && chunk.entries().len() <= self.chunk_size
+            && !chunk.has_bad_entries()
+            && (self.metadata == MetadataHandling::Keep || !chunk.has_metadata())
+            && !(chunk.has_metadata() && self.selector.adds_metadata(chunk.input()))
+            && self.selector.passes_whole(chunk.tag());
+        passes.then(|| (chunk.entries_bytes(), chunk.encoding()))
+    }
+}
+
+/// Neighbouring events of a chunk that go into one message.
+#[derive(Debug, Default)]
+struct Run {
+    /// The index of the first event's entry.
+    first: u32,
+    /// One more than the index of the last one's.
+    end: u32,
+    events: u64,
+}
+
+impl Run {
+    fn add(&mut self, index: u32) {
+        if self.events == 0 {
+            self.first = index;
+        }
+        self.end = index.saturating_add(1);
+        self.events += 1;
+    }
+}
+
+fn message(
+    ids: &MessageIds,
+    acks: bool,
+    chunk: &StoredChunk,
+    run: &Run,
+    entries: Bytes,
+    encoding: Encoding,
+) -> Message {
+    let at = |entry| Position { entry, ..chunk.position };
+    let id = acks.then(|| ids.id(at(run.first), run.end));
+    Message::new(chunk.tag(), entries, encoding, run.events, id, at(run.first)..at(run.end))
+}
+
+fn write_event(out: &mut Vec<u8>, event: &Event<'_>, metadata: MetadataHandling) {
+    write_array(out, 2);
+    match event.metadata.filter(|_| metadata == MetadataHandling::Keep) {
+        Some(metadata) => {
+            write_array(out, 2);
+            write_time(out, event.time);
+            out.extend_from_slice(metadata);
+        }
+        None => write_time(out, event.time),
+    }
+    write_map(out, event.record.len());
+    event.record.iter().for_each(|field| {
+        out.extend_from_slice(field.key);
+        out.extend_from_slice(field.value);
+    });
+}

@@ -1,0 +1,19 @@
+//! The forward output over real sockets: a whole server in this process, before a scripted upstream.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod delivery;
+mod doubt;
+mod failover;
+mod handshake;
+mod ids;
+mod limits;
+mod pass_through;
+#[path = "../server/support.rs"]
+#[allow(dead_code, reason = "the tests of the whole process need more of it")]
+mod process;
+mod reencoding;
+mod startup;
+mod support;
+mod three_hops;
+mod tls;

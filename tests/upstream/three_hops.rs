@@ -1,0 +1,143 @@
+//! hikyaku to hikyaku to hikyaku over mutual TLS, as processes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::process::{HIKYAKU, Server, get, lines_below, sum_of};
+
+const EVENTS: u64 = 20_000;
+const KILLS: usize = 4;
+
+/// One folder for all three, with one authority.
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self { directory: tempfile::tempdir().unwrap() };
+        let certs = Command::new(HIKYAKU)
+            .args(["certs", "--client", "client", "--dir"])
+            .arg(scene.path("certs"))
+            .output()
+            .unwrap();
+        assert!(certs.status.success(), "{}", String::from_utf8_lossy(&certs.stderr));
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts a hikyaku of this name, on these ports (0: any), with this output.
+    fn start(&self, name: &str, port: u16, metrics_port: u16, output: &str) -> Server {
+        let root = self.directory.path().display();
+        let config = format!(
+            r#"
+[server]
+name = "{name}"
+data_dir = "{root}/{name}"
+[log]
+format = "json"
+[journal]
+max_size = "64MiB"
+segment_size = "4MiB"
+[[input]]
+id = "edge"
+type = "forward"
+listen = "127.0.0.1:{port}"
+max_message_size = "2MiB"
+tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+[[output]]
+id = "next"
+match = "**"
+start = "oldest"
+{output}
+[health]
+enabled = false
+[monitor_agent]
+enabled = false
+[metrics]
+listen = "127.0.0.1:{metrics_port}"
+"#
+        );
+        let path = self.path(&format!("{name}.toml"));
+        std::fs::write(&path, config).unwrap();
+        let mut command = Command::new(HIKYAKU);
+        command.arg("run").arg("-c").arg(path);
+        Server::start(command, 2)
+    }
+
+    fn forward_to(&self, port: u16) -> String {
+        let certs = self.path("certs");
+        let certs = certs.display();
+        format!(
+            "type = \"forward\"\nservers = [{{ address = \"127.0.0.1:{port}\" }}]\ncheckpoint_interval = \"50ms\"\n\
+             retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n\
+             tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
+        )
+    }
+
+    fn archive(&self) -> String {
+        let folder = self.path("archive");
+        format!("type = \"file\"\npath = \"{}/%Y.log\"\nflush_interval = \"100ms\"", folder.display())
+    }
+}
+
+#[test]
+fn every_event_is_in_the_last_archive_once_although_the_middle_is_killed_again_and_again() {
+    let scene = Scene::new();
+    let last = scene.start("last", 0, 0, &scene.archive());
+    let middle_output = scene.forward_to(last.port("edge"));
+    let mut middle = scene.start("middle", 0, 0, &middle_output);
+    let (port, metrics_port) = (middle.port("edge"), middle.port("metrics"));
+    let first = scene.start("first", 0, 0, &scene.forward_to(port));
+
+    let mut sender = Command::new(HIKYAKU);
+    sender.arg("send").arg("--server").arg(format!("localhost:{}", first.port("edge")));
+    for (option, file) in [("--ca", "ca.crt"), ("--cert", "client.crt"), ("--key", "client.key")] {
+        sender.arg(option).arg(scene.path("certs").join(file));
+    }
+    let sender = sender
+        .args(["nginx.access", "--chunk-events", "50", "--rate", "10000", "--count", &EVENTS.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+
+    for kill in 0..KILLS {
+        let chunks = 10.0 + (kill * 7) as f64;
+        let reached = || {
+            get(metrics_port, "/metrics")
+                .is_some_and(|(_, text)| sum_of(&text, "hikyaku_journal_chunks_total") >= chunks)
+        };
+        while !reached() {
+            std::thread::yield_now();
+        }
+        middle.child.kill().unwrap();
+        middle.child.wait().unwrap();
+        middle = scene.start("middle", port, metrics_port, &middle_output);
+    }
+    assert!(sender.wait_with_output().unwrap().status.success());
+    last.until("all events have arrived", |_| {
+        let events = delivered(&scene.path("archive"));
+        events.len() as u64 >= EVENTS
+    });
+    for server in [first, middle, last] {
+        assert!(server.stop().success());
+    }
+    let events = delivered(&scene.path("archive"));
+    let doubled = events.values().filter(|count| **count > 1).count();
+    let missing = (0..EVENTS).filter(|number| !events.contains_key(number)).count();
+    assert_eq!((missing, doubled, events.len() as u64), (0, 0, EVENTS));
+}
+
+/// How often each event lies in the files below a folder.
+fn delivered(folder: &Path) -> HashMap<u64, u32> {
+    let mut seen = HashMap::new();
+    for event in lines_below(folder) {
+        *seen.entry(event["number"].as_u64().unwrap()).or_default() += 1;
+    }
+    seen
+}
