@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 use crate::pipeline::patterns::compile;
 
 /// Names in front of secrets, and what stands between. Only the secret itself is hidden.
-const NAMED: &str = r#"(?i:api[_-]?key|access[_-]?key|access[_-]?token|auth[_-]?token|refresh[_-]?token|id[_-]?token|client[_-]?secret|secret|password|passwd|pwd)["']?\s*[=:]\s*["']?"#;
+const NAMED: &str = r#"(?i:api[_-]?key|access[_-]?key|access[_-]?token|auth[_-]?token|refresh[_-]?token|id[_-]?token|client[_-]?secret|token|secret|password|passwd|pwd)["']?\s*[=:]\s*["']?"#;
 
 /// Secrets that are known by themselves.
 const SHAPES: [&str; 11] = [
