@@ -12,6 +12,7 @@
 //! * [`journal`] is the only truth about what was received; readers and acks see only what is synced.
 //! * [`pipeline`] filters, routes and renders: a pure function of a journalled chunk.
 //! * [`output`] delivers, and keeps its own cursor.
+//! * [`storage`] is the disk under journal, cursors and archive: the real one, or one that crashes.
 //! * [`admin`] answers health checks, Prometheus and Fluentd's monitor agent; [`metrics`] is what it tells.
 //! * [`config`] and [`cli`] are the operator's side; [`server`] wires all of it together.
 //!
@@ -29,7 +30,11 @@ pub mod logging;
 pub mod metrics;
 pub mod output;
 pub mod pipeline;
+pub mod planted;
 pub mod sender;
 pub mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+pub mod storage;
 pub mod tls;
 pub mod wire;

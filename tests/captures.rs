@@ -12,6 +12,7 @@ use hikyaku::wire::compression::inflate;
 use hikyaku::wire::entry::Entries;
 use hikyaku::wire::framing::Framer;
 use hikyaku::wire::handshake::{Access, Denial, Salt, ServerHandshake};
+use hikyaku::wire::limits::ContentLimits;
 use hikyaku::wire::message::Message;
 use hikyaku::wire::msgpack::{Token, read, skip};
 use hikyaku::wire::options::Signal;
@@ -138,7 +139,7 @@ fn every_client_decodes_to_what_the_readme_says() {
             assert_eq!(message.encoding, expected.encoding, "{name}");
             assert_eq!(message.options.chunk.is_some(), expected.acks, "{name}");
             assert_eq!(message.options.signal, Signal::Logs, "{name}");
-            let contents = message.contents(LIMIT, &mut Vec::new()).unwrap();
+            let contents = message.contents(&ContentLimits::NONE).unwrap();
             assert_eq!(contents.bad_entries, 0, "{name}");
             if let Some(size) = message.options.size {
                 assert_eq!(size, u64::from(contents.entries), "{name}");
@@ -201,7 +202,7 @@ fn gzip_of_several_members_is_inflated_to_its_end() {
     let message = &client("fluentd-gzip-ack")[0];
     let members = message.entries.windows(3).filter(|bytes| *bytes == b"\x1f\x8b\x08").count();
     assert!(members > 1);
-    assert_eq!(message.contents(LIMIT, &mut Vec::new()).unwrap().entries, 12);
+    assert_eq!(message.contents(&ContentLimits::NONE).unwrap().entries, 12);
 }
 
 #[test]

@@ -89,6 +89,7 @@ format = "json"
 id = "edge"
 type = "forward"
 listen = "127.0.0.1:0"
+max_message_size = "8MiB"
 [[output]]
 id = "up"
 type = "forward"

@@ -67,7 +67,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.metrics.unwrap().listen.to_string(), "127.0.0.1:24231");
     let input = &config.inputs[0];
     assert!(input.tls.is_none());
-    assert_eq!((input.max_message_size, input.max_pending_acks), (16 << 20, 64));
+    assert_eq!((input.max_message_size, input.spool_above, input.max_pending_acks), (320 << 20, 8 << 20, 64));
     assert_eq!((input.max_connections_by_sender, input.max_handshakes_by_address), (1000, 1000));
     assert_eq!((input.idle_timeout, input.stall_timeout), (None, Duration::from_secs(60)));
     assert_eq!((input.max_events_per_second, input.max_bytes_per_second), (None, None));
@@ -126,6 +126,7 @@ fn every_key_can_be_written() {
         id = "local"
         type = "forward"
         listen = "unix:forward.sock"
+        max_message_size = "32MiB"
         socket_mode = "0600"
         [[filter]]
         match = ["a.*", "b.**"]
@@ -361,17 +362,44 @@ fn tls_files_are_named_where_they_mean_something() {
 #[test]
 fn sizes_fit_into_each_other() {
     let journal = |keys: &str| format!("[journal]\n{keys}\n{MINIMAL}");
-    assert!(parse(&journal("max_size = \"192MiB\"")).is_ok());
+    // Two segments and the largest message.
+    assert!(parse(&journal("max_size = \"448MiB\"")).is_ok());
     assert_problem(
-        &journal("max_size = 201326591"),
-        "2:12: `max_size` (201326591 bytes) must be at least 3 ×",
+        &journal("max_size = 469762047"),
+        "`max_message_size` (335544320 bytes) and two segments are more",
     );
-    assert!(parse(&journal("segment_size = \"32MiB\"")).is_ok());
-    assert_problem(&journal("segment_size = 33554430"), "more than half of `[journal]` `segment_size`");
+    let small = |keys: &str| journal(keys).replace("[[input]]", "[[input]]\nmax_message_size = \"8MiB\"");
+    assert!(parse(&small("max_size = \"192MiB\"")).is_ok());
+    assert_problem(&small("max_size = 201326591"), "2:12: `max_size` (201326591 bytes) must be at least 3 ×");
+    assert!(parse(&journal("segment_size = \"16MiB\"")).is_ok());
+    assert_problem(
+        &journal("segment_size = 16777214"),
+        "`spool_above` (8388608 bytes) is more than half of `[journal]`",
+    );
+    assert_problem(&small("segment_size = 16777214"), "`max_message_size` (8388608 bytes) is more than half");
     assert_problem(&journal("dedup_max_ids = 99999"), "greater than `dedup_max_ids`");
-    assert!(parse(&with_input("max_in_flight = \"16MiB\"\nmax_inflated_size = \"16MiB\"")).is_ok());
-    assert_problem(&with_input("max_in_flight = 16777215"), "less than `max_message_size` (16777216)");
-    assert_problem(&with_input("max_inflated_size = 16777215"), "less than `max_message_size` (16777216)");
+    // An entry and what a spooled message needs besides; or the largest message in memory.
+    assert!(parse(&with_input("max_in_flight = \"17MiB\"")).is_ok());
+    assert_problem(
+        &with_input("max_in_flight = 17825791"),
+        "less than the 17825792 that one message can take",
+    );
+    assert!(parse(&with_input("max_message_size = \"8MiB\"\nmax_in_flight = \"8MiB\"")).is_ok());
+    assert_problem(
+        &with_input("max_message_size = \"8MiB\"\nmax_in_flight = 8388607"),
+        "less than the 8388608",
+    );
+    for key in ["max_inflated_size", "max_spool_size"] {
+        assert!(parse(&with_input(&format!("{key} = \"320MiB\""))).is_ok());
+        assert_problem(
+            &with_input(&format!("{key} = 335544319")),
+            "less than `max_message_size` (335544320)",
+        );
+    }
+    assert!(parse(&with_input("max_message_size = \"8MiB\"\nmax_spool_size = \"1MiB\"")).is_ok());
+    assert!(parse(&with_input("max_depth = 128\nmax_inflate_ratio = 1\nmin_rate = 0")).is_ok());
+    assert_problem(&with_input("max_depth = 129"), "out of range: expected integer, 1 to 128");
+    assert_problem(&with_input("max_inflate_ratio = 0"), "out of range: expected integer, 1 to 1000000");
     assert!(parse(&with_output("retry_max_interval = \"1s\"")).is_ok());
     assert_problem(&with_output("retry_max_interval = \"999ms\""), "shorter than `retry_min_interval`");
 }

@@ -3,6 +3,7 @@
 pub mod forward;
 
 use crate::chunk::Chunk;
+use crate::journal::large::{LargeEntries, SpoolFolder};
 use crate::journal::{AppendError, Journal, Receipt};
 
 /// Where inputs put what they received: the journal, or a script in tests.
@@ -10,10 +11,32 @@ pub trait ChunkSink: Clone + Send + Sync + 'static {
     /// Hands a chunk over. Resolves when it is taken into the queue, and waits while there is no room; the receipt
     /// resolves when it is durable. Chunks are stored in the order in which this resolved.
     fn append(&self, chunk: Chunk) -> impl Future<Output = Result<Receipt, AppendError>> + Send;
+
+    /// As [`ChunkSink::append`], for a chunk whose entries are a file.
+    fn append_large(
+        &self,
+        chunk: Chunk,
+        entries: LargeEntries,
+    ) -> impl Future<Output = Result<Receipt, AppendError>> + Send;
+
+    /// Where the entries of large chunks are put until they are handed over.
+    fn spools(&self) -> &SpoolFolder;
 }
 
 impl ChunkSink for Journal {
     fn append(&self, chunk: Chunk) -> impl Future<Output = Result<Receipt, AppendError>> + Send {
         Journal::append(self, chunk)
+    }
+
+    fn append_large(
+        &self,
+        chunk: Chunk,
+        entries: LargeEntries,
+    ) -> impl Future<Output = Result<Receipt, AppendError>> + Send {
+        Journal::append_large(self, chunk, entries)
+    }
+
+    fn spools(&self) -> &SpoolFolder {
+        Journal::spools(self)
     }
 }

@@ -1,8 +1,6 @@
 //! The segment that is being written.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::format::footer::Footer;
 use super::format::frame::{FrameKind, frame_length, seed, write_frame};
@@ -11,6 +9,8 @@ use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::format::{JournalId, chunk_payload};
 use super::shared::SegmentState;
 use crate::chunk::Chunk;
+use crate::planted::{Bug, is_planted};
+use crate::storage::{StorageFile, write_all_at};
 
 /// An unsealed segment, and the frames that are to be written to it next.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct ActiveSegment {
     pub(super) number: u64,
     pub(super) footer: Footer,
     journal: JournalId,
-    file: File,
+    file: Box<dyn StorageFile>,
     /// Bytes that are allocated.
     size: u64,
     /// Where the next frame goes.
@@ -35,7 +35,7 @@ impl ActiveSegment {
     pub(super) fn new(
         number: u64,
         journal: JournalId,
-        file: File,
+        file: Box<dyn StorageFile>,
         size: u64,
         end: u64,
         footer: Footer,
@@ -44,7 +44,13 @@ impl ActiveSegment {
     }
 
     /// Stands in for the next segment while the disk has no space for one: the last one, which takes nothing more.
-    pub(super) fn sealed(number: u64, journal: JournalId, file: File, size: u64, end: u64) -> Self {
+    pub(super) fn sealed(
+        number: u64,
+        journal: JournalId,
+        file: Box<dyn StorageFile>,
+        size: u64,
+        end: u64,
+    ) -> Self {
         Self { is_sealed: true, ..Self::new(number, journal, file, size, end, Footer::default()) }
     }
 
@@ -59,11 +65,16 @@ impl ActiveSegment {
         !self.is_sealed && self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
     }
 
+    /// Where the next frame goes.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Adds a chunk to what is to be written.
-    pub(super) fn push(&mut self, chunk: &Chunk) {
+    pub(super) fn push(&mut self, kind: FrameKind, chunk: &Chunk) {
         let length = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
-        write_frame(&mut self.pending, FrameKind::Chunk, self.synced, seed, |out| {
+        write_frame(&mut self.pending, kind, self.synced, seed, |out| {
             chunk_payload::write_chunk_payload(out, chunk);
         });
         self.end += (self.pending.len() - length) as u64;
@@ -77,12 +88,14 @@ impl ActiveSegment {
 
     /// Writes what is pending. May be called again after an error: the same bytes go to the same place.
     pub(super) fn write(&self) -> io::Result<()> {
-        self.file.write_all_at(&self.pending, self.synced)
+        write_all_at(self.file.as_ref(), &self.pending, self.synced)
     }
 
     /// Syncs what was written. After an error nothing can be said of it any more.
     pub(super) fn sync(&mut self) -> io::Result<Written> {
-        self.file.sync_data()?;
+        if !is_planted(Bug::MissingSync) {
+            self.file.sync()?;
+        }
         let start = self.synced;
         self.synced = self.end;
         Ok(Written { start, frames: std::mem::take(&mut self.pending) })
@@ -95,7 +108,7 @@ impl ActiveSegment {
         let seed = seed(&self.journal, self.number, self.end);
         write_frame(&mut sealing, FrameKind::Footer, self.synced, seed, |out| self.footer.write(out));
         write_trailer(&mut sealing, self.end, seed);
-        self.file.write_all_at(&sealing, self.synced)?;
+        write_all_at(self.file.as_ref(), &sealing, self.synced)?;
         self.file.set_len(self.synced + sealing.len() as u64)?;
         self.size = self.synced + sealing.len() as u64;
         self.is_sealed = true;

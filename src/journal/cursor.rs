@@ -18,10 +18,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Position;
 use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
+use crate::storage::{Storage, disk, read_file};
 
 const MAGIC: [u8; 8] = *b"HKYKCURS";
 const HEADER_LENGTH: usize = 64;
@@ -65,18 +67,24 @@ pub enum CursorError {
 /// The folder of all cursors of a server.
 #[derive(Debug, Clone)]
 pub struct CursorFolder {
+    storage: Arc<dyn Storage>,
     path: PathBuf,
 }
 
 impl CursorFolder {
     /// The cursors below a data folder.
     pub fn new(data_dir: &Path) -> Self {
-        Self { path: data_dir.join("cursors") }
+        Self::on(disk(), data_dir)
+    }
+
+    /// Those of a data folder on this storage.
+    pub fn on(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
+        Self { storage, path: data_dir.join("cursors") }
     }
 
     /// Makes the folder and the reserve where they are missing.
     pub fn prepare(&self) -> Result<(), CursorError> {
-        create_folder(&self.path).map_err(|source| CursorError::Io {
+        create_folder(self.storage.as_ref(), &self.path).map_err(|source| CursorError::Io {
             action: "make the folder of",
             path: self.path.clone(),
             source,
@@ -89,12 +97,7 @@ impl CursorFolder {
     pub fn ids(&self) -> Result<Vec<String>, CursorError> {
         let error = |source| CursorError::Io { action: "list", path: self.path.clone(), source };
         let mut ids = Vec::new();
-        let entries = match std::fs::read_dir(&self.path) {
-            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(ids),
-            entries => entries.map_err(error)?,
-        };
-        for entry in entries {
-            let path = entry.map_err(error)?.path();
+        for path in self.storage.list(&self.path).map_err(error)?.into_iter().map(|listed| listed.path) {
             if path.extension().is_some_and(|extension| extension == EXTENSION)
                 && let Some(id) = path.file_stem().and_then(|stem| stem.to_str())
             {
@@ -108,12 +111,12 @@ impl CursorFolder {
     /// The cursor of an output; `None` where it never had one.
     pub fn load(&self, id: &str) -> Result<Option<SavedCursor>, CursorError> {
         let path = self.path_of(id);
-        match std::fs::read(&path) {
-            Ok(bytes) => decode(&bytes).map(Some).map_err(|fault| match fault {
+        match read_file(self.storage.as_ref(), &path) {
+            Ok(Some(bytes)) => decode(&bytes).map(Some).map_err(|fault| match fault {
                 Fault::Damaged => CursorError::Damaged { path },
                 Fault::Version(found) => CursorError::Version { path, found },
             }),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(None) => Ok(None),
             Err(source) => Err(CursorError::Io { action: "read", path, source }),
         }
     }
@@ -122,10 +125,11 @@ impl CursorFolder {
     pub fn save(&self, id: &str, cursor: &SavedCursor) -> Result<(), CursorError> {
         let path = self.path_of(id);
         let bytes = encode(cursor);
-        let saved = match replace_file(&path, &bytes) {
+        let storage = self.storage.as_ref();
+        let saved = match replace_file(storage, &path, &bytes) {
             Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
                 self.use_reserve();
-                replace_file(&path, &bytes)
+                replace_file(storage, &path, &bytes)
             }
             saved => saved,
         };
@@ -140,16 +144,19 @@ impl CursorFolder {
     /// Makes the names of the cursors durable, as a crash may have left them: what is read here must still be there
     /// after the next power cut, before anything is undone or delivered by it.
     pub fn sync(&self) -> Result<(), CursorError> {
-        std::fs::File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|source| {
-            CursorError::Io { action: "sync the folder of", path: self.path.clone(), source }
+        self.storage.sync_folder(&self.path).map_err(|source| CursorError::Io {
+            action: "sync the folder of",
+            path: self.path.clone(),
+            source,
         })
     }
 
     /// Removes the cursor of an output that is no more.
     pub fn remove(&self, id: &str) -> Result<(), CursorError> {
         let path = self.path_of(id);
-        std::fs::remove_file(&path)
-            .and_then(|()| super::durable::sync_folder_of(&path))
+        self.storage
+            .remove(&path)
+            .and_then(|()| super::durable::sync_folder_of(self.storage.as_ref(), &path))
             .map_err(|source| CursorError::Io { action: "remove", path, source })
     }
 
@@ -161,7 +168,7 @@ impl CursorFolder {
     /// Gives the reserve up, for what has to be written so that a full disk can be freed.
     pub(super) fn use_reserve(&self) {
         let path = self.path.join(RESERVE);
-        match std::fs::remove_file(&path) {
+        match self.storage.remove(&path) {
             Ok(()) => {
                 tracing::warn!(path = %path.display(), "the disk is full: using the reserve to go on delivering")
             }
@@ -172,8 +179,8 @@ impl CursorFolder {
     /// Written again as soon as there is space. That there is none now is no error: the next save tries again.
     fn keep_reserve(&self) {
         let path = self.path.join(RESERVE);
-        if !path.exists()
-            && let Err(error) = replace_file(&path, &vec![0xff; RESERVE_LENGTH])
+        if matches!(self.storage.stat(&path), Ok(None))
+            && let Err(error) = replace_file(self.storage.as_ref(), &path, &vec![0xff; RESERVE_LENGTH])
         {
             tracing::debug!(%error, path = %path.display(), "no space for the reserve yet");
         }

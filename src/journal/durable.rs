@@ -1,9 +1,9 @@
 //! Small files that are replaced as a whole, and folders that are there after a power cut.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
+
+use crate::storage::{Open, Storage, folder_of, write_all_at};
 
 /// Putting a file in place failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,32 +26,51 @@ impl From<ReplaceError> for io::Error {
 
 /// Puts `bytes` in the place of a file so that after a crash there is the old content or the new, never a mixture:
 /// written beside it, synced, renamed, and the folder synced.
-pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
+pub(crate) fn replace_file(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let temporary = path.with_extension("tmp");
-    if let Err(error) = write_synced(&temporary, bytes) {
+    if let Err(error) = write_synced(storage, &temporary, bytes) {
         // What is half written must not hold space that others may need; the first error is the one to tell.
-        let _ = std::fs::remove_file(&temporary);
+        let _ = storage.remove(&temporary);
         return Err(ReplaceError::Unchanged(error));
     }
-    std::fs::rename(&temporary, path).and_then(|()| sync_folder_of(path)).map_err(ReplaceError::Uncertain)
+    storage
+        .rename(&temporary, path)
+        .and_then(|()| sync_folder_of(storage, path))
+        .map_err(ReplaceError::Uncertain)
 }
 
-/// Makes a folder and those above it, and their names durable.
-pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> =
-        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()).collect();
-    std::fs::create_dir_all(folder)?;
-    missing.into_iter().rev().try_for_each(sync_folder_of)
+/// Makes a folder and those above it, and their names durable. One that is there may have been made a moment before by
+/// a process that was killed before it could sync the name.
+pub(crate) fn create_folder(storage: &dyn Storage, folder: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    // Neither the root nor what a relative path begins in has a name of its own here.
+    for folder in folder.ancestors().take_while(|folder| folder.parent().is_some()) {
+        if storage.stat(folder)?.is_some() {
+            match sync_folder_of(storage, folder) {
+                // One in a folder that we may not read is none that we made.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+            break;
+        }
+        missing.push(folder);
+    }
+    for folder in missing.into_iter().rev() {
+        match storage.create_folder(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => sync_folder_of(storage, folder)?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes the name of a file durable.
-pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+pub(crate) fn sync_folder_of(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+    storage.sync_folder(folder_of(path))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+fn write_synced(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = storage.open(path, Open::Emptied)?;
+    write_all_at(file.as_ref(), bytes, 0)?;
+    file.sync()
 }

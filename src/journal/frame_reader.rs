@@ -1,13 +1,12 @@
 //! Reading frames of one segment from its file, a block at a time.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use bytes::{Bytes, BytesMut};
 
 use super::format::JournalId;
 use super::format::frame::{FRAME_ALIGNMENT, FRAME_HEADER_LENGTH, FrameHeader, seed};
+use crate::storage::{StorageFile, read_full_at};
 
 /// How much is read at once; a larger frame is read whole.
 const BLOCK_LENGTH: u64 = 256 * 1024;
@@ -44,7 +43,7 @@ pub(super) fn frame_in_block(
 /// Reads frames of one segment.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    file: File,
+    file: Box<dyn StorageFile>,
     journal: JournalId,
     segment: u64,
     block: Bytes,
@@ -52,7 +51,7 @@ pub(super) struct FrameReader {
 }
 
 impl FrameReader {
-    pub(super) fn new(file: File, journal: JournalId, segment: u64) -> Self {
+    pub(super) fn new(file: Box<dyn StorageFile>, journal: JournalId, segment: u64) -> Self {
         Self { file, journal, segment, block: Bytes::new(), block_start: 0 }
     }
 
@@ -96,14 +95,14 @@ impl FrameReader {
 
     /// The bytes of a range, whatever they are; shorter where the file ends.
     pub(super) fn bytes(&mut self, from: u64, to: u64) -> io::Result<Bytes> {
-        read_block(&self.file, from, to.saturating_sub(from))
+        read_block(self.file.as_ref(), from, to.saturating_sub(from))
     }
 
     /// Sees to it that the block holds `length` bytes from `at`; false where the file ends before.
     fn fill(&mut self, at: u64, length: u64, end: u64) -> io::Result<bool> {
         let block_end = self.block_start + self.block.len() as u64;
         if at < self.block_start || at + length > block_end {
-            self.block = read_block(&self.file, at, length.max(BLOCK_LENGTH.min(end - at)))?;
+            self.block = read_block(self.file.as_ref(), at, length.max(BLOCK_LENGTH.min(end - at)))?;
             self.block_start = at;
         }
         Ok(at + length <= self.block_start + self.block.len() as u64)
@@ -118,17 +117,9 @@ pub(super) struct Found {
     pub(super) last_byte_before: u64,
 }
 
-fn read_block(file: &File, at: u64, length: u64) -> io::Result<Bytes> {
+fn read_block(file: &dyn StorageFile, at: u64, length: u64) -> io::Result<Bytes> {
     let mut block = BytesMut::zeroed(length as usize);
-    let mut filled = 0;
-    while filled < block.len() {
-        match file.read_at(&mut block[filled..], at + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let filled = read_full_at(file, &mut block, at)?;
     block.truncate(filled);
     Ok(block.freeze())
 }

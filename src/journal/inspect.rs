@@ -1,17 +1,22 @@
 //! Looking into a journal from outside, also while a server writes it: nothing is changed.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Position;
 use super::format::chunk_payload::ChunkPayload;
 use super::format::footer::SegmentCounts;
 use super::format::frame::FrameKind;
+use super::format::reference::Reference;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
+use super::large::{Blocks, LargeFault, LargePlace, Piece, Pieces};
 use super::left_behind::read_footer;
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
+use crate::storage::{Storage, disk};
 
 /// The journal's folder can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +38,30 @@ pub struct Inspection {
 pub struct SegmentSummary {
     pub header: SegmentHeader,
     pub path: PathBuf,
+    /// Large files included.
     pub bytes_on_disk: u64,
     pub sealed: bool,
     pub counts: SegmentCounts,
     /// Bytes of frames.
     pub frame_bytes: u64,
+    /// Files of large chunks, by the offset of their frame.
+    pub large_files: Vec<LargeFile>,
+}
+
+impl SegmentSummary {
+    /// Bytes of its large files.
+    pub fn large_bytes(&self) -> u64 {
+        self.large_files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+/// The file of a large chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct LargeFile {
+    /// Of its frame.
+    pub offset: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
 }
 
 /// What `journal verify` found in one segment.
@@ -46,7 +70,9 @@ pub struct SegmentVerdict {
     pub segment: u64,
     pub chunks: u64,
     pub entries: u64,
-    /// Bytes that were synced once and do not check.
+    /// Chunks whose entries are a file.
+    pub large_chunks: u64,
+    /// Bytes that were synced once and do not check, in the segment and its large files.
     pub damaged_bytes: u64,
     /// Bytes of a half-written tail: normal after a crash, or while a server writes.
     pub torn_bytes: u64,
@@ -64,7 +90,12 @@ impl SegmentVerdict {
 impl Inspection {
     /// The journal below a data folder.
     pub fn new(data_dir: &Path) -> Self {
-        Self { folder: SegmentFolder::new(data_dir.join("journal")) }
+        Self::on(disk(), data_dir)
+    }
+
+    /// That of a data folder on this storage.
+    pub fn on(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
+        Self { folder: SegmentFolder::new(storage, data_dir.join("journal")) }
     }
 
     /// The numbers of all segments, oldest first.
@@ -86,26 +117,60 @@ impl Inspection {
         };
         let frame_bytes = end - SEGMENT_HEADER_LENGTH;
         let path = self.folder.segment_path(segment);
-        Ok(SegmentSummary { header, path, bytes_on_disk: length, sealed, counts, frame_bytes })
+        let large_files = self.large_files(segment)?;
+        let mut summary =
+            SegmentSummary { header, path, bytes_on_disk: length, sealed, counts, frame_bytes, large_files };
+        summary.bytes_on_disk += summary.large_bytes();
+        Ok(summary)
     }
 
-    /// Checks every frame of a segment.
+    fn large_files(&self, segment: u64) -> Result<Vec<LargeFile>, InspectError> {
+        let listing = self
+            .folder
+            .list()
+            .map_err(|source| InspectError::Io { path: self.folder.path().to_owned(), source })?;
+        let files = listing.large.into_iter().filter(|(place, _)| place.segment == segment);
+        Ok(files.map(|(place, bytes)| LargeFile { offset: place.offset, bytes }).collect())
+    }
+
+    /// Checks every frame of a segment, and its large files.
     pub fn verify(&self, segment: u64) -> Result<SegmentVerdict, InspectError> {
         let OpenedSegment { mut reader, length, header } = self.open(segment)?;
         let footer = read_footer(&self.folder, &header.journal, segment).map_err(self.error(segment))?;
         let scan = scan(&mut reader, length, self.standing(segment)?).map_err(self.error(segment))?;
         let sealed = scan.sealed || footer.is_some();
+        let damaged_frames: u64 = scan.damaged.iter().map(|range| range.end - range.start).sum();
+        let mut damaged_files = 0;
+        for (offset, chunk) in &scan.large {
+            damaged_files += self.damage_of_file(LargePlace { segment, offset: *offset }, chunk)?;
+        }
         Ok(SegmentVerdict {
             segment,
             chunks: scan.footer.counts.chunks,
             entries: scan.footer.counts.entries,
-            damaged_bytes: scan.damaged.iter().map(|range| range.end - range.start).sum(),
+            large_chunks: scan.large.len() as u64,
+            damaged_bytes: damaged_frames + damaged_files,
             torn_bytes: scan.torn,
             footer_agrees: sealed.then(|| footer.is_some_and(|(_, footer)| footer == scan.footer)),
         })
     }
 
-    /// Calls `visit` with every chunk of a segment, until it says `false`.
+    /// Bytes of a large file that do not check.
+    fn damage_of_file(&self, place: LargePlace, chunk: &ChunkPayload) -> Result<u64, InspectError> {
+        let Some(reference) = Reference::decode(chunk.entries()) else {
+            return Ok(chunk.entries().len() as u64);
+        };
+        let path = self.folder.large_path(place);
+        let verified = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(reference.length),
+            Err(error) => Err(error),
+            Ok(file) => Blocks::new(file, reference).verify(),
+        };
+        verified.map_err(|source| InspectError::Io { path, source })
+    }
+
+    /// Calls `visit` with every chunk of a segment, a piece of a large one at a time, until it says `false`. Damage is
+    /// passed over.
     pub fn chunks(
         &self,
         segment: u64,
@@ -125,19 +190,49 @@ impl Inspection {
             if frame.header.kind == FrameKind::Footer {
                 return Ok(());
             }
-            if let Ok(chunk) = ChunkPayload::decode(frame.payload)
-                && !visit(Position::new(segment, offset), chunk)
-            {
-                return Ok(());
+            if let Ok(chunk) = ChunkPayload::decode(frame.payload) {
+                let position = Position::new(segment, offset);
+                let goes_on = match frame.header.kind {
+                    FrameKind::Large => self.pieces(position, &chunk, &mut visit)?,
+                    _ => visit(position, chunk),
+                };
+                if !goes_on {
+                    return Ok(());
+                }
             }
             offset = frame.next;
         }
     }
 
+    fn pieces(
+        &self,
+        position: Position,
+        chunk: &ChunkPayload,
+        visit: &mut impl FnMut(Position, ChunkPayload) -> bool,
+    ) -> Result<bool, InspectError> {
+        let path = self.folder.large_path(LargePlace { segment: position.segment, offset: position.offset });
+        let mut pieces = match Pieces::open(&path, chunk) {
+            Ok(pieces) => pieces,
+            Err(LargeFault::Damaged { .. }) => return Ok(true),
+            Err(LargeFault::Io(source)) => return Err(InspectError::Io { path, source }),
+        };
+        loop {
+            match pieces.next_from(0) {
+                Ok(Some(Piece { first, payload, .. })) => {
+                    if !visit(Position { entry: first, ..position }, payload) {
+                        return Ok(false);
+                    }
+                }
+                Ok(None) | Err(LargeFault::Damaged { .. }) => return Ok(true),
+                Err(LargeFault::Io(source)) => return Err(InspectError::Io { path, source }),
+            }
+        }
+    }
+
     fn open(&self, segment: u64) -> Result<OpenedSegment, InspectError> {
         let file = self.folder.open(segment).map_err(self.error(segment))?;
-        let length = file.metadata().map_err(self.error(segment))?.len();
-        let bytes = read_header(&file).map_err(self.error(segment))?;
+        let length = file.stat().map_err(self.error(segment))?.length;
+        let bytes = read_header(file.as_ref()).map_err(self.error(segment))?;
         let header = SegmentHeader::decode(&bytes)
             .map_err(|source| InspectError::Segment { path: self.folder.segment_path(segment), source })?;
         Ok(OpenedSegment { reader: FrameReader::new(file, header.journal, segment), length, header })

@@ -9,17 +9,18 @@
 //! ```
 
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
 use super::format::JournalId;
 use super::format::footer::Footer;
-use super::format::frame::FrameKind;
+use super::format::frame::{FrameKind, seed, write_frame};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, read_trailer};
 use super::frame_reader::{FrameReader, frame_in_block};
+use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
+use crate::storage::{read_file, read_full_at};
 
 /// Length of what stands before the footer's frame.
 const PREFIX_LENGTH: usize = SEGMENT_HEADER_LENGTH as usize + 8;
@@ -32,12 +33,12 @@ pub(super) fn read_footer(
     segment: u64,
 ) -> io::Result<Option<(u64, Footer)>> {
     let file = folder.open(segment)?;
-    let length = file.metadata()?.len();
+    let length = file.stat()?.length;
     let mut trailer = [0; TRAILER_LENGTH as usize];
     if length < SEGMENT_HEADER_LENGTH + TRAILER_LENGTH {
         return Ok(None);
     }
-    file.read_exact_at(&mut trailer, length - TRAILER_LENGTH)?;
+    read_full_at(file.as_ref(), &mut trailer, length - TRAILER_LENGTH)?;
     let Some(offset) = read_trailer(&trailer, journal, segment) else { return Ok(None) };
     let frame = FrameReader::new(file, *journal, segment).frame_at(offset, length)?;
     Ok(frame
@@ -46,19 +47,28 @@ pub(super) fn read_footer(
         .map(|footer| (offset, footer)))
 }
 
-/// Removes a segment; with `keep_ids` its footer is durably left behind first.
+/// Removes a segment; with `keep_ids` its footer is durably left behind first. A damaged one is made anew from the chunks
+/// that are left.
 pub(super) fn remove_segment(
     folder: &SegmentFolder,
     journal: &JournalId,
     segment: u64,
     keep_ids: bool,
 ) -> io::Result<()> {
-    if keep_ids && let Some((offset, _)) = read_footer(folder, journal, segment)? {
-        let file = folder.open(segment)?;
-        let end = file.metadata()?.len() - TRAILER_LENGTH;
-        let mut bytes = read_header(&file)?.to_vec();
+    if keep_ids {
+        let (offset, footer) = match read_footer(folder, journal, segment)? {
+            Some(found) => found,
+            None => {
+                let file = folder.open(segment)?;
+                let length = file.stat()?.length;
+                let scan = scan(&mut FrameReader::new(file, *journal, segment), length, Standing::Followed)?;
+                (scan.end, scan.footer)
+            }
+        };
+        let mut bytes = read_header(folder.open(segment)?.as_ref())?.to_vec();
         bytes.extend_from_slice(&offset.to_le_bytes());
-        bytes.extend_from_slice(&FrameReader::new(file, *journal, segment).bytes(offset, end)?);
+        let seed = seed(journal, segment, offset);
+        write_frame(&mut bytes, FrameKind::Footer, offset, seed, |out| footer.write(out));
         folder.put(&folder.ids_path(segment), &bytes)?;
     }
     folder.remove(&folder.segment_path(segment))
@@ -70,7 +80,10 @@ pub(super) fn read_ids(
     journal: &JournalId,
     segment: u64,
 ) -> io::Result<Option<Footer>> {
-    let bytes = Bytes::from(std::fs::read(folder.ids_path(segment))?);
+    let Some(bytes) = read_file(folder.storage().as_ref(), &folder.ids_path(segment))? else {
+        return Ok(None);
+    };
+    let bytes = Bytes::from(bytes);
     let header = SegmentHeader::decode(&bytes).ok();
     if header.is_none_or(|header| header.journal != *journal || header.segment != segment) {
         return Ok(None);

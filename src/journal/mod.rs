@@ -8,6 +8,7 @@
 //!   ids are still needed, its footer is left behind (`left_behind.rs`).
 //! * Opening (`open.rs`) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
 //!   again, and reads the footers of the others. Damage in the middle is set aside and counted (`damage.rs`).
+//! * Messages that are too large for memory come as files, and go out in pieces ([`large`](mod@large)).
 //! * After a failed sync the journal is finished: it answers nothing more, says so, and a restart recovers. The page
 //!   cache may then show bytes that never reached the disk, and a second sync may well succeed without them.
 //!
@@ -22,14 +23,18 @@ pub(crate) mod durable;
 pub mod format;
 mod frame_reader;
 pub mod inspect;
+pub mod large;
 mod left_behind;
 mod open;
 mod position;
+#[cfg(test)]
+mod power_tests;
 mod reader;
 mod scan;
 mod segment_file;
 mod shared;
-mod writer;
+pub(crate) mod writer;
+mod writer_thread;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,9 +51,12 @@ pub use shared::Status;
 
 use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt};
+use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
+use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
+use large::{LargeEntries, SpoolFolder};
 use shared::Shared;
 use writer::{Request, Writer};
 
@@ -61,6 +69,7 @@ pub struct Journal {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
     cursors: CursorFolder,
+    spools: SpoolFolder,
     segment_size: u64,
     writer: Arc<Mutex<Option<RunningWriter>>>,
 }
@@ -80,14 +89,43 @@ impl Journal {
     /// Where the folder is in use, holds what is none of ours, or can't be read and written. Nothing is changed then.
     pub fn open(data_dir: &Path, config: &JournalConfig, metrics: JournalMetrics) -> Result<Self, OpenError> {
         let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
-        durable::create_folder(data_dir).map_err(io_error("make"))?;
+        let storage = storage::disk();
+        durable::create_folder(storage.as_ref(), data_dir).map_err(io_error("make"))?;
         let lock = open::lock(data_dir)?;
-        let cursors = CursorFolder::new(data_dir);
+        let spools = SpoolFolder::new(data_dir);
+        spools.prepare().map_err(|source| OpenError::Io {
+            action: "clean",
+            path: spools.path().to_owned(),
+            source,
+        })?;
+        let (journal, writer) = Self::open_on(&storage, data_dir, config, metrics, EventTime::now())?;
+        let thread = std::thread::Builder::new()
+            .name("journal-writer".to_owned())
+            .spawn(move || writer_thread::run(writer))
+            .map_err(io_error("start the writer of"))?;
+        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(RunningWriter { thread, lock });
+        Ok(journal)
+    }
+
+    /// Opens the journal below a data folder that is locked, and leaves the writer to the caller.
+    pub(crate) fn open_on(
+        storage: &Arc<dyn Storage>,
+        data_dir: &Path,
+        config: &JournalConfig,
+        metrics: JournalMetrics,
+        now: EventTime,
+    ) -> Result<(Self, Writer), OpenError> {
+        let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
+        let cursors = CursorFolder::on(Arc::clone(storage), data_dir);
         cursors.prepare()?;
-        let (opened, active) = open::open(data_dir, config, &metrics)?;
+        let spools = SpoolFolder::new(data_dir);
+        let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
         let shared =
             Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
+        for (place, length) in opened.large {
+            shared.add_large(place, length);
+        }
         for (segment, range) in opened.damaged {
             let file = shared.folder.open(segment).map_err(io_error("read"))?;
             let mut reader = frame_reader::FrameReader::new(file, shared.journal, segment);
@@ -115,18 +153,23 @@ impl Journal {
             max_size: config.max_size,
             spare: writer::Spare::default(),
             replies: Vec::new(),
+            next: None,
+            closing: false,
         };
-        let writer = std::thread::Builder::new()
-            .name("journal-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(io_error("start the writer of"))?;
-        Ok(Self {
+        let journal = Self {
             shared,
             requests,
             cursors,
+            spools,
             segment_size: config.segment_size,
-            writer: Arc::new(Mutex::new(Some(RunningWriter { thread: writer, lock }))),
-        })
+            writer: Arc::default(),
+        };
+        Ok((journal, writer))
+    }
+
+    /// Where it lies.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.shared.folder.storage()
     }
 
     /// Takes a data folder for this process alone, without opening the journal in it.
@@ -137,12 +180,32 @@ impl Journal {
     /// Hands over a chunk. Resolves when it is queued, which takes as long as the journal is full; the receipt
     /// resolves once it is durable.
     pub async fn append(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+        self.hand_over(chunk, None).await
+    }
+
+    /// As [`Journal::append`], for a chunk whose entries are a file. Where the chunk is not kept, or was kept before,
+    /// the file is removed.
+    pub async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
+        let chunk = Chunk { entries: entries.reference().encode().into(), ..chunk };
+        self.hand_over(chunk, Some(Box::new(entries))).await
+    }
+
+    /// Where the entries of large chunks are put until they are handed over.
+    pub fn spools(&self) -> &SpoolFolder {
+        &self.spools
+    }
+
+    async fn hand_over(
+        &self,
+        chunk: Chunk,
+        large: Option<Box<LargeEntries>>,
+    ) -> Result<Receipt, AppendError> {
         let sender_length = chunk.sender.identity.len() as u64;
         if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
             return Err(AppendError::TooLarge);
         }
         let (reply, receipt) = Receipt::channel();
-        match self.requests.send(Request::Append { chunk, reply }).await {
+        match self.requests.send(Request::Append { chunk, large, reply }).await {
             Ok(()) => Ok(receipt),
             Err(_) => Err(match &*self.shared.status().borrow() {
                 Status::Failed(reason) => AppendError::Failed(Arc::clone(reason)),
@@ -209,7 +272,7 @@ impl Journal {
         self.shared.newest()
     }
 
-    /// Bytes of segment files, allocated space included.
+    /// Bytes of segment files, allocated space included, and of the files of large chunks.
     pub fn bytes_on_disk(&self) -> u64 {
         self.shared.bytes_on_disk()
     }
@@ -217,6 +280,14 @@ impl Journal {
     /// Bytes of chunks from a position to the newest.
     pub fn bytes_behind(&self, position: Position) -> u64 {
         self.shared.bytes_behind(position)
+    }
+
+    /// As [`close`](Self::close), for whoever drives the writer by hand.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn ask_to_close(&self) {
+        self.shared.stop();
+        // A writer that has ended by itself is closed already; one that is busy is stopped all the same.
+        let _ = self.requests.try_send(Request::Close);
     }
 
     /// Writes and syncs what was appended before, and ends the writer. Senders that still wait for space are told

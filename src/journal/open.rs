@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::active_segment::ActiveSegment;
 use super::dedup::{Dedup, DedupLimits};
@@ -13,6 +13,7 @@ use super::format::JournalId;
 use super::format::footer::Footer;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
+use super::large::LargePlace;
 use super::left_behind::{read_footer, read_ids};
 use super::scan::{Scan, Standing, scan};
 use super::segment_file::{SegmentFolder, allocate, read_header};
@@ -20,6 +21,8 @@ use super::shared::SegmentState;
 use crate::config::JournalConfig;
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
+use crate::planted::{Bug, is_planted};
+use crate::storage::{Storage, StorageFile, write_all_at};
 
 /// A journal that can't be opened; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,8 @@ pub(super) struct Opened {
     pub(super) segments: BTreeMap<u64, SegmentState>,
     pub(super) dedup: Dedup,
     pub(super) left_behind: BTreeSet<u64>,
+    /// Files of large chunks, and their lengths.
+    pub(super) large: Vec<(LargePlace, u64)>,
     /// Damage that has to be set aside.
     pub(super) damaged: Vec<(u64, std::ops::Range<u64>)>,
 }
@@ -69,17 +74,22 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 
 /// Reads the folder, repairs its end, and gives the segment to go on with.
 pub(super) fn open(
+    storage: &Arc<dyn Storage>,
     data_dir: &Path,
     config: &JournalConfig,
     metrics: &JournalMetrics,
+    now: EventTime,
 ) -> Result<(Opened, ActiveSegment), OpenError> {
     let path = data_dir.join("journal");
     let on_folder = |action| {
         let path = path.clone();
         move |source| OpenError::Io { action, path, source }
     };
-    super::durable::create_folder(&path).map_err(on_folder("make"))?;
-    let folder = SegmentFolder::new(&path);
+    super::durable::create_folder(storage.as_ref(), &path).map_err(on_folder("make"))?;
+    let folder = SegmentFolder::new(Arc::clone(storage), &path);
+    // The process before may have ended between the renaming of a segment and the sync of its name. What is written to
+    // it from now on is acknowledged, and must be found again.
+    folder.sync().map_err(on_folder("sync"))?;
     folder.remove_temporary_files().map_err(on_folder("clean"))?;
     let listing = folder.list().map_err(on_folder("list"))?;
     for foreign in listing.foreign.iter().filter(|path| !path.ends_with("damaged")) {
@@ -88,7 +98,7 @@ pub(super) fn open(
 
     let journal = match read_headers(&folder, &listing.segments)? {
         Some(journal) => journal,
-        None => new_journal_id(),
+        None => storage.draw().to_le_bytes(),
     };
     let mut dedup = Dedup::new(DedupLimits {
         window: config.dedup_window,
@@ -109,21 +119,31 @@ pub(super) fn open(
     }
     warn_of_gaps(&listing.segments);
 
-    let mut opened =
-        Opened { folder, journal, segments: BTreeMap::new(), dedup, left_behind, damaged: Vec::new() };
+    let mut opened = Opened {
+        folder,
+        journal,
+        segments: BTreeMap::new(),
+        dedup,
+        left_behind,
+        large: Vec::new(),
+        damaged: Vec::new(),
+    };
     let last = listing.segments.last().copied();
+    let large = listing.large;
+    let mut referred_to = Vec::new();
     let mut unsealed = None;
     for segment in listing.segments {
-        let found = opened.take_segment(segment, Some(segment) == last, metrics).map_err(|source| {
-            OpenError::Io { action: "recover", path: opened.folder.segment_path(segment), source }
-        })?;
+        let found = opened.take_segment(segment, Some(segment) == last, &mut referred_to, metrics).map_err(
+            |source| OpenError::Io { action: "recover", path: opened.folder.segment_path(segment), source },
+        )?;
         unsealed = unsealed.or(found);
     }
+    opened.take_large(large, last, &referred_to).map_err(on_folder("tidy up the large chunks in"))?;
     let active = match (last, unsealed) {
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
         (last, _) => {
             let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
-            match (opened.begin_segment(newest + 1, config.segment_size), last) {
+            match (opened.begin_segment(newest + 1, config.segment_size, now), last) {
                 (Err(error), Some(last)) if error.kind() == io::ErrorKind::StorageFull => {
                     opened.stay_in(last)
                 }
@@ -145,11 +165,15 @@ impl Opened {
         &mut self,
         segment: u64,
         is_last: bool,
+        referred_to: &mut Vec<u64>,
         metrics: &JournalMetrics,
     ) -> io::Result<Option<Scan>> {
         let file = self.folder.open(segment)?;
-        let length = file.metadata()?.len();
-        if !is_last && let Some((end, footer)) = read_footer(&self.folder, &self.journal, segment)? {
+        let length = file.stat()?.length;
+        let footer = read_footer(&self.folder, &self.journal, segment)?;
+        // Without a trailer, as when the process ended between the two, a footer is found by nobody.
+        let has_trailer = footer.is_some();
+        if !is_last && let Some((end, footer)) = footer {
             remember(&mut self.dedup, &footer, segment);
             self.segments.insert(segment, SegmentState { end, sealed: true, bytes_on_disk: length });
             return Ok(None);
@@ -158,14 +182,18 @@ impl Opened {
         let scan = scan(&mut FrameReader::new(file, self.journal, segment), length, standing)?;
         remember(&mut self.dedup, &scan.footer, segment);
         self.damaged.extend(scan.damaged.iter().map(|range| (segment, range.clone())));
-        if is_last && !scan.sealed {
+        if is_last {
+            referred_to.extend(scan.large.iter().map(|(offset, _)| *offset));
+        }
+        if is_last && !(scan.sealed && has_trailer) {
             metrics.torn_bytes.inc_by(scan.torn);
             return Ok(Some(scan));
         }
         if is_last {
             let file = self.folder.open_for_writing(segment)?;
-            self.write_again(&file, segment, scan.synced, length)?;
-            file.sync_all()?;
+            self.write_again(file.as_ref(), segment, scan.synced, length)?;
+            file.sync()?;
+            self.check_again(segment, &scan, length)?;
         } else {
             tracing::warn!(
                 path = %self.folder.segment_path(segment).display(),
@@ -176,27 +204,79 @@ impl Opened {
         Ok(None)
     }
 
+    /// Takes up the files of large chunks. Only in the last segment may there be some without a frame: those that were
+    /// named just before the power went, and nobody was told that they are kept.
+    fn take_large(
+        &mut self,
+        files: Vec<(LargePlace, u64)>,
+        last: Option<u64>,
+        referred_to: &[u64],
+    ) -> io::Result<()> {
+        let first = self.segments.keys().next().copied().or(last);
+        for (place, length) in files {
+            let path = self.folder.large_path(place);
+            let is_kept = match Some(place.segment) == last {
+                true => referred_to.contains(&place.offset),
+                false => self.segments.contains_key(&place.segment),
+            };
+            let is_damaged = self
+                .damaged
+                .iter()
+                .any(|(segment, range)| *segment == place.segment && range.contains(&place.offset));
+            let is_between = first.is_some_and(|first| first < place.segment) && Some(place.segment) < last;
+            if is_kept {
+                self.large.push((place, length));
+            } else if is_damaged || is_between {
+                let to = super::damage::set_file_aside(&self.folder, &path)?;
+                std::fs::remove_file(&path)?;
+                tracing::error!(
+                    copy = %to.display(), bytes = length,
+                    "the frame of a large chunk is lost, and the chunk with it: its entries were set aside"
+                );
+            } else {
+                std::fs::remove_file(&path)?;
+                tracing::info!(
+                    path = %path.display(), bytes = length,
+                    "removed a large chunk without a frame: it was not acknowledged, or delivered and let go"
+                );
+            }
+        }
+        self.folder.sync()
+    }
+
     /// After a failed sync the page cache may show bytes that never reached the disk: what is not marked as synced is
     /// written once more, so that the sync that follows is about these very bytes.
-    fn write_again(&self, file: &File, segment: u64, from: u64, to: u64) -> io::Result<()> {
+    fn write_again(&self, file: &dyn StorageFile, segment: u64, from: u64, to: u64) -> io::Result<()> {
         let reading = self.folder.open(segment)?;
         let unsure = FrameReader::new(reading, self.journal, segment).bytes(from, to)?;
-        file.write_all_at(&unsure, from)
+        write_all_at(file, &unsure, from)
+    }
+
+    /// What was written again is what the kernel showed then, which after a failed sync need not be what it showed
+    /// when the segment was scanned. A chunk that got lost in between must not be taken for one that is kept.
+    fn check_again(&self, segment: u64, before: &Scan, length: u64) -> io::Result<()> {
+        let mut reader = FrameReader::new(self.folder.open(segment)?, self.journal, segment);
+        let now = scan(&mut reader, length, Standing::Last)?;
+        if (now.end, &now.footer) == (before.end, &before.footer) {
+            return Ok(());
+        }
+        Err(io::Error::other("its bytes changed while they were read, as after a failed write. Start again"))
     }
 
     /// Makes the end of the last segment trustworthy and goes on behind it.
     fn go_on_in(&mut self, segment: u64, scan: Scan, segment_size: u64) -> io::Result<ActiveSegment> {
         let file = self.folder.open_for_writing(segment)?;
-        self.write_again(&file, segment, scan.synced.min(scan.end), scan.end)?;
+        self.write_again(file.as_ref(), segment, scan.synced.min(scan.end), scan.end)?;
         // Cut, so that no frame of the torn tail can ever line up behind a new one; then allocated again.
         file.set_len(scan.end)?;
-        let size = match allocate(&file, scan.end, segment_size) {
+        let size = match allocate(file.as_ref(), scan.end, segment_size) {
             Ok(()) => segment_size.max(scan.end),
             // The backlog can be delivered all the same, which may be what makes room; the first append waits for it.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => scan.end,
             Err(error) => return Err(error),
         };
-        file.sync_all()?;
+        file.sync()?;
+        self.check_again(segment, &scan, scan.end)?;
         if scan.torn > 0 {
             tracing::info!(
                 segment,
@@ -215,10 +295,15 @@ impl Opened {
         Ok(ActiveSegment::sealed(last, self.journal, file, state.bytes_on_disk, state.end))
     }
 
-    fn begin_segment(&mut self, segment: u64, segment_size: u64) -> io::Result<ActiveSegment> {
+    fn begin_segment(
+        &mut self,
+        segment: u64,
+        segment_size: u64,
+        now: EventTime,
+    ) -> io::Result<ActiveSegment> {
         let file = self.folder.allocate_spare(segment_size)?;
-        let header = SegmentHeader { journal: self.journal, segment, created_at: EventTime::now() };
-        self.folder.name_spare(&file, &header)?;
+        let header = SegmentHeader { journal: self.journal, segment, created_at: now };
+        self.folder.name_spare(file.as_ref(), &header)?;
         Ok(ActiveSegment::new(
             segment,
             self.journal,
@@ -237,7 +322,7 @@ fn read_headers(folder: &SegmentFolder, segments: &[u64]) -> Result<Option<Journ
         let path = folder.segment_path(*segment);
         let bytes = folder
             .open(*segment)
-            .and_then(|file| read_header(&file))
+            .and_then(|file| read_header(file.as_ref()))
             .map_err(|source| OpenError::Io { action: "read", path: path.clone(), source })?;
         let header = SegmentHeader::decode(&bytes)
             .map_err(|source| OpenError::Segment { path: path.clone(), source })?;
@@ -262,13 +347,7 @@ fn warn_of_gaps(segments: &[u64]) {
 }
 
 fn remember(dedup: &mut Dedup, footer: &Footer, segment: u64) {
-    for id in footer.ids() {
+    for id in footer.ids().filter(|_| !is_planted(Bug::ForgottenIds)) {
         dedup.insert(&id.sender, id.received_at, id.key, segment);
     }
-}
-
-fn new_journal_id() -> JournalId {
-    let mut id = JournalId::default();
-    aws_lc_rs::rand::fill(&mut id).expect("the operating system gives random bytes");
-    id
 }

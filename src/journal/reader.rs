@@ -8,13 +8,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Position;
-use super::damage::set_aside;
-use super::format::chunk_payload::ChunkPayload;
+use super::damage::{set_aside, set_large_aside};
+use super::format::chunk_payload::{BadChunkPayload, ChunkPayload};
 use super::format::frame::FrameKind;
 use super::frame_reader::{Frame, FrameReader, frame_in_block};
+use super::large::{LargeFault, LargePlace, Piece, Pieces};
 use super::shared::{Place, RecentBlock, Shared};
 
-/// A chunk in the journal, with its place.
+/// A chunk in the journal, or a piece of a large one, with its place. Of a piece, [`ChunkPayload::entries`] are plain,
+/// and [`Position::entry`] is the index of the first of them.
 #[derive(Debug, Clone)]
 pub struct StoredChunk {
     /// Where it lies.
@@ -22,6 +24,16 @@ pub struct StoredChunk {
     /// What to save as the cursor once it is delivered.
     pub next: Position,
     payload: ChunkPayload,
+    /// Whether the start mark of the group that a piece begins in was put before it.
+    repeats_mark: bool,
+}
+
+impl StoredChunk {
+    /// The index, within the whole chunk, of what its entries begin with. One less than `position.entry` where the mark
+    /// of a group is repeated before it.
+    pub fn first_index(&self) -> u32 {
+        self.position.entry.wrapping_sub(u32::from(self.repeats_mark))
+    }
 }
 
 impl Deref for StoredChunk {
@@ -34,7 +46,7 @@ impl Deref for StoredChunk {
 
 /// The journal can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the journal segment {}: {source}", path.display())]
+#[error("cannot read the journal file {}: {source}", path.display())]
 pub struct ReadError {
     pub path: PathBuf,
     pub source: io::Error,
@@ -49,22 +61,27 @@ pub struct Reader {
     recent: Option<RecentBlock>,
     /// The segment on disk that was read last.
     file: Option<FrameReader>,
+    /// The large chunk that `position` lies in, and where the next one begins.
+    large: Option<(Box<Pieces>, Position)>,
     synced: watch::Receiver<Position>,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, position: Position) -> Self {
         let synced = shared.synced();
-        Self { shared, position, recent: None, file: None, synced }
+        Self { shared, position, recent: None, file: None, large: None, synced }
     }
 
-    /// The next chunk, or `None` while nothing more is synced. Reads from disk where the chunk is not in memory any
+    /// The next chunk, or piece of a large one, or `None` while nothing more is synced. Reads from disk where the chunk is not in memory any
     /// more, so it belongs on a thread that may block.
     pub fn try_next(&mut self) -> Result<Option<StoredChunk>, ReadError> {
         loop {
+            if let Some(piece) = self.next_piece()? {
+                return Ok(Some(piece));
+            }
             let position = self.position;
             if let Some(frame) = self.frame_in_memory(position) {
-                if let Some(chunk) = self.pass(frame) {
+                if let Some(chunk) = self.pass(frame)? {
                     return Ok(Some(chunk));
                 }
                 continue;
@@ -133,7 +150,7 @@ impl Reader {
         };
         let frame = file.frame_at(offset, end).map_err(|source| ReadError { path: path(), source })?;
         let chunk = match frame {
-            Some(frame) => self.pass(frame),
+            Some(frame) => self.pass(frame)?,
             None => {
                 let found =
                     file.find_frame(offset, end).map_err(|source| ReadError { path: path(), source })?;
@@ -147,23 +164,85 @@ impl Reader {
         Ok(chunk)
     }
 
-    /// Moves behind a frame; its chunk, if it holds one.
-    fn pass(&mut self, frame: Frame) -> Option<StoredChunk> {
+    /// Moves behind a frame; its chunk, if it holds one. A large chunk is opened and not passed yet.
+    fn pass(&mut self, frame: Frame) -> Result<Option<StoredChunk>, ReadError> {
         let position = self.position;
-        let next = Position { offset: frame.next, ..position };
-        self.position = next;
-        if frame.header.kind != FrameKind::Chunk {
-            return None;
+        let next = Position::new(position.segment, frame.next);
+        let decoded = match frame.header.kind {
+            FrameKind::Chunk => ChunkPayload::decode(frame.payload),
+            FrameKind::Large => {
+                return match ChunkPayload::decode(frame.payload) {
+                    Ok(payload) => self.open_large(&payload, next).map(|()| None),
+                    Err(error) => Ok(self.pass_undecoded(error, next)),
+                };
+            }
+            FrameKind::Footer => {
+                self.position = next;
+                return Ok(None);
+            }
+        };
+        Ok(match decoded {
+            Ok(payload) => {
+                self.position = next;
+                Some(StoredChunk { position, next, payload, repeats_mark: false })
+            }
+            Err(error) => self.pass_undecoded(error, next),
+        })
+    }
+
+    fn pass_undecoded(&mut self, error: BadChunkPayload, next: Position) -> Option<StoredChunk> {
+        let position = std::mem::replace(&mut self.position, next);
+        if self.shared.is_new_damage(position) {
+            self.shared.metrics.damaged_bytes.inc_by(next.offset - position.offset);
+            tracing::error!(%position, %error, "a journal frame checks and does not decode: please report this");
         }
-        match ChunkPayload::decode(frame.payload) {
-            Ok(payload) => Some(StoredChunk { position, next, payload }),
-            Err(error) => {
-                if self.shared.is_new_damage(position) {
-                    self.shared.metrics.damaged_bytes.inc_by(next.offset - position.offset);
-                    tracing::error!(%position, %error, "a journal frame checks and does not decode: please report this");
+        None
+    }
+
+    fn open_large(&mut self, payload: &ChunkPayload, next: Position) -> Result<(), ReadError> {
+        match Pieces::open(&self.shared.folder.large_path(self.large_place()), payload) {
+            Ok(pieces) => self.large = Some((Box::new(pieces), next)),
+            Err(fault) => self.leave_large(fault, next)?,
+        }
+        Ok(())
+    }
+
+    /// The next piece of the large chunk that was opened; `None` where there is none, or it is over.
+    fn next_piece(&mut self) -> Result<Option<StoredChunk>, ReadError> {
+        let Some((mut pieces, next)) = self.large.take() else { return Ok(None) };
+        let chunk = self.position;
+        match pieces.next_from(chunk.entry) {
+            Ok(Some(Piece { first, repeats_mark, next: following, payload })) => {
+                let position = Position { entry: first, ..chunk };
+                self.position = following.map_or(next, |entry| Position { entry, ..chunk });
+                if following.is_some() {
+                    self.large = Some((pieces, next));
                 }
-                None
+                Ok(Some(StoredChunk { position, next: self.position, payload, repeats_mark }))
+            }
+            Ok(None) => {
+                self.position = next;
+                Ok(None)
+            }
+            Err(fault) => self.leave_large(fault, next).map(|()| None),
+        }
+    }
+
+    /// Damage is left behind; what else went wrong is tried again from the same position.
+    fn leave_large(&mut self, fault: LargeFault, next: Position) -> Result<(), ReadError> {
+        match fault {
+            LargeFault::Damaged { lost, reason } => {
+                set_large_aside(&self.shared, self.position, lost, &reason);
+                self.position = next;
+                Ok(())
+            }
+            LargeFault::Io(source) => {
+                Err(ReadError { path: self.shared.folder.large_path(self.large_place()), source })
             }
         }
+    }
+
+    fn large_place(&self) -> LargePlace {
+        LargePlace { segment: self.position.segment, offset: self.position.offset }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Scan {
     pub(super) sealed: bool,
     /// The footer that the chunks give.
     pub(super) footer: Footer,
+    /// The offsets of frames that refer to a file, and those frames.
+    pub(super) large: Vec<(u64, ChunkPayload)>,
     /// Ranges below `end` that were synced once and hold no valid frame.
     pub(super) damaged: Vec<Range<u64>>,
     /// Bytes behind `end` that were half written.
@@ -36,6 +38,7 @@ struct Stretch {
 
 struct Scanned {
     synced_mark: u64,
+    is_large: bool,
     chunk: Option<ChunkPayload>,
 }
 
@@ -59,10 +62,11 @@ pub(super) fn scan(reader: &mut FrameReader, file_end: u64, standing: Standing) 
             Some(frame) => {
                 sealed = frame.header.kind == FrameKind::Footer;
                 let chunk = match frame.header.kind {
-                    FrameKind::Chunk => ChunkPayload::decode(frame.payload).ok(),
+                    FrameKind::Chunk | FrameKind::Large => ChunkPayload::decode(frame.payload).ok(),
                     FrameKind::Footer => None,
                 };
-                let scanned = Scanned { synced_mark: frame.header.synced_mark, chunk };
+                let is_large = frame.header.kind == FrameKind::Large;
+                let scanned = Scanned { synced_mark: frame.header.synced_mark, is_large, chunk };
                 stretches.push(Stretch { range: at..frame.next, frame: Some(scanned) });
                 at = frame.next;
                 torn_end = at;
@@ -93,14 +97,18 @@ fn judge(stretches: Vec<Stretch>, torn_end: u64, sealed: bool, standing: Standin
         synced,
         sealed,
         footer: Footer::default(),
+        large: Vec::new(),
         damaged: Vec::new(),
         torn: 0,
     };
     for stretch in stretches {
         match stretch.frame {
-            Some(Scanned { chunk: Some(chunk), .. }) => {
+            Some(Scanned { chunk: Some(chunk), is_large, .. }) => {
                 note_chunk(&mut scan.footer, &chunk);
                 scan.end = stretch.range.end;
+                if is_large {
+                    scan.large.push((stretch.range.start, chunk));
+                }
             }
             // The end of the chunks is the beginning of the footer.
             Some(Scanned { chunk: None, .. }) if sealed && stretch.range.end == torn_end => {}

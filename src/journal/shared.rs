@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::Position;
 use super::format::JournalId;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
+use super::large::LargePlace;
 use super::segment_file::SegmentFolder;
 use crate::metrics::JournalMetrics;
 
@@ -62,6 +63,8 @@ impl Status {
 #[derive(Debug, Default)]
 struct State {
     segments: BTreeMap<u64, SegmentState>,
+    /// Files of large chunks, and their lengths.
+    large: BTreeMap<LargePlace, u64>,
     spare_bytes: u64,
     /// Blocks of frames as they were written, oldest first.
     recent: VecDeque<RecentBlock>,
@@ -169,8 +172,24 @@ impl Shared {
         self.lock().spare_bytes = bytes;
     }
 
+    /// Forgets a segment and its large files.
     pub(super) fn remove_segment(&self, segment: u64) {
-        self.lock().segments.remove(&segment);
+        let mut state = self.lock();
+        state.segments.remove(&segment);
+        state.large.retain(|place, _| place.segment != segment);
+    }
+
+    /// Adds the file of a large chunk.
+    pub(super) fn add_large(&self, place: LargePlace, length: u64) {
+        self.lock().large.insert(place, length);
+    }
+
+    /// The files of large chunks in a segment, and their lengths.
+    pub(super) fn large_of(&self, segment: u64) -> Vec<(LargePlace, u64)> {
+        let state = self.lock();
+        let from = LargePlace { segment, offset: 0 };
+        let files = state.large.range(from..).take_while(|(place, _)| place.segment == segment);
+        files.map(|(place, length)| (*place, *length)).collect()
     }
 
     /// Segments that every output has passed, and that are sealed. Never the last one: the number of the next and
@@ -187,7 +206,8 @@ impl Shared {
     /// Bytes on disk, the spare included.
     pub(super) fn bytes_on_disk(&self) -> u64 {
         let state = self.lock();
-        state.spare_bytes + state.segments.values().map(|segment| segment.bytes_on_disk).sum::<u64>()
+        let segments: u64 = state.segments.values().map(|segment| segment.bytes_on_disk).sum();
+        state.spare_bytes + segments + state.large.values().sum::<u64>()
     }
 
     pub(super) fn segment_count(&self) -> usize {
@@ -216,17 +236,20 @@ impl Shared {
         self.lock().segments.get(&segment).map_or(SEGMENT_HEADER_LENGTH, |segment| segment.end)
     }
 
-    /// Bytes of frames between a position and the newest.
+    /// Bytes of frames, and of the large files that they refer to, between a position and the newest.
     pub(super) fn bytes_behind(&self, position: Position) -> u64 {
         let state = self.lock();
-        state
+        let from = LargePlace { segment: position.segment, offset: position.offset };
+        let large: u64 = state.large.range(from..).map(|(_, length)| length).sum();
+        let frames: u64 = state
             .segments
             .range(position.segment..)
             .map(|(number, segment)| {
                 let start = if *number == position.segment { position.offset } else { SEGMENT_HEADER_LENGTH };
                 segment.end.saturating_sub(start)
             })
-            .sum()
+            .sum();
+        frames + large
     }
 
     /// Where the frame at a position is.

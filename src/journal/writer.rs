@@ -1,11 +1,13 @@
-//! The one thread that writes: many chunks share one sync.
+//! What writes: many chunks share one sync.
 //!
-//! While a sync runs, the next chunks queue up; all of them are written and synced together. Since this thread alone
+//! While a sync runs, the next chunks queue up; all of them are written and synced together. Since this writer alone
 //! writes, and answers only after the sync, a chunk that is sent again while it is being synced gets its answer with
 //! that sync as well.
+//!
+//! It has no thread, waits for nothing and asks no clock: whoever drives it (`writer_thread.rs`, or a simulation) calls
+//! [`Writer::step`] and does the waiting.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,23 +21,29 @@ use super::append::{AppendError, Appended, ReceiptSender};
 use super::dedup::Dedup;
 use super::format::chunk_payload::chunk_payload_length;
 use super::format::footer::{Footer, chunk_key};
+use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::large::LargeEntries;
 use super::left_behind;
 use super::shared::{Shared, Status};
 use crate::chunk::Chunk;
 use crate::event_time::EventTime;
+use crate::planted::{Bug, is_planted};
+use crate::storage::StorageFile;
 
 /// Bytes of one group commit; more wait for the next.
 const MAX_COMMIT: usize = 8 * 1024 * 1024;
 
 /// How often a writer that waits for space looks again by itself.
-const SPACE_POLL: Duration = Duration::from_secs(1);
+pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(super) enum Request {
     Append {
         chunk: Chunk,
+        /// The file that holds its entries, where they are no part of the frame.
+        large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
     },
     /// A cursor moved: segments may be removable.
@@ -46,7 +54,7 @@ pub(super) enum Request {
 
 /// The writer and all that it alone touches.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) active: ActiveSegment,
@@ -57,30 +65,71 @@ pub(super) struct Writer {
     pub(super) max_size: u64,
     pub(super) spare: Spare,
     pub(super) replies: Vec<(ReceiptSender, Appended)>,
+    /// What is to be done first: it had to wait.
+    pub(super) next: Option<Request>,
+    pub(super) closing: bool,
 }
 
 /// The next segment, allocated before it is needed.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
-    file: Option<File>,
+    file: Option<Box<dyn StorageFile>>,
     /// When the disk last had no space for one.
     disk_was_full: Option<Instant>,
 }
 
-/// Why the writer ends.
+/// What time it is: for those who store it, and for those who wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) wall: EventTime,
+    pub(crate) monotonic: Instant,
+}
+
+impl Moment {
+    /// By the clocks of this machine.
+    pub(crate) fn now() -> Self {
+        Self { wall: EventTime::now(), monotonic: Instant::now() }
+    }
+}
+
+/// What a step of the writer came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// What was asked is done and answered. There may be more.
+    Done,
+    /// There is no space for what was asked. It is kept, and the next step tries again.
+    NoSpace,
+    /// It is closed or has failed, and everybody was told.
+    Ended,
+}
+
+/// Why what was asked can't be done.
 #[derive(Debug)]
-enum End {
-    Closed,
+pub(super) enum Obstacle {
+    NoSpace,
     Failed(String),
 }
 
 impl Writer {
-    /// Runs until the journal is closed or has failed.
-    pub(super) fn run(mut self) {
-        let end = self.serve();
-        let error = match end {
-            End::Closed => AppendError::Stopped,
-            End::Failed(reason) => {
+    /// Waits for a request; `false` where nobody is left who could ask for anything.
+    pub(super) fn wait_for_request(&mut self) -> bool {
+        self.next = self.requests.blocking_recv();
+        self.next.is_some()
+    }
+
+    /// Takes what was asked for, writes it, syncs once for all of it, and tidies up.
+    pub(crate) fn step(&mut self, now: Moment) -> Step {
+        let error = match self.take_all(now).and_then(|()| self.commit()) {
+            Ok(()) if self.closing => AppendError::Stopped,
+            Ok(()) => {
+                self.release();
+                self.allocate_spare(now);
+                self.update_metrics();
+                return Step::Done;
+            }
+            Err(Obstacle::NoSpace) if self.shared.is_stopping() => AppendError::Stopped,
+            Err(Obstacle::NoSpace) => return Step::NoSpace,
+            Err(Obstacle::Failed(reason)) => {
                 tracing::error!(
                     %reason,
                     "the journal has failed and takes nothing more: what was acknowledged is kept, senders will send \
@@ -91,81 +140,98 @@ impl Writer {
                 AppendError::Failed(reason)
             }
         };
+        self.end(&error);
+        Step::Ended
+    }
+
+    /// Tells everybody who still waits for an answer.
+    pub(super) fn end(&mut self, error: &AppendError) {
         self.requests.close();
         for (reply, _) in self.replies.drain(..) {
-            refuse(reply, &error);
+            refuse(reply, error);
         }
-        while let Ok(request) = self.requests.try_recv() {
+        while let Some(request) = self.next.take().or_else(|| self.requests.try_recv().ok()) {
             if let Request::Append { reply, .. } = request {
-                refuse(reply, &error);
+                refuse(reply, error);
             }
         }
     }
 
-    fn serve(&mut self) -> End {
-        self.allocate_spare();
-        while let Some(first) = self.requests.blocking_recv() {
-            let mut next = Some(first);
-            let mut closing = false;
-            while let Some(request) = next.take() {
-                match request {
-                    Request::Append { chunk, reply } => {
-                        if let Err(end) = self.take(&chunk, reply) {
-                            return end;
-                        }
-                    }
-                    Request::Release => {}
-                    Request::Close => closing = true,
-                }
-                if !closing && self.active.pending_bytes() < MAX_COMMIT {
-                    next = self.requests.try_recv().ok();
-                }
-            }
-            if let Err(end) = self.commit() {
-                return end;
-            }
-            if closing {
-                return End::Closed;
-            }
-            self.release();
-            self.allocate_spare();
-            self.update_metrics();
+    /// Takes up what was asked for, until there is enough for one commit.
+    fn take_all(&mut self, now: Moment) -> Result<(), Obstacle> {
+        if self.active.pending_bytes() > 0 && self.next.is_none() {
+            // A commit that had no space comes first.
+            return Ok(());
         }
-        End::Closed
+        while !self.closing && self.active.pending_bytes() < MAX_COMMIT {
+            match self.next.take().or_else(|| self.requests.try_recv().ok()) {
+                Some(Request::Append { chunk, mut large, reply }) => match self.take(&chunk, &mut large, now)
+                {
+                    Ok(appended) => self.replies.push((reply, appended)),
+                    Err(obstacle) => {
+                        self.next = Some(Request::Append { chunk, large, reply });
+                        return Err(obstacle);
+                    }
+                },
+                Some(Request::Release) => {}
+                Some(Request::Close) => self.closing = true,
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Adds a chunk to the next commit, unless it is kept already.
-    fn take(&mut self, chunk: &Chunk, reply: ReceiptSender) -> Result<(), End> {
+    fn take(
+        &mut self,
+        chunk: &Chunk,
+        large: &mut Option<Box<LargeEntries>>,
+        now: Moment,
+    ) -> Result<Appended, Obstacle> {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
-            self.shared.metrics.duplicates.inc();
-            self.replies.push((reply, Appended::Duplicate));
-            return Ok(());
+            return Ok(Appended::Duplicate);
         }
-        let growth = if key.is_some() { self.active.footer.growth(&sender) } else { 0 };
-        if !self.active.has_room_for(chunk_payload_length(chunk), growth)
-            && let Err(end) = self.roll()
-        {
-            let error = AppendError::Stopped;
-            refuse(reply, &error);
-            return Err(end);
-        }
-        self.active.push(chunk);
+        self.make_room(chunk, large.as_deref(), key.map(|_| &*sender), now)?;
+        let kind = match large.take() {
+            None => FrameKind::Chunk,
+            Some(large) => self.name_large(*large)?,
+        };
+        self.active.push(kind, chunk);
         if let Some(key) = key {
             let received_at = chunk.received_at.unix_nanoseconds();
             self.active.footer.add_id(&sender, received_at, key);
             self.dedup.insert(&sender, received_at, key, self.active.number);
         }
-        self.shared.metrics.chunks.inc();
-        self.replies.push((reply, Appended::Written));
-        Ok(())
+        Ok(Appended::Written)
+    }
+
+    /// Sees to it that the active segment can take a chunk, whose sender is remembered with its id where it has one.
+    fn make_room(
+        &mut self,
+        chunk: &Chunk,
+        large: Option<&LargeEntries>,
+        sender: Option<&str>,
+        now: Moment,
+    ) -> Result<(), Obstacle> {
+        if let Some(large) = large {
+            self.make_room_for_file(large.length(), now)?;
+        }
+        let growth = sender.map_or(0, |sender| self.active.footer.growth(sender));
+        match self.active.has_room_for(chunk_payload_length(chunk), growth) {
+            true => Ok(()),
+            false => self.roll(now),
+        }
     }
 
     /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.
-    fn commit(&mut self) -> Result<(), End> {
+    pub(super) fn commit(&mut self) -> Result<(), Obstacle> {
+        if is_planted(Bug::AckBeforeSync) {
+            self.answer();
+        }
         if self.active.pending_bytes() > 0 {
-            self.until_there_is_space("write to", |active| active.write())?;
+            self.write("write to", |active| active.write())?;
             self.sync()?;
         }
         self.answer();
@@ -173,22 +239,22 @@ impl Writer {
     }
 
     /// Seals the active segment and goes on in the next one, as soon as there may be one.
-    fn roll(&mut self) -> Result<(), End> {
+    pub(super) fn roll(&mut self, now: Moment) -> Result<(), Obstacle> {
         if !self.active.is_sealed() {
-            self.until_there_is_space("seal", ActiveSegment::seal)?;
+            self.write("seal", ActiveSegment::seal)?;
             self.sync()?;
             self.answer();
         }
-        let spare = self.wait_for_spare()?;
+        let spare = self.take_spare(now)?;
         let header = SegmentHeader {
             journal: self.shared.journal,
             segment: self.active.number + 1,
-            created_at: EventTime::now(),
+            created_at: now.wall,
         };
         self.shared
             .folder
-            .name_spare(&spare, &header)
-            .map_err(|error| End::Failed(format!("cannot begin segment {}: {error}", header.segment)))?;
+            .name_spare(spare.as_ref(), &header)
+            .map_err(|error| Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)))?;
         self.shared.set_spare_bytes(0);
         self.active = ActiveSegment::new(
             header.segment,
@@ -202,10 +268,10 @@ impl Writer {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), End> {
+    fn sync(&mut self) -> Result<(), Obstacle> {
         let timer = self.shared.metrics.sync_time.start_timer();
         let written = self.active.sync().map_err(|error| {
-            End::Failed(format!(
+            Obstacle::Failed(format!(
                 "cannot sync {}: {error}",
                 self.shared.folder.segment_path(self.active.number).display()
             ))
@@ -220,54 +286,52 @@ impl Writer {
     }
 
     fn answer(&mut self) {
+        let metrics = &self.shared.metrics;
         for (reply, appended) in self.replies.drain(..) {
+            match appended {
+                Appended::Written => metrics.chunks.inc(),
+                Appended::Duplicate => metrics.duplicates.inc(),
+            }
             // A connection that is gone needs no answer; its sender will send again and be recognised.
             let _ = reply.send(Ok(appended));
         }
     }
 
-    /// Repeats a write that fails for want of space alone.
-    fn until_there_is_space(
+    /// Writes; for want of space alone it may be tried again.
+    fn write(
         &mut self,
         action: &str,
-        mut write: impl FnMut(&mut ActiveSegment) -> io::Result<()>,
-    ) -> Result<(), End> {
-        let path = self.shared.folder.segment_path(self.active.number);
-        loop {
-            match write(&mut self.active) {
-                Ok(()) => {
-                    self.shared.set_status(Status::Accepting);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::StorageFull && !self.shared.is_stopping() => {
-                    self.report(Status::DiskFull);
-                    self.shared.wait_for_space(SPACE_POLL);
-                }
-                Err(error) => {
-                    return Err(End::Failed(format!("cannot {action} {}: {error}", path.display())));
-                }
-            }
-        }
-    }
-
-    fn wait_for_spare(&mut self) -> Result<File, End> {
-        loop {
-            self.release();
-            self.allocate_spare();
-            if let Some(spare) = self.spare.file.take() {
+        write: impl FnOnce(&mut ActiveSegment) -> io::Result<()>,
+    ) -> Result<(), Obstacle> {
+        match write(&mut self.active) {
+            Ok(()) => {
                 self.shared.set_status(Status::Accepting);
-                return Ok(spare);
+                Ok(())
             }
-            if self.shared.is_stopping() {
-                return Err(End::Closed);
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.report(Status::DiskFull);
+                Err(Obstacle::NoSpace)
             }
-            self.update_metrics();
-            self.report(if self.spare.disk_was_full.is_some() { Status::DiskFull } else { Status::Full });
-            self.shared.wait_for_space(SPACE_POLL);
+            Err(error) => {
+                let path = self.shared.folder.segment_path(self.active.number);
+                Err(Obstacle::Failed(format!("cannot {action} {}: {error}", path.display())))
+            }
         }
     }
 
-    fn report(&self, status: Status) {
+    fn take_spare(&mut self, now: Moment) -> Result<Box<dyn StorageFile>, Obstacle> {
+        self.release();
+        self.allocate_spare(now);
+        if let Some(spare) = self.spare.file.take() {
+            self.shared.set_status(Status::Accepting);
+            return Ok(spare);
+        }
+        self.update_metrics();
+        self.report(if self.spare.disk_was_full.is_some() { Status::DiskFull } else { Status::Full });
+        Err(Obstacle::NoSpace)
+    }
+
+    pub(super) fn report(&self, status: Status) {
         if *self.shared.status().borrow() != status
             && let Some(reason) = status.refusal()
         {
@@ -277,8 +341,10 @@ impl Writer {
     }
 
     /// Allocates the next segment, within the size limit and as far as the disk has space.
-    fn allocate_spare(&mut self) {
-        let tried_lately = self.spare.disk_was_full.is_some_and(|at| at.elapsed() < SPACE_POLL);
+    pub(super) fn allocate_spare(&mut self, now: Moment) {
+        let now = now.monotonic;
+        let tried_lately =
+            self.spare.disk_was_full.is_some_and(|at| now.saturating_duration_since(at) < SPACE_POLL);
         let too_large = self.shared.bytes_on_disk() + self.segment_size > self.max_size;
         if self.spare.file.is_some() || tried_lately || too_large {
             return;
@@ -291,18 +357,20 @@ impl Writer {
             Err(error) => {
                 let folder = self.shared.folder.path().display().to_string();
                 tracing::debug!(%error, folder, "cannot allocate the next journal segment yet");
-                self.spare.disk_was_full = Some(Instant::now());
+                self.spare.disk_was_full = Some(now);
             }
         }
     }
 
     /// Removes segments that every output has passed, and leaves their chunk ids behind while those are needed.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         for segment in self.shared.removable() {
             let needed = self.dedup.ids_in_segment(segment) > 0;
+            let large = self.shared.large_of(segment);
             match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
                 Ok(()) => {
                     self.shared.remove_segment(segment);
+                    self.remove_large(&large);
                     if needed {
                         self.left_behind.insert(segment);
                     }
@@ -326,7 +394,7 @@ impl Writer {
         });
     }
 
-    fn update_metrics(&mut self) {
+    pub(super) fn update_metrics(&mut self) {
         let metrics = &self.shared.metrics;
         metrics.bytes.set(self.shared.bytes_on_disk() as i64);
         metrics.segments.set(self.shared.segment_count() as i64);

@@ -29,6 +29,8 @@ pub(super) struct InputFamilies {
     idle_connections: IntCounterVec,
     throttled: CounterVec,
     in_flight_bytes: IntGaugeVec,
+    spool_bytes: IntGaugeVec,
+    large_messages: IntCounterVec,
     ack_latency: HistogramVec,
     tls: TlsFamilies,
 }
@@ -110,6 +112,16 @@ impl InputFamilies {
                 "Bytes held between reading and sync.",
                 &["input"],
             ),
+            spool_bytes: level(
+                "hikyaku_input_spool_bytes",
+                "Bytes of large messages that are on their way through files.",
+                &["input"],
+            ),
+            large_messages: count(
+                "hikyaku_input_large_messages_total",
+                "Messages that came whole through files.",
+                &["input"],
+            ),
             ack_latency: register(
                 registry,
                 HistogramVec::new(
@@ -150,6 +162,8 @@ impl InputFamilies {
             idle_connections: self.idle_connections.with_label_values(&[id]),
             throttled: self.throttled.clone(),
             in_flight_bytes: self.in_flight_bytes.with_label_values(&[id]),
+            spool_bytes: self.spool_bytes.with_label_values(&[id]),
+            large_messages: self.large_messages.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
             tls: self.tls.clone(),
         }
@@ -157,7 +171,15 @@ impl InputFamilies {
 }
 
 /// Reasons that have a sample from the start, so that a rate over them works from the first one on.
-const REJECTIONS: [&str; 3] = ["malformed", "too_large", "corrupt_compression"];
+const REJECTIONS: [&str; 7] = [
+    "malformed",
+    "too_large",
+    "corrupt_compression",
+    "entry_too_large",
+    "too_deep",
+    "inflate_ratio",
+    "too_slow",
+];
 
 /// The metrics of one input.
 #[derive(Debug, Clone)]
@@ -190,6 +212,10 @@ pub struct InputMetrics {
     pub idle_connections: IntCounter,
     /// Bytes held between reading and sync.
     pub in_flight_bytes: IntGauge,
+    /// Bytes of large messages that are on their way through files.
+    pub spool_bytes: IntGauge,
+    /// Messages that came whole through files.
+    pub large_messages: IntCounter,
     /// Seconds from the last byte of a message to its written acknowledgement.
     pub ack_latency: Histogram,
 }

@@ -62,6 +62,6 @@ pub struct Event<'a> {
     pub metadata: Option<&'a [u8]>,
     /// The record as the filters left it.
     pub record: RecordFields<'a>,
-    /// The place of its entry in the run, bad entries counted.
+    /// The place of its entry in the chunk, bad entries counted.
     pub index: u32,
 }

@@ -125,24 +125,25 @@ impl Selector {
         entries: &[u8],
         sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
-        self.for_each_in_group(source, entries, &mut OpenGroup::default(), sink)
+        self.for_each_from(source, 0, entries, sink)
     }
 
-    /// As [`for_each`](Self::for_each), over a piece of a run: `group` is what is open at its start, and afterwards what
-    /// is open at its end.
+    /// As [`for_each`](Self::for_each), for a piece of a large chunk whose first entry has this index. A piece that
+    /// begins within a group begins with the group's start mark.
     ///
     /// # Errors
     ///
     /// What `sink` returns; the events behind that one are not looked at.
-    pub fn for_each_in_group<E>(
+    pub fn for_each_from<E>(
         &mut self,
         source: &Source<'_>,
+        first: u32,
         entries: &[u8],
-        group: &mut OpenGroup,
         mut sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
         let decision = self.decisions.decide(&self.shared, source.tag);
         let metadata_field = self.shared.metadata_fields.get(source.input);
+        let mut group = OpenGroup::default();
         let mut tally = Tally::default();
         // A walk that ended early may have left something.
         self.waiting.iter_mut().for_each(Waiting::clear);
@@ -175,11 +176,11 @@ impl Selector {
                 server: &self.shared.server,
                 time: entry.time.unwrap_or(source.received_at),
                 metadata: entry.metadata,
-                index: index as u32,
+                index: first.wrapping_add(index as u32),
             };
             let mut record = self.buffer.open(entry.record);
             if let Some(field) = metadata_field
-                && let Some(metadata) = self.merger.merge(entry.metadata, group)
+                && let Some(metadata) = self.merger.merge(entry.metadata, &group)
             {
                 record.set(field, metadata);
             }
@@ -330,10 +331,17 @@ mod tests {
             &|_| None,
         );
         let selected = |pipeline: Pipeline, cut: usize| {
-            let (mut events, mut group) = (Vec::new(), OpenGroup::default());
+            let mut events = Vec::new();
             let mut selector = pipeline.selector("o").unwrap();
-            for part in [entries[..cut].concat(), entries[cut..].concat()] {
-                let tally = selector.for_each_in_group(&source(b"a"), &part, &mut group, |event| {
+            let is_mark = |entry: &&[u8], seconds: u8| {
+                entry.starts_with(&[0x92, 0x92, 0xd7, 0, 0xff, 0xff, 0xff, seconds])
+            };
+            let start = entries.iter().position(|entry| is_mark(entry, 0xff)).unwrap();
+            let end = entries.iter().position(|entry| is_mark(entry, 0xfe)).unwrap();
+            // As the journal cuts large chunks: a piece that begins within a group begins with its start mark.
+            let repeated = if start < cut && cut <= end { entries[start] } else { &[] };
+            for part in [entries[..cut].concat(), [repeated, &entries[cut..].concat()].concat()] {
+                let tally = selector.for_each(&source(b"a"), &part, |event| {
                     let mut text = Vec::new();
                     for field in event.record.iter() {
                         json::write_key(&mut text, field.key);

@@ -49,7 +49,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
 
     let journal = Journal::open(data_dir, &config.journal, metrics.journal.clone())?;
     // Under the journal's lock, and before any output or operator sees a file.
-    recover_all(data_dir, &config.outputs, &metrics)?;
+    recover_all(journal.storage(), data_dir, &config.outputs, &metrics)?;
     warn_of_cursors_without_an_output(&journal, &config.outputs)?;
     if config.outputs.iter().all(|output| !matches!(output.take, OutputTake::Fallback)) {
         tracing::warn!(

@@ -1,9 +1,8 @@
 //! Entries that come compressed.
 
-use std::io::{self, Read};
+use std::io::Read;
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::inflating::Inflating;
 use crate::chunk::Encoding;
 
 /// Why compressed entries are not inflated.
@@ -14,10 +13,6 @@ pub enum InflateError {
     #[error("{0}")]
     Corrupt(String),
 }
-
-/// Bytes of memory, as a power of two, that a Zstandard frame may ask for its window: what every decoder must support
-/// (RFC 8878), and what its own tools write below their `--ultra` levels.
-const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Inflates entries into `out`, which is cleared first and keeps its memory for the next call: several gzip members or
 /// Zstandard frames, one after the other. Nothing at all inflates to nothing; plain entries are copied.
@@ -33,34 +28,15 @@ pub fn inflate(
     out: &mut Vec<u8>,
 ) -> Result<(), InflateError> {
     out.clear();
-    if compressed.is_empty() {
-        return Ok(());
-    }
-    match encoding {
-        Encoding::Plain => read(compressed, limit, out, ""),
-        Encoding::Gzip => read(MultiGzDecoder::new(compressed), limit, out, "it ends inside a gzip member"),
-        Encoding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(corrupt)?;
-            decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(corrupt)?;
-            read(decoder, limit, out, "it ends inside a Zstandard frame")
-        }
-    }
-}
-
-fn read(inflated: impl Read, limit: usize, out: &mut Vec<u8>, cut_short: &str) -> Result<(), InflateError> {
+    let mut inflating = Inflating::new(encoding, compressed);
     let one_too_many = limit as u64 + 1;
-    inflated.take(one_too_many).read_to_end(out).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => InflateError::Corrupt(cut_short.to_owned()),
-        _ => corrupt(error),
-    })?;
+    if let Err(error) = inflating.by_ref().take(one_too_many).read_to_end(out) {
+        return Err(inflating.fault(error));
+    }
     if out.len() > limit {
         return Err(InflateError::TooLarge { limit });
     }
     Ok(())
-}
-
-fn corrupt(error: io::Error) -> InflateError {
-    InflateError::Corrupt(error.to_string())
 }
 
 #[cfg(test)]
@@ -125,7 +101,7 @@ mod tests {
     #[test]
     fn a_window_that_asks_for_much_memory_is_refused() {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
-        encoder.window_log(MAX_ZSTD_WINDOW_LOG + 1).unwrap();
+        encoder.window_log(super::super::inflating::MAX_ZSTD_WINDOW_LOG + 1).unwrap();
         encoder.write_all(b"a record").unwrap();
         let wide = encoder.finish().unwrap();
         assert!(matches!(inflated(Zstd, &wide, 100), Err(InflateError::Corrupt(_))));

@@ -1,10 +1,23 @@
 //! Looking into a message before it is taken: what is acknowledged must be readable later.
 
-use super::compression::inflate;
-use super::entry::{Entries, Item};
+use std::io::BufRead;
+
+use super::inflating::{Inflating, Parts};
+use super::limits::{ContentLimits, InflatedLimit};
 use super::message::Message;
 use super::refusal::Refusal;
+use super::run_checker::RunChecker;
 use crate::chunk::Encoding;
+
+/// Bytes that are inflated at once.
+const INFLATE_STEP: usize = 16 * 1024;
+
+/// Logs inflate to five to thirty times their size, and an entry has hundreds of bytes. What inflates to more than this,
+/// past the first bytes, or to entries of fewer, is measured before it is looked into any further: walking over a
+/// bomb's entries costs a hundred times what inflating it does.
+const UNLIKELY_RATIO: u64 = 64;
+const UNLIKELY_SIZE: u64 = 32 * 1024;
+const UNLIKELY_ENTRY: u64 = 16;
 
 /// What a message holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,39 +28,170 @@ pub struct Contents {
     pub bad_entries: u32,
     /// Whether at least one entry carries metadata, or is a group mark.
     pub has_metadata: bool,
+    /// Bytes of all entries, inflated.
+    pub bytes: u64,
 }
 
 impl Message {
-    /// Walks over the entries once, inflating them into `scratch` first where they are compressed.
+    /// Walks over the entries once, through their compression. Besides the message itself this takes the memory of one
+    /// entry and of the compression's window.
     ///
     /// # Errors
     ///
-    /// Where the entries cannot be told apart, the compression is damaged, or they inflate to more than
-    /// `max_inflated_size` bytes.
-    pub fn contents(&self, max_inflated_size: usize, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
-        let run = match self.encoding {
-            Encoding::Plain => &self.entries[..],
-            encoding => {
-                inflate(encoding, &self.entries, max_inflated_size, scratch)?;
-                scratch
+    /// Where the entries cannot be told apart, the compression is damaged, or they are past one of the limits.
+    pub fn contents(&self, limits: &ContentLimits) -> Result<Contents, Refusal> {
+        if self.encoding == Encoding::Plain {
+            return RunChecker::whole(limits, &self.entries);
+        }
+        let mut run = RunChecker::new(limits, None);
+        let length = self.entries.len() as u64;
+        let inflated = || {
+            let inflating = Inflating::new(self.encoding, &self.entries[..]);
+            Inflated::new(inflating, limits.inflated(self.encoding, length))
+        };
+        let mut checked = inflated();
+        while !(checked.is_unlikely(length) || run.has_entries_below(UNLIKELY_ENTRY)) {
+            if !checked.check_next(&mut run)? {
+                return run.finish();
+            }
+        }
+        inflated().measure()?;
+        checked.check(&mut run)?;
+        run.finish()
+    }
+}
+
+/// As [`Message::contents`], for entries that come a part at a time.
+#[derive(Debug)]
+pub struct ContentsChecker {
+    run: RunChecker,
+    /// `None`: plain.
+    inflated: Option<Box<Inflated<Parts>>>,
+}
+
+impl ContentsChecker {
+    /// For `length` bytes of entries, encoded like this.
+    pub fn new(encoding: Encoding, length: u64, limits: &ContentLimits) -> Self {
+        let inflated = match encoding {
+            Encoding::Plain => None,
+            _ => {
+                let inflating = Inflating::new(encoding, Parts::default());
+                Some(Box::new(Inflated::new(inflating, limits.inflated(encoding, length))))
             }
         };
-        let mut contents = Contents::default();
-        for item in Entries::new(run) {
-            match item? {
-                Item::Event(entry) => contents.has_metadata |= entry.metadata.is_some(),
-                Item::Mark(_) => {
-                    contents.has_metadata = true;
-                    continue;
-                }
-                Item::Bad(_) => contents.bad_entries += 1,
+        Self { run: RunChecker::new(limits, None), inflated }
+    }
+
+    /// For so many plain entries, however long they are.
+    pub fn of_entries(count: u32, limits: &ContentLimits) -> Self {
+        Self { run: RunChecker::new(limits, Some(count)), inflated: None }
+    }
+
+    /// Goes on with the next part, and gives how many of its bytes are entries: all of them but where as many as were
+    /// announced end before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::contents`]. The checker is of no use afterwards.
+    pub fn take(&mut self, part: &[u8]) -> Result<usize, Refusal> {
+        match &mut self.inflated {
+            None => self.run.take(part),
+            Some(inflated) => {
+                inflated.give(part);
+                inflated.check(&mut self.run)?;
+                Ok(part.len())
             }
-            contents.entries = contents
-                .entries
-                .checked_add(1)
-                .ok_or(Refusal::InflatesTooLarge { limit: max_inflated_size })?;
         }
-        Ok(contents)
+    }
+
+    /// Whether as many entries came as were announced; never for entries that were announced by their length.
+    pub fn is_complete(&self) -> bool {
+        self.run.is_complete()
+    }
+
+    /// Bytes of memory that are held until the next part.
+    pub fn held(&self) -> usize {
+        self.run.held()
+    }
+
+    /// What the entries are, when all of them were taken.
+    ///
+    /// # Errors
+    ///
+    /// Where the last entry, or the compression, is cut short.
+    pub fn finish(mut self) -> Result<Contents, Refusal> {
+        if let Some(inflated) = &mut self.inflated {
+            inflated.end();
+            inflated.check(&mut self.run)?;
+        }
+        self.run.finish()
+    }
+}
+
+/// What comes out of a compression.
+#[derive(Debug)]
+struct Inflated<R: BufRead> {
+    inflating: Inflating<R>,
+    window: Vec<u8>,
+    bytes: u64,
+    limit: InflatedLimit,
+}
+
+impl<R: BufRead> Inflated<R> {
+    fn new(inflating: Inflating<R>, limit: InflatedLimit) -> Self {
+        Self { inflating, window: vec![0; INFLATE_STEP], bytes: 0, limit }
+    }
+
+    /// Checks all that can be inflated now.
+    fn check(&mut self, run: &mut RunChecker) -> Result<(), Refusal> {
+        while self.check_next(run)? {}
+        Ok(())
+    }
+
+    /// Checks what is inflated next; `false` where there is nothing for now.
+    fn check_next(&mut self, run: &mut RunChecker) -> Result<bool, Refusal> {
+        match self.next()? {
+            0 => Ok(false),
+            count => run.take(&self.window[..count]).map(|_| true),
+        }
+    }
+
+    /// Inflates everything, for its size alone.
+    fn measure(&mut self) -> Result<(), Refusal> {
+        while self.next()? > 0 {}
+        Ok(())
+    }
+
+    /// Inflates the next bytes into the window; 0 where there are none for now.
+    fn next(&mut self) -> Result<usize, Refusal> {
+        let count = self.inflating.inflate(&mut self.window)?.unwrap_or(0);
+        self.bytes += count as u64;
+        if self.bytes > self.limit.bytes {
+            return Err(self.limit.refusal.clone());
+        }
+        Ok(count)
+    }
+}
+
+impl Inflated<&[u8]> {
+    /// Whether so much came out of what was read of `length` bytes that it may be a bomb.
+    fn is_unlikely(&mut self, length: u64) -> bool {
+        let left = self.inflating.source().map_or(0, |source| source.len() as u64);
+        self.bytes > UNLIKELY_SIZE && self.bytes > (length - left).saturating_mul(UNLIKELY_RATIO)
+    }
+}
+
+impl Inflated<Parts> {
+    fn give(&mut self, part: &[u8]) {
+        if let Some(parts) = self.inflating.source() {
+            parts.give(part);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(parts) = self.inflating.source() {
+            parts.end();
+        }
     }
 }
 
@@ -60,14 +204,27 @@ mod tests {
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
 
+    use super::super::limits::INFLATE_ALLOWANCE;
     use super::*;
     use crate::wire::client::{Packed, encode_packed};
     use crate::wire::framing::Framer;
 
     fn contents(entries: &[u8], gzip: bool) -> Result<Contents, Refusal> {
         let bytes = encode_packed(&Packed { tag: b"t", entries, count: 0, chunk: None, gzip });
-        Message::decode(&Bytes::from(bytes)).unwrap().contents(1 << 20, &mut Vec::new())
+        let message = Message::decode(&Bytes::from(bytes)).unwrap();
+        let whole = message.contents(&LIMITS);
+        let mut parts = ContentsChecker::new(message.encoding, entries.len() as u64, &LIMITS);
+        let taken = entries.chunks(7).try_for_each(|part| parts.take(part).map(drop));
+        assert_eq!(taken.and_then(|()| parts.finish()).ok(), whole.clone().ok());
+        whole
     }
+
+    const LIMITS: ContentLimits = ContentLimits {
+        max_entry_size: 1 << 16,
+        max_depth: 10,
+        max_inflated_size: 2 << 20,
+        max_inflate_ratio: 1000,
+    };
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -78,10 +235,13 @@ mod tests {
     #[test]
     fn bad_entries_are_counted_and_kept() {
         let run = b"\x92\x01\x80\x01\x92\xd7\x00\0\0\0\x01\x77\x35\x94\x00\x80\x92\x01\xc0";
-        assert_eq!(contents(run, false), Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false }));
+        assert_eq!(
+            contents(run, false),
+            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false, bytes: run.len() as u64 })
+        );
         assert_eq!(
             contents(&gzip(run), true),
-            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false })
+            Ok(Contents { entries: 4, bad_entries: 3, has_metadata: false, bytes: run.len() as u64 })
         );
         assert_eq!(contents(b"", false), Ok(Contents::default()));
     }
@@ -91,19 +251,31 @@ mod tests {
         let start = b"\x92\x92\xd7\x00\xff\xff\xff\xff\0\0\0\0\x80\x80";
         let end = b"\x92\x92\xd7\x00\xff\xff\xff\xfe\0\0\0\0\x80\x80";
         let run = [&start[..], b"\x92\x01\x80\x92\x02\x80", end].concat();
-        assert_eq!(contents(&run, false), Ok(Contents { entries: 2, bad_entries: 0, has_metadata: true }));
+        assert_eq!(
+            contents(&run, false),
+            Ok(Contents { entries: 2, bad_entries: 0, has_metadata: true, bytes: run.len() as u64 })
+        );
         let marks = [&start[..], end].concat();
-        assert_eq!(contents(&marks, false), Ok(Contents { entries: 0, bad_entries: 0, has_metadata: true }));
+        assert_eq!(
+            contents(&marks, false),
+            Ok(Contents { entries: 0, bad_entries: 0, has_metadata: true, bytes: marks.len() as u64 })
+        );
     }
 
     #[test]
     fn a_run_that_cannot_be_told_apart_is_refused() {
         for run in [&b"\x92\x01\x80\x92\x01"[..], b"\x92\x01\x80\xc1", b"\x92\x01\x80\xdb\xff\xff\xff\xff"] {
             assert_eq!(contents(run, false).unwrap_err().label(), "malformed", "{run:x?}");
-            assert_eq!(contents(&gzip(run), true).unwrap_err().label(), "malformed", "{run:x?}");
+            let label = contents(&gzip(run), true).unwrap_err().label();
+            // Of a run in parts the length of an entry is known first.
+            assert_eq!(
+                label,
+                if run.ends_with(b"\xff") { "entry_too_large" } else { "malformed" },
+                "{run:x?}"
+            );
         }
         let deep = [vec![0x91; 100_000], vec![0x01]].concat();
-        assert_eq!(contents(&deep, false).unwrap_err().label(), "malformed");
+        assert_eq!(contents(&deep, false).unwrap_err().label(), "too_deep");
     }
 
     #[test]
@@ -111,8 +283,68 @@ mod tests {
         let whole = gzip(b"\x92\x01\x80");
         assert_eq!(contents(&whole[..whole.len() - 3], true).unwrap_err().label(), "corrupt_compression");
         assert_eq!(contents(b"\x92\x01\x80", true).unwrap_err().label(), "corrupt_compression");
-        assert_eq!(contents(&gzip(&vec![0xc0; 1 << 20]), true).map(|contents| contents.entries), Ok(1 << 20));
-        assert_eq!(contents(&gzip(&vec![0xc0; (1 << 20) + 1]), true).unwrap_err().label(), "too_large");
+        let entries = entries_of(2 << 20);
+        assert_eq!(
+            contents(&gzip(&entries), true).map(|contents| contents.entries),
+            Ok(entries.len() as u32 / 8)
+        );
+        let more = [&entries[..], b"\x01"].concat();
+        assert_eq!(contents(&gzip(&more), true).unwrap_err().label(), "too_large");
+    }
+
+    /// Entries of eight bytes that do not compress by a thousand.
+    fn entries_of(length: usize) -> Vec<u8> {
+        (0..length as u32 / 8)
+            .flat_map(|number| {
+                let [_, a, b, c] = number.to_be_bytes();
+                [0x92, 0xcd, a, b, 0x81, 0xcc, c, 0x01]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_bomb_is_refused_past_the_ratio_but_for_small_ones() {
+        let allowed = INFLATE_ALLOWANCE as usize;
+        let bomb = gzip(&vec![0xc0; allowed]);
+        assert!(allowed / bomb.len() > 10);
+        assert_eq!(contents(&bomb, true).map(|contents| contents.entries), Ok(allowed as u32));
+        let limits = ContentLimits { max_inflate_ratio: 10, ..LIMITS };
+        for (length, refused) in [(allowed, false), (allowed + 1, true)] {
+            let mut checker = ContentsChecker::new(Encoding::Gzip, bomb.len() as u64, &limits);
+            let taken = checker.take(&gzip(&vec![0xc0; length]));
+            assert_eq!(taken.err().map(|refusal| refusal.label()), refused.then_some("inflate_ratio"));
+        }
+    }
+
+    #[test]
+    fn entries_and_their_nesting_are_allowed_up_to_the_limits() {
+        let entry = |length: usize| {
+            [b"\x92\x01\x81\xa1a\xc6", &(length as u32 - 10).to_be_bytes()[..], &vec![0; length - 10]]
+                .concat()
+        };
+        let run = |length| [entry(100), entry(length), entry(100)].concat();
+        for gzipped in [false, true] {
+            let contents = |run: &[u8]| contents(&if gzipped { gzip(run) } else { run.to_vec() }, gzipped);
+            assert_eq!(contents(&run(1 << 16)).map(|contents| contents.entries), Ok(3));
+            assert_eq!(contents(&run((1 << 16) + 1)).unwrap_err().label(), "entry_too_large");
+            let nested = |depth: usize| [b"\x92\x01\x81\x01", &vec![0x91; depth - 1][..], b"\x01"].concat();
+            assert_eq!(contents(&nested(10)).map(|contents| contents.bad_entries), Ok(0));
+            assert_eq!(contents(&nested(11)).unwrap_err().label(), "too_deep");
+        }
+    }
+
+    #[test]
+    fn entries_that_are_counted_end_behind_the_last_of_them() {
+        let run = b"\x92\x01\x80\x92\x02\x81\x01\x02\x92\x03\x80";
+        for length in 1..run.len() {
+            let mut checker = ContentsChecker::of_entries(2, &LIMITS);
+            let mut taken = 0;
+            for part in run.chunks(length) {
+                taken += checker.take(part).unwrap();
+            }
+            assert!(checker.is_complete());
+            assert_eq!((taken, checker.finish().unwrap().entries), (8, 2), "in parts of {length}");
+        }
     }
 
     proptest! {
@@ -124,7 +356,7 @@ mod tests {
             framer.buffer().extend_from_slice(&bytes);
             while let Ok(Some(message)) = framer.next_message() {
                 if let Ok(message) = Message::decode(&message) {
-                    let _ = message.contents(1 << 16, &mut Vec::new());
+                    let _ = message.contents(&LIMITS);
                 }
             }
             let _ = contents(&bytes, head % 2 == 0);

@@ -9,7 +9,7 @@
 //! 0xFFFFFFFE (end) seconds and no nanoseconds. The record of a start mark says what the entries up to the end mark have
 //! in common, as `resource` and `scope` of OpenTelemetry.
 
-use super::msgpack::{MsgpackError, Token, read, skip};
+use super::msgpack::{MAX_DEPTH, MsgpackError, Token, read, skip_within};
 use super::time::{EVENT_TIME, read_time};
 use crate::event_time::EventTime;
 
@@ -89,12 +89,18 @@ impl BadEntryReason {
 pub struct Entries<'a> {
     bytes: &'a [u8],
     at: usize,
+    max_depth: usize,
 }
 
 impl<'a> Entries<'a> {
     /// Over plain (inflated) msgpack.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self::with_max_depth(bytes, MAX_DEPTH)
+    }
+
+    /// As [`Entries::new`], for records (and metadata, and bad entries) that may be nested so deep.
+    pub fn with_max_depth(bytes: &'a [u8], max_depth: usize) -> Self {
+        Self { bytes, at: 0, max_depth }
     }
 
     /// The offset of the next entry.
@@ -111,12 +117,12 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         }
         let start = self.at;
-        match parse(self.bytes, start) {
+        match parse(self.bytes, start, self.max_depth) {
             Ok((item, end)) => {
                 self.at = end;
                 Some(Ok(item))
             }
-            Err(Refusal::Bad(reason)) => match skip(self.bytes, start) {
+            Err(Refusal::Bad(reason)) => match skip_within(self.bytes, start, self.max_depth) {
                 Ok(end) => {
                     self.at = end;
                     Some(Ok(Item::Bad(BadEntry { bytes: &self.bytes[start..end], reason })))
@@ -146,7 +152,7 @@ impl From<MsgpackError> for Refusal {
     }
 }
 
-fn parse(bytes: &[u8], mut at: usize) -> Result<(Item<'_>, usize), Refusal> {
+fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Item<'_>, usize), Refusal> {
     if read(bytes, &mut at)? != Token::Array(2) {
         return Err(Refusal::Bad(BadEntryReason::Shape));
     }
@@ -154,13 +160,13 @@ fn parse(bytes: &[u8], mut at: usize) -> Result<(Item<'_>, usize), Refusal> {
     let mut time = read(bytes, &mut at)?;
     if time == Token::Array(2) {
         time = read(bytes, &mut at)?;
-        let end = skip(bytes, at)?;
+        let end = skip_within(bytes, at, max_depth)?;
         metadata = Some(&bytes[at..end]);
         at = end;
     }
     let mark = mark_of(time);
     let time = read_time(time).map_err(|_| Refusal::Bad(BadEntryReason::Time))?;
-    let end = skip(bytes, at)?;
+    let end = skip_within(bytes, at, max_depth)?;
     let record = &bytes[at..end];
     if !matches!(record[0], 0x80..=0x8f | 0xde | 0xdf) {
         return Err(Refusal::Bad(BadEntryReason::Record));

@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::json::JsonScanner;
-use super::msgpack::{ScanError, Scanner};
+use super::msgpack::{ENVELOPE_DEPTH, MAX_DEPTH, ScanError, Scanner};
 use super::refusal::Refusal;
 
 /// Messages up to this many bytes get an allocation of their own, larger ones keep the buffer that they arrived in.
@@ -39,7 +39,7 @@ impl Framer {
         Self {
             limit: max_message_size,
             buffer: BytesMut::new(),
-            scanner: Scanner::new(max_message_size),
+            scanner: Scanner::with_depth(max_message_size, MAX_DEPTH + ENVELOPE_DEPTH),
             json: JsonStream::Undecided,
         }
     }
@@ -76,7 +76,8 @@ impl Framer {
     ///
     /// # Errors
     ///
-    /// As soon as the bytes can be no message, or one that is too large. The framer is of no use afterwards.
+    /// As soon as the bytes can be no message, or one that is too large. The framer is of no use afterwards, but for
+    /// [`Framer::hand_out`].
     pub fn next_message(&mut self) -> Result<Option<Bytes>, Refusal> {
         if matches!(self.json, JsonStream::Undecided) {
             self.json = match self.buffer.first() {
@@ -111,6 +112,17 @@ impl Framer {
             ScanError::TooLarge => Refusal::TooLarge { limit: self.limit },
         })?;
         Ok(length.map(|length| self.take(length)))
+    }
+
+    /// Hands out the buffer with the message under way, for whoever reads that to its end otherwise.
+    pub fn hand_out(&mut self) -> BytesMut {
+        self.scanner = Scanner::with_depth(self.limit, MAX_DEPTH + ENVELOPE_DEPTH);
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Goes on with what came behind the message that was handed out.
+    pub fn take_back(&mut self, buffer: BytesMut) {
+        self.buffer = buffer;
     }
 
     fn take(&mut self, length: usize) -> Bytes {

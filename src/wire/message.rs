@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 
-use super::msgpack::{Token, read, skip};
+use super::msgpack::{ENVELOPE_DEPTH, MAX_DEPTH, Token, read, skip_within};
 use super::options::Options;
 use super::refusal::Refusal;
 use crate::chunk::Encoding;
@@ -93,7 +93,7 @@ impl Body {
                 option: (length > 2).then_some(at),
             }),
             Token::Array(_) if length <= 3 => {
-                let end = skip(message, start)?;
+                let end = skip_within(message, start, MAX_DEPTH + ENVELOPE_DEPTH)?;
                 Ok(Self {
                     entries: message.slice(at..end),
                     packed: false,
@@ -106,7 +106,7 @@ impl Body {
             Token::Map(_) => Err(Refusal::Shape("there is a map where time or entries should be")),
             _ if length == 2 => Err(Refusal::Shape("there is a time and no record")),
             _ => {
-                let end = skip(message, at)?;
+                let end = skip_within(message, at, MAX_DEPTH + ENVELOPE_DEPTH)?;
                 let entry = [&[ENTRY], &message[start..end]].concat();
                 Ok(Self { entries: entry.into(), packed: false, option: (length > 3).then_some(end) })
             }

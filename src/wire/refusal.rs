@@ -21,7 +21,25 @@ pub enum Refusal {
     #[error(
         "the message inflates to more than max_inflated_size ({limit} bytes); send smaller chunks or raise the limit"
     )]
-    InflatesTooLarge { limit: usize },
+    InflatesTooLarge { limit: u64 },
+    #[error(
+        "the message inflates to more than max_inflate_ratio ({limit}) times its size; raise the limit if it is \
+         harmless"
+    )]
+    InflateRatio { limit: u64 },
+    #[error(
+        "an entry is larger than max_entry_size ({limit} bytes); send smaller records or raise the limit"
+    )]
+    EntryTooLarge { limit: usize },
+    #[error("the message has more than 4,294,967,294 entries; send smaller chunks")]
+    TooManyEntries,
+    #[error("the message is large and its option has more than {limit} bytes")]
+    OptionTooLarge { limit: usize },
+    #[error(
+        "a JSON message is larger than spool_above ({limit} bytes), and JSON is not taken in pieces; send smaller \
+         ones, or msgpack, or raise the limit"
+    )]
+    JsonTooLarge { limit: usize },
     #[error("the message is larger than the journal can take; send smaller chunks")]
     TooLargeForJournal,
     #[error("the tag has {0} bytes, more than {MAX_TAG_LENGTH}")]
@@ -52,8 +70,15 @@ impl Refusal {
     /// One word for metrics.
     pub fn label(&self) -> &'static str {
         match self {
+            Self::Msgpack(MsgpackError::TooDeep { .. }) => "too_deep",
             Self::Msgpack(_) | Self::MalformedJson(_) | Self::FirstByte(_) | Self::Shape(_) => "malformed",
-            Self::TooLarge { .. } | Self::InflatesTooLarge { .. } | Self::TooLargeForJournal => "too_large",
+            Self::TooLarge { .. }
+            | Self::JsonTooLarge { .. }
+            | Self::InflatesTooLarge { .. }
+            | Self::TooLargeForJournal => "too_large",
+            Self::TooManyEntries | Self::OptionTooLarge { .. } => "too_large",
+            Self::EntryTooLarge { .. } => "entry_too_large",
+            Self::InflateRatio { .. } => "inflate_ratio",
             Self::TagTooLong(_) | Self::ChunkIdTooLong(_) => "malformed",
             Self::CorruptCompression(_) => "corrupt_compression",
             Self::UnsupportedCompression(_) => "unsupported_compression",
@@ -67,7 +92,7 @@ impl Refusal {
 impl From<InflateError> for Refusal {
     fn from(error: InflateError) -> Self {
         match error {
-            InflateError::TooLarge { limit } => Self::InflatesTooLarge { limit },
+            InflateError::TooLarge { limit } => Self::InflatesTooLarge { limit: limit as u64 },
             InflateError::Corrupt(reason) => Self::CorruptCompression(reason),
         }
     }

@@ -254,7 +254,7 @@ async fn messages_are_taken_up_to_exactly_their_limits() {
     let entries_gzip = gzip.finish().unwrap();
     let packed = Packed { tag: b"t", entries: &entries_gzip, count: 20_000, chunk: Some(b"id"), gzip: true };
     for (limit, taken) in [(entries.len(), true), (entries.len() - 1, false)] {
-        let limits = InputConfig { max_inflated_size: limit, ..config(None) };
+        let limits = InputConfig { max_inflated_size: limit as u64, ..config(None) };
         assert_eq!(is_taken(&limits, &encode_packed(&packed)).await, taken, "max_inflated_size {limit}");
     }
 }

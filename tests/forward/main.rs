@@ -8,6 +8,7 @@ mod handshake;
 mod host_names;
 mod identity;
 mod json_streams;
+mod large;
 mod limits;
 mod refusals;
 mod refused_again;

@@ -1,9 +1,11 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 
+use hikyaku::config::StartAt;
+use hikyaku::journal::Appended;
 use hikyaku::journal::inspect::Inspection;
 
-use crate::{Bench, append, chunk, contents, start};
+use crate::{Bench, append, chunk, chunk_with_id, contents, start};
 
 async fn five_chunks(bench: &Bench) -> Vec<hikyaku::journal::StoredChunk> {
     let journal = bench.open();
@@ -59,6 +61,34 @@ async fn a_damaged_footer_costs_no_chunk() {
 
     let journal = bench.open();
     assert_eq!(contents(&mut journal.reader(start())).len(), count);
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_footer_costs_no_chunk_id_when_its_segment_is_removed() {
+    let mut bench = Bench::new();
+    bench.config.max_size = 100 * crate::SEGMENT_SIZE;
+    let journal = bench.open();
+    append(&journal, chunk_with_id(b"early", b"early")).await;
+    while !bench.segment(3).exists() {
+        append(&journal, chunk(&[1; 10_000])).await;
+    }
+    journal.close().await;
+    let length = fs::metadata(bench.segment(1)).unwrap().len();
+    let file = OpenOptions::new().write(true).open(bench.segment(1)).unwrap();
+    file.write_all_at(&[0; 24], length - 24).unwrap();
+
+    let journal = bench.open();
+    let mut cursor = journal.attach("holder", StartAt::Oldest).unwrap();
+    cursor.save(journal.newest(), 1).unwrap();
+    append(&journal, chunk(b"poke")).await;
+    append(&journal, chunk(b"poke again")).await;
+    assert!(!bench.segment(1).exists());
+    journal.close().await;
+    drop((journal, cursor));
+
+    let journal = bench.open();
+    assert_eq!(append(&journal, chunk_with_id(b"early", b"early")).await, Appended::Duplicate);
     journal.close().await;
 }
 

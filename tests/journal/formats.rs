@@ -23,6 +23,22 @@ async fn a_journal_of_format_1_reads() {
     journal.close().await;
 }
 
+/// A segment of format 1 that refers to a file, and that file.
+const LARGE_OF_FORMAT_1: [&str; 2] = ["0000000000000001.seg", "0000000000000001-0000000000000108.large"];
+
+#[tokio::test]
+async fn a_large_chunk_of_format_1_reads() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path().join("journal")).unwrap();
+    for name in LARGE_OF_FORMAT_1 {
+        fs::copy(format!("{FORMAT_1}/large/{name}"), bench.path().join("journal").join(name)).unwrap();
+    }
+    let journal = bench.open();
+    let read = contents(&mut journal.reader(start()));
+    assert_eq!(read, [vec![0; 100], b"\x92\x01\x81\xa1a\xa5large".repeat(1000), vec![1; 100]]);
+    journal.close().await;
+}
+
 #[test]
 fn a_cursor_of_format_1_reads() {
     let data_dir = tempfile::tempdir().unwrap();
@@ -47,13 +63,34 @@ async fn write_the_fixture() {
         append(&journal, crate::chunk_with_id(&[number], &[number; 10_000])).await;
     }
     journal.close().await;
-    fs::create_dir_all(FORMAT_1).unwrap();
+    write_the_large_fixture().await;
     let cursors = CursorFolder::new(bench.path());
     cursors.save("archive", &cursor_of_the_fixture()).unwrap();
     fs::copy(bench.path().join("cursors/archive.cursor"), format!("{FORMAT_1}/archive.cursor")).unwrap();
     for number in 1..=2 {
         let name = bench.segment(number);
         fs::copy(&name, format!("{FORMAT_1}/{}", name.file_name().unwrap().to_str().unwrap())).unwrap();
+    }
+}
+
+async fn write_the_large_fixture() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    append(&journal, chunk(&[0; 100])).await;
+    let mut spool = journal.spools().create().unwrap();
+    let entries = b"\x92\x01\x81\xa1a\xa5large".repeat(1000);
+    spool.write(&zstd::stream::encode_all(&entries[..], 1).unwrap()).unwrap();
+    let large = hikyaku::chunk::Chunk {
+        entry_count: 1000,
+        encoding: hikyaku::chunk::Encoding::Zstd,
+        ..crate::chunk_with_id(b"large", b"")
+    };
+    journal.append_large(large, spool.finish().unwrap()).await.unwrap().await.unwrap();
+    append(&journal, chunk(&[1; 100])).await;
+    journal.close().await;
+    fs::create_dir_all(format!("{FORMAT_1}/large")).unwrap();
+    for name in bench.files() {
+        fs::copy(bench.path().join("journal").join(&name), format!("{FORMAT_1}/large/{name}")).unwrap();
     }
 }
 

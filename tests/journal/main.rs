@@ -5,6 +5,7 @@
 mod damage;
 mod formats;
 mod full;
+mod large;
 mod reading;
 mod recovery;
 mod resends;

@@ -7,6 +7,7 @@ mod dead_letters;
 mod dev;
 mod full;
 mod kill;
+mod large;
 mod message_forms;
 mod operator;
 mod refusals;

@@ -58,7 +58,13 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
     push(&mut keys, "idle_timeout", show_time(config.idle_timeout.unwrap_or_default()));
     push(&mut keys, "stall_timeout", show_time(config.stall_timeout));
     push(&mut keys, "max_message_size", show_size(config.max_message_size as u64));
-    push(&mut keys, "max_inflated_size", show_size(config.max_inflated_size as u64));
+    push(&mut keys, "spool_above", show_size(config.spool_above as u64));
+    push(&mut keys, "max_spool_size", show_size(config.max_spool_size as u64));
+    push(&mut keys, "min_rate", show_size(config.min_rate));
+    push(&mut keys, "max_entry_size", show_size(config.max_entry_size as u64));
+    push(&mut keys, "max_depth", config.max_depth);
+    push(&mut keys, "max_inflated_size", show_size(config.max_inflated_size));
+    push(&mut keys, "max_inflate_ratio", config.max_inflate_ratio);
     push(&mut keys, "max_in_flight", show_size(config.max_in_flight as u64));
     push(&mut keys, "max_in_flight_by_sender", show_size(config.max_in_flight_by_sender as u64));
     push(&mut keys, "max_pending_acks", config.max_pending_acks);

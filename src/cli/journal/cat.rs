@@ -97,7 +97,8 @@ impl<W: Write> Printer<W> {
                 inflated
             }
         };
-        for (index, entry) in Entries::new(entries).enumerate() {
+        let chunk_position = Position { entry: 0, ..position };
+        for (index, entry) in (position.entry..).zip(Entries::new(entries)) {
             if *left == 0 {
                 break;
             }
@@ -106,7 +107,7 @@ impl<W: Write> Printer<W> {
             let received_at = chunk.received_at().timestamp();
             write!(
                 line,
-                r#"{{"position":"{position}","index":{index},"received_at":"{received_at:.9}","sender":"#
+                r#"{{"position":"{chunk_position}","index":{index},"received_at":"{received_at:.9}","sender":"#
             )?;
             write_string(line, chunk.sender().as_bytes());
             line.extend_from_slice(b",\"input\":");

@@ -55,6 +55,8 @@ fn print_json(
                 "sealed": segment.sealed,
                 "bytes_on_disk": segment.bytes_on_disk,
                 "frame_bytes": segment.frame_bytes,
+                "large_files": segment.large_files.len(),
+                "large_bytes": segment.large_bytes(),
                 "chunks": segment.counts.chunks,
                 "entries": segment.counts.entries,
                 "first_received_at": has_chunks.then(|| time_text(segment.counts.first_received_at)),
@@ -93,7 +95,7 @@ fn print_text(
             "{:>8}  {:7}  {:>12}  {:>9}  {:>10}  {}",
             segment.header.segment,
             if segment.sealed { "sealed" } else { "open" },
-            segment.frame_bytes,
+            segment.frame_bytes + segment.large_bytes(),
             segment.counts.chunks,
             segment.counts.entries,
             if segment.counts.chunks > 0 {
@@ -115,7 +117,7 @@ fn print_text(
     Ok(())
 }
 
-/// Bytes of frames behind a cursor.
+/// Bytes of frames and large files behind a cursor.
 pub(super) fn bytes_behind(segments: &[SegmentSummary], cursor: &SavedCursor) -> u64 {
     let position = cursor.position;
     let remaining =
@@ -123,9 +125,10 @@ pub(super) fn bytes_behind(segments: &[SegmentSummary], cursor: &SavedCursor) ->
             let frames_end =
                 segment.frame_bytes + crate::journal::format::segment_header::SEGMENT_HEADER_LENGTH;
             if segment.header.segment == position.segment {
-                frames_end.saturating_sub(position.offset)
+                let large = segment.large_files.iter().filter(|file| file.offset >= position.offset);
+                frames_end.saturating_sub(position.offset) + large.map(|file| file.bytes).sum::<u64>()
             } else {
-                segment.frame_bytes
+                segment.frame_bytes + segment.large_bytes()
             }
         });
     remaining.sum()

@@ -67,6 +67,7 @@ fn print_json(
                 "intact": verdict.is_intact(),
                 "chunks": verdict.chunks,
                 "entries": verdict.entries,
+                "large_chunks": verdict.large_chunks,
                 "damaged_bytes": verdict.damaged_bytes,
                 "torn_bytes": verdict.torn_bytes,
                 "footer_agrees": verdict.footer_agrees,
@@ -87,6 +88,9 @@ fn print_text(
     for verdict in verdicts {
         let SegmentVerdict { segment, chunks, entries, .. } = verdict;
         write!(out, "segment {segment}: {chunks} chunks, {entries} events")?;
+        if verdict.large_chunks > 0 {
+            write!(out, ", {} of the chunks in files of their own", verdict.large_chunks)?;
+        }
         if verdict.damaged_bytes > 0 {
             write!(out, ", DAMAGED: {} bytes do not read back", verdict.damaged_bytes)?;
         }

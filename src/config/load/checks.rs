@@ -40,12 +40,25 @@ pub(super) fn journal(table: &Table<'_>, journal: &JournalConfig, inputs: &[(&Ta
     }
     let limit = segment_size / MESSAGES_IN_SEGMENT;
     for (table, input) in inputs {
-        if input.max_message_size as u64 > limit {
+        let in_memory = input.max_size_in_memory();
+        if in_memory as u64 > limit {
+            let name = if input.spools() { "spool_above" } else { "max_message_size" };
+            table.report(
+                name,
+                format!(
+                    "`{name}` ({in_memory} bytes) is more than half of `[journal]` `segment_size`, {limit} bytes; \
+                     make one smaller or the other larger"
+                ),
+            );
+        }
+        // Beside the segment that is written and the next one.
+        let least = (MIN_SEGMENTS - 1) * segment_size + input.max_message_size as u64;
+        if input.spools() && max_size < least {
             table.report(
                 "max_message_size",
                 format!(
-                    "`max_message_size` ({} bytes) is more than half of `[journal]` `segment_size`, {limit} bytes; \
-                     make one smaller or the other larger",
+                    "`max_message_size` ({} bytes) and two segments are more than `[journal]` `max_size`, {max_size} \
+                     bytes; make one smaller or the other larger",
                     input.max_message_size
                 ),
             );

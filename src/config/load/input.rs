@@ -26,7 +26,13 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let max_remembered_refusals = table.value("max_remembered_refusals", Value::count);
     let handshake_timeout = table.value("handshake_timeout", Value::time);
     let max_message_size = table.value("max_message_size", Value::memory_size);
-    let max_inflated_size = table.value("max_inflated_size", Value::memory_size);
+    let spool_above = table.value("spool_above", Value::memory_size);
+    let max_spool_size = table.value("max_spool_size", Value::memory_size);
+    let min_rate = table.value("min_rate", Value::size);
+    let max_entry_size = table.value("max_entry_size", Value::memory_size);
+    let max_depth = table.value("max_depth", Value::count);
+    let max_inflated_size = table.value("max_inflated_size", Value::size);
+    let max_inflate_ratio = table.value("max_inflate_ratio", Value::count);
     let max_in_flight = table.value("max_in_flight", Value::memory_size);
     let max_in_flight_by_sender = table.value("max_in_flight_by_sender", Value::memory_size);
     let max_pending_acks = table.value("max_pending_acks", Value::count);
@@ -49,7 +55,13 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         idle_timeout: Some(idle_timeout?).filter(|idle| !idle.is_zero()),
         stall_timeout: stall_timeout?,
         max_message_size: max_message_size?,
+        spool_above: spool_above?,
+        max_spool_size: max_spool_size?,
+        min_rate: min_rate?,
+        max_entry_size: max_entry_size?,
+        max_depth: max_depth?,
         max_inflated_size: max_inflated_size?,
+        max_inflate_ratio: max_inflate_ratio? as u64,
         max_in_flight: max_in_flight?,
         max_in_flight_by_sender: max_in_flight_by_sender?,
         max_pending_acks: max_pending_acks?,
@@ -62,10 +74,12 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         metadata_field: metadata_field?,
         resolve_hostname: resolve_hostname?,
     };
-    for (name, size) in
-        [("max_inflated_size", input.max_inflated_size), ("max_in_flight", input.max_in_flight)]
-    {
-        if size < input.max_message_size {
+    let mut sizes = vec![("max_inflated_size", input.max_inflated_size)];
+    if input.spools() {
+        sizes.push(("max_spool_size", input.max_spool_size as u64));
+    }
+    for (name, size) in sizes {
+        if size < input.max_message_size as u64 {
             table.report(
                 name,
                 format!(
@@ -75,6 +89,17 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
                 ),
             );
         }
+    }
+    let least = input.max_memory_of_message();
+    if input.max_in_flight < least {
+        table.report(
+            "max_in_flight",
+            format!(
+                "`max_in_flight` is {} bytes, less than the {least} that one message can take (`spool_above`, or \
+                 `max_entry_size` and 1 MiB); the largest message would never get through",
+                input.max_in_flight
+            ),
+        );
     }
     transport(table, &input);
     Ok(input)

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Default, Key, Kind, Section};
-use crate::config::units::{GIB, KIB};
+use crate::config::units::{GIB, KIB, MIB, TIB};
+use crate::wire::msgpack::MAX_DEPTH;
 
 /// Bytes of the smallest `max_message_size`: what a sender may put into one message without being asked.
 const MIN_MESSAGE_SIZE: u64 = 64 * KIB;
@@ -11,8 +12,8 @@ const MIN_MESSAGE_SIZE: u64 = 64 * KIB;
 /// Bytes of the longest tag, or prefix of tags, that an input gives.
 const MAX_OWN_TAG: usize = 1024;
 
-/// Bytes of the largest message: half of the largest segment.
-const MAX_MESSAGE_SIZE: u64 = GIB;
+/// Bytes of the largest message: what msgpack can say, less what stands around the entries.
+const MAX_MESSAGE_SIZE: u64 = 4 * GIB - MIB;
 
 pub(in crate::config) const INPUT: Section = Section {
     title: "[[input]]",
@@ -102,21 +103,61 @@ pub(in crate::config) const INPUT: Section = Section {
         Key {
             name: "max_message_size",
             kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: MAX_MESSAGE_SIZE },
+            default: Default::Value("\"320MiB\""),
+            meaning: "Bytes of one message; a larger one is refused, counted. The default takes Fluentd's largest chunks \
+                      (256 MiB)",
+        },
+        Key {
+            name: "spool_above",
+            kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: GIB },
+            default: Default::Value("\"8MiB\""),
+            meaning: "A message of more bytes goes through a file instead of through memory. What stays in memory must \
+                      fit into half of `segment_size`",
+        },
+        Key {
+            name: "max_spool_size",
+            kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: TIB },
+            default: Default::Value("\"1GiB\""),
+            meaning: "Bytes of all messages of this input that are on their way through files; at the limit their \
+                      senders wait. At least `max_message_size`",
+        },
+        Key {
+            name: "min_rate",
+            kind: Kind::Size { min: 0, max: GIB },
+            default: Default::Value("\"64KiB\""),
+            meaning: "Bytes a second that must come of a message above `spool_above`, over 30 s; a slower sender is cut \
+                      off, counted. 0 lets it be as slow as it likes",
+        },
+        Key {
+            name: "max_entry_size",
+            kind: Kind::Size { min: KIB, max: GIB },
             default: Default::Value("\"16MiB\""),
-            meaning: "Bytes of one message; a larger one is refused, counted. At most half of `segment_size`",
+            meaning: "Bytes of one entry; a message with a larger one is refused, counted",
+        },
+        Key {
+            name: "max_depth",
+            kind: Kind::Integer { min: 1, max: MAX_DEPTH as i64 },
+            default: Default::Value("128"),
+            meaning: "How deep arrays and maps may be nested in a record; a message with a deeper one is refused, counted",
         },
         Key {
             name: "max_inflated_size",
-            kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: 64 * GIB },
-            default: Default::Value("\"256MiB\""),
+            kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: TIB },
+            default: Default::Value("\"1GiB\""),
             meaning: "Bytes of one message after inflating; at least `max_message_size`",
+        },
+        Key {
+            name: "max_inflate_ratio",
+            kind: Kind::Integer { min: 1, max: 1_000_000 },
+            default: Default::Value("1000"),
+            meaning: "How many times its size a compressed message may inflate to; the first MiB is always allowed",
         },
         Key {
             name: "max_in_flight",
             kind: Kind::Size { min: MIN_MESSAGE_SIZE, max: 64 * GIB },
             default: Default::Value("\"256MiB\""),
             meaning: "Bytes that all its connections together may hold between reading and sync; at the limit \
-                      the senders wait. At least `max_message_size`",
+                      the senders wait. At least what one message can take: `spool_above`, or `max_entry_size` and 1 MiB",
         },
         Key {
             name: "max_in_flight_by_sender",

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::budget::Reservation;
 use crate::journal::{AppendError, Appended, Receipt};
 use crate::metrics::InputMetrics;
+use crate::wire::contents::Contents;
 
 /// A message that waits for its turn.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Pending {
     /// When the message was complete.
     pub(super) received: Instant,
     pub(super) reservation: Reservation,
+    /// Its part of `max_spool_size`, where it came through a file.
+    pub(super) space: Option<Reservation>,
     /// One of `max_pending_acks`.
     pub(super) slot: OwnedSemaphorePermit,
 }
@@ -35,6 +38,14 @@ pub(super) struct Stored {
     pub(super) bad_entries: u32,
     /// Whether it is a refused message, taken as it is.
     pub(super) is_refused: bool,
+}
+
+impl Stored {
+    /// Of a chunk that was taken as what it is.
+    pub(super) fn of(receipt: Receipt, tag: Bytes, contents: &Contents) -> Self {
+        let Contents { entries, bad_entries, .. } = *contents;
+        Self { receipt, tag, entries, bad_entries, is_refused: false }
+    }
 }
 
 /// Why no more acknowledgements go out.
@@ -56,7 +67,7 @@ pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
     stall_timeout: Duration,
     metrics: &InputMetrics,
 ) -> Result<(), AckError> {
-    while let Some(Pending { stored, ack, received, reservation, slot }) = queue.recv().await {
+    while let Some(Pending { stored, ack, received, reservation, space, slot }) = queue.recv().await {
         if let Some(stored) = stored {
             let Stored { receipt, tag, entries, bad_entries, is_refused } = stored;
             let appended = receipt.await?;
@@ -66,6 +77,7 @@ pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
             }
         }
         drop(reservation);
+        drop(space);
         drop(slot);
         if let Some(ack) = ack {
             let write = async {
@@ -149,6 +161,7 @@ mod tests {
                 ack: Some(ack.as_bytes().to_vec()),
                 received: Instant::now(),
                 reservation: budget.reserve(),
+                space: None,
                 slot: slots.clone().acquire_owned().await.unwrap(),
             };
             sender.send(pending).unwrap();

@@ -39,6 +39,13 @@ impl Budget {
         Self { of_sender: Some(pool.clone()), ..self.clone() }
     }
 
+    /// A second budget for the same messages, of something else that they take. They share the last lane: were there
+    /// two, their holders could wait for each other.
+    pub(super) fn beside(&self, max: usize, max_of_message: usize, gauge: IntGauge) -> Self {
+        let all = Pool { last_lane: Arc::clone(&self.all.last_lane), ..Pool::new(max, max_of_message) };
+        Self { all, of_sender: None, gauge }
+    }
+
     /// Nothing yet.
     pub(super) fn reserve(&self) -> Reservation {
         Reservation { budget: self.clone(), all: Held::default(), of_sender: Held::default() }
@@ -75,6 +82,16 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
+    /// As [`Reservation::grow_to`], for a message that also has a reservation of the other budget. Whichever got the
+    /// lane, both have it.
+    pub(super) async fn grow_beside(&mut self, size: usize, other: &mut Self) {
+        if self.all.last_lane.is_none() {
+            self.all.last_lane.clone_from(&other.all.last_lane);
+        }
+        self.grow_to(size).await;
+        other.all.last_lane.clone_from(&self.all.last_lane);
+    }
+
     /// Waits until the message may take `size` bytes in all. Safe to cancel: what it has it keeps.
     pub(super) async fn grow_to(&mut self, size: usize) {
         self.grow(size, false).await;
@@ -123,7 +140,8 @@ struct Held {
     size: usize,
     shared: Option<OwnedSemaphorePermit>,
     for_whole: Option<OwnedSemaphorePermit>,
-    last_lane: Option<OwnedSemaphorePermit>,
+    /// Shared with the reservation beside it.
+    last_lane: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 enum Acquired {
@@ -146,7 +164,7 @@ impl Held {
             match acquired.expect("the semaphores are never closed") {
                 Acquired::Shared(permit) => merge(&mut self.shared, permit),
                 Acquired::ForWhole(permit) => merge(&mut self.for_whole, permit),
-                Acquired::LastLane(permit) => self.last_lane = Some(permit),
+                Acquired::LastLane(permit) => self.last_lane = Some(Arc::new(permit)),
             }
         }
         self.size = size;
@@ -280,6 +298,29 @@ mod tests {
         assert!(grows(&mut lane, 50), "else nobody could ever go on");
         drop(lane);
         assert!(grows(&mut waiting, 90));
+    }
+
+    #[test]
+    fn a_message_that_has_the_lane_waits_for_neither_of_two_budgets() {
+        let memory = budget(183, 50);
+        let space = memory.beside(1833, 500, IntGauge::new("space", "bytes").unwrap());
+        let grows = |reservation: &mut Reservation, size, other: &mut Reservation| {
+            let grown =
+                pin!(reservation.grow_beside(size, other)).poll(&mut Context::from_waker(Waker::noop()));
+            grown.is_ready()
+        };
+        let (mut first, mut first_space) = (memory.reserve(), space.reserve());
+        let (mut second, mut second_space) = (memory.reserve(), space.reserve());
+        // Each has all that there is of one budget, and wants of the other.
+        assert!(grows(&mut first, 100, &mut first_space));
+        assert!(grows(&mut second_space, 1000, &mut second));
+        assert!(grows(&mut first_space, 1, &mut first), "on the lane");
+        assert!(!grows(&mut second, 1, &mut second_space), "there is only one");
+        assert!(grows(&mut first_space, 500, &mut first) && grows(&mut first, 50, &mut first_space));
+        drop(first_space);
+        assert!(!grows(&mut second, 1, &mut second_space), "the other half has it still");
+        drop(first);
+        assert!(grows(&mut second, 1, &mut second_space));
     }
 
     #[test]

@@ -254,16 +254,25 @@ mod tests {
     use super::*;
     use crate::chunk::Chunk;
     use crate::config::TlsConfig;
+    use crate::journal::large::{LargeEntries, SpoolFolder};
     use crate::journal::{AppendError, Receipt};
     use crate::metrics::Metrics;
     use crate::tls::server::server_config;
 
     #[derive(Clone)]
-    struct NoJournal;
+    struct NoJournal(SpoolFolder);
 
     impl ChunkSink for NoJournal {
         async fn append(&self, _: Chunk) -> Result<Receipt, AppendError> {
             Err(AppendError::Stopped)
+        }
+
+        async fn append_large(&self, _: Chunk, _: LargeEntries) -> Result<Receipt, AppendError> {
+            Err(AppendError::Stopped)
+        }
+
+        fn spools(&self) -> &SpoolFolder {
+            &self.0
         }
     }
 
@@ -323,7 +332,13 @@ mod tests {
             max_connections: 1,
             handshake_timeout: Duration::from_secs(10),
             max_message_size: 1000,
+            spool_above: 8 << 20,
+            max_spool_size: 1 << 30,
+            min_rate: 64 << 10,
+            max_entry_size: 16 << 20,
+            max_depth: 128,
             max_inflated_size: 1000,
+            max_inflate_ratio: 1000,
             max_in_flight: 1000,
             max_in_flight_by_sender: 1000,
             max_pending_acks: 1,
@@ -344,10 +359,11 @@ mod tests {
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
-            journal: NoJournal,
+            journal: NoJournal(SpoolFolder::new(folder.path())),
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
-            intake: Intake::new(1000),
+            spool_budget: Budget::new(1000, 1000, metrics.input("edge").spool_bytes),
+            intake: Intake::new(config.content_limits()),
             senders: Senders::new(&config),
             refusals: Refusals::new(&config, &metrics.input("edge")),
             tagging: Tagging::default(),

@@ -1,13 +1,12 @@
 //! From the bytes of a message to what the journal takes.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytes::Bytes;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use crate::chunk::Encoding;
 use crate::wire::contents::Contents;
+use crate::wire::limits::ContentLimits;
 use crate::wire::message::Message;
 use crate::wire::options::Signal;
 use crate::wire::refusal::Refusal;
@@ -15,16 +14,12 @@ use crate::wire::refusal::Refusal;
 /// Messages up to this many bytes are looked into on the spot; larger ones where they hold up nobody else.
 const CHECK_ON_THE_SPOT: usize = 256 * 1024;
 
-/// Scratch memory up to this many bytes is kept for the next compressed message.
-const KEPT_SCRATCH: usize = 4 << 20;
-
 /// Decodes and checks messages. Compressed ones are inflated for it, so many at a time as there are processors, which
-/// bounds the memory for it to that many times `max_inflated_size`.
+/// bounds the memory for it to that many times `max_entry_size`.
 #[derive(Debug)]
 pub(super) struct Intake {
-    max_inflated_size: usize,
+    limits: ContentLimits,
     inflating: Semaphore,
-    scratch: Mutex<Vec<Vec<u8>>>,
 }
 
 /// A message that may be taken.
@@ -45,9 +40,9 @@ impl Accepted {
 }
 
 impl Intake {
-    pub(super) fn new(max_inflated_size: usize) -> Self {
+    pub(super) fn new(limits: ContentLimits) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { max_inflated_size, inflating: Semaphore::new(processors), scratch: Mutex::default() }
+        Self { limits, inflating: Semaphore::new(processors) }
     }
 
     /// # Errors
@@ -72,30 +67,17 @@ impl Intake {
             return Ok(Accepted::Signal(message, signal));
         }
         let contents = match message.encoding {
-            Encoding::Plain => self.contents(&message, &mut Vec::new())?,
+            Encoding::Plain => self.contents(&message)?,
             Encoding::Gzip | Encoding::Zstd => {
                 let _turn = self.inflating.acquire().await.expect("the semaphore is never closed");
-                let mut scratch = self.take_scratch();
-                let contents = self.contents(&message, &mut scratch);
-                self.keep_scratch(scratch);
-                contents?
+                self.contents(&message)?
             }
         };
         Ok(Accepted::Events(message, contents))
     }
 
-    fn contents(&self, message: &Message, scratch: &mut Vec<u8>) -> Result<Contents, Refusal> {
-        on_the_side(message.entries.len(), || message.contents(self.max_inflated_size, scratch))
-    }
-
-    fn take_scratch(&self) -> Vec<u8> {
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn keep_scratch(&self, scratch: Vec<u8>) {
-        if scratch.capacity() <= KEPT_SCRATCH {
-            self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        }
+    fn contents(&self, message: &Message) -> Result<Contents, Refusal> {
+        on_the_side(message.entries.len(), || message.contents(&self.limits))
     }
 }
 

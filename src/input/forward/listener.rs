@@ -117,15 +117,21 @@ impl ForwardInput {
         let Self { config, sockets, host_names, tls } = self;
         let Sockets { listener, address, heartbeats } = sockets;
         tracing::info!(input = config.id, %address, tls = tls.is_some(), "listening");
+        let budget = Budget::new(
+            config.max_in_flight,
+            config.max_memory_of_message(),
+            metrics.in_flight_bytes.clone(),
+        );
         let shared = Arc::new(Shared {
             id: config.id.as_str().into(),
             journal,
-            budget: Budget::new(
-                config.max_in_flight,
+            spool_budget: budget.beside(
+                config.max_spool_size,
                 config.max_message_size,
-                metrics.in_flight_bytes.clone(),
+                metrics.spool_bytes.clone(),
             ),
-            intake: Intake::new(config.max_inflated_size),
+            budget,
+            intake: Intake::new(config.content_limits()),
             senders: Senders::new(&config),
             refusals: Refusals::new(&config, &metrics),
             tagging: Tagging::new(&config),

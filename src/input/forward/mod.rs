@@ -3,6 +3,7 @@
 //! ```text
 //! listener ── accepts, limits ──▶ connection ── TLS, handshake ──▶ session
 //!                                                                    ├─ reader ── intake ──▶ journal
+//!                                                                    │     └─ large, through a file ─┘
 //!                                                                    └─ acker ◀── receipts ────┘
 //! ```
 //!
@@ -20,8 +21,11 @@ mod handshake;
 mod heartbeat;
 mod host_names;
 mod intake;
+mod large;
+mod large_reader;
 mod linger;
 mod listener;
+mod pace;
 mod peer;
 mod reader;
 mod refused;

@@ -11,7 +11,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Reservation};
+use super::large::{LargeError, Spooled};
+use crate::journal::large::SpoolFolder;
 use crate::wire::framing::Framer;
+use crate::wire::limits::ContentLimits;
 use crate::wire::refusal::Refusal;
 
 /// Bytes that each connection may buffer without asking the budget; a read that does not know better takes so many.
@@ -20,23 +23,60 @@ pub(super) const READ_SIZE: usize = 16 * 1024;
 /// Reads one message after the other.
 #[derive(Debug)]
 pub(super) struct MessageReader<R> {
-    stream: R,
-    framer: Framer,
-    budget: Budget,
+    pub(super) stream: R,
+    pub(super) framer: Framer,
+    pub(super) budget: Budget,
     /// Of the message under way.
-    reservation: Reservation,
-    stall_timeout: Duration,
-    idle_timeout: Option<Duration>,
-    shutdown: CancellationToken,
+    pub(super) reservation: Reservation,
+    pub(super) settings: ReaderSettings,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// What a reader keeps to.
+#[derive(Debug, Clone)]
+pub(super) struct ReaderSettings {
+    pub(super) max_message_size: usize,
+    /// How long the rest of a message that has begun may take to go on coming.
+    pub(super) stall_timeout: Duration,
+    /// How long a peer may send nothing at all, not even a heartbeat.
+    pub(super) idle_timeout: Option<Duration>,
+    /// Whether JSON is read. Where a shared key was asked for it is no message: Fluentd never speaks it then.
+    pub(super) reads_json: bool,
+    /// Messages of more bytes go through a file.
+    pub(super) spool_above: usize,
+    pub(super) spools: SpoolFolder,
+    /// Of the bytes of all large messages under way.
+    pub(super) spool_budget: Budget,
+    /// Bytes a second that must come of a large message, over [`ReaderSettings::rate_window`].
+    pub(super) min_rate: u64,
+    pub(super) rate_window: Duration,
+    pub(super) limits: ContentLimits,
 }
 
 /// A whole message, and its part of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) message: Bytes,
-    /// Whether it is JSON text.
-    pub(super) json: bool,
+    pub(super) message: Incoming,
     pub(super) reservation: Reservation,
+}
+
+/// Where a whole message is.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    InMemory(Bytes),
+    /// Text, in memory.
+    Json(Bytes),
+    InFile(Box<Spooled>),
+}
+
+impl Incoming {
+    /// Bytes of the message.
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::InMemory(message) | Self::Json(message) => message.len() as u64,
+            Self::InFile(spooled) => spooled.length,
+        }
+    }
 }
 
 /// Why there is no further message.
@@ -52,49 +92,62 @@ pub(super) enum ReadError {
     Idle(Duration),
     #[error("the rest of a message did not come within {timeout:?}, {buffered} bytes of it had come")]
     Stalled { timeout: Duration, buffered: usize },
+    #[error(
+        "a large message came at less than min_rate ({min_rate} bytes a second), {received} bytes of it had come; \
+         mend the network or lower the limit"
+    )]
+    TooSlow { min_rate: u64, received: u64 },
+    #[error(transparent)]
+    Disk(io::Error),
+}
+
+impl From<LargeError> for ReadError {
+    fn from(error: LargeError) -> Self {
+        match error {
+            LargeError::Refused(refusal) => Self::Refused(refusal),
+            LargeError::Disk(_) => Self::Disk(io::Error::other(error.to_string())),
+        }
+    }
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
-    /// `already_read` comes before what the stream gives. `stall_timeout` is how long the rest of a message that has begun may take to go on coming.
+    /// `already_read` comes before what the stream gives.
     pub(super) fn new(
         stream: R,
         already_read: BytesMut,
-        max_message_size: usize,
         budget: &Budget,
-        stall_timeout: Duration,
+        settings: ReaderSettings,
         shutdown: CancellationToken,
     ) -> Self {
-        let mut framer = Framer::new(max_message_size);
-        *framer.buffer() = already_read;
-        Self {
-            stream,
-            framer,
-            reservation: budget.reserve(),
-            budget: budget.clone(),
-            stall_timeout,
-            idle_timeout: None,
-            shutdown,
+        let mut framer = Framer::new(settings.max_message_size.min(settings.spool_above));
+        if !settings.reads_json {
+            framer = framer.without_json();
         }
-    }
-
-    /// Gives a peer up that sends nothing at all, not even a heartbeat, for so long.
-    pub(super) fn give_up_after(&mut self, idle_timeout: Option<Duration>) {
-        self.idle_timeout = idle_timeout;
-    }
-
-    /// Where a shared key was asked for, JSON is no message: Fluentd never speaks it then.
-    pub(super) fn without_json(self) -> Self {
-        Self { framer: self.framer.without_json(), ..self }
+        *framer.buffer() = already_read;
+        Self { stream, framer, reservation: budget.reserve(), budget: budget.clone(), settings, shutdown }
     }
 
     /// The next message; `None` where the peer is done, or where the server stops and no whole message is left.
     pub(super) async fn next(&mut self) -> Result<Option<Received>, ReadError> {
+        let mut is_large = false;
         loop {
-            if let Some(message) = self.framer.next_message()? {
-                let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
-                reservation.shrink_to(message.len());
-                reservation.grow_to_whole(message.len()).await;
-                return Ok(Some(Received { message, json: self.framer.is_json(), reservation }));
+            if is_large {
+                if let Some((message, head)) = self.begin_large()? {
+                    return self.spool(message, head).await;
+                }
+            } else {
+                match self.framer.next_message() {
+                    Ok(Some(message)) => return Ok(Some(self.in_memory(message).await)),
+                    Ok(None) => {}
+                    Err(Refusal::TooLarge { limit }) if self.framer.is_json() => {
+                        return Err(Refusal::JsonTooLarge { limit }.into());
+                    }
+                    Err(Refusal::TooLarge { limit }) if limit < self.settings.max_message_size => {
+                        is_large = true;
+                        continue;
+                    }
+                    Err(refusal) => return Err(refusal.into()),
+                }
             }
             let shutdown = self.shutdown.clone();
             let read = tokio::select! {
@@ -116,6 +169,15 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.framer.buffered()
     }
 
+    async fn in_memory(&mut self, message: Bytes) -> Received {
+        let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
+        reservation.shrink_to(message.len());
+        reservation.grow_to_whole(message.len()).await;
+        let message =
+            if self.framer.is_json() { Incoming::Json(message) } else { Incoming::InMemory(message) };
+        Received { message, reservation }
+    }
+
     /// The stream, for what is to be done with it at the end.
     pub(super) fn into_inner(self) -> R {
         self.stream
@@ -131,18 +193,18 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.reservation.grow_to((buffered + size).saturating_sub(READ_SIZE)).await;
         let read = read_some(&mut self.stream, self.framer.buffer(), size);
         if buffered == 0 {
-            let idle = self.idle_timeout.unwrap_or(Duration::MAX);
+            let idle = self.settings.idle_timeout.unwrap_or(Duration::MAX);
             return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
         }
-        Ok(timeout(self.stall_timeout, read)
+        Ok(timeout(self.settings.stall_timeout, read)
             .await
-            .map_err(|_| ReadError::Stalled { timeout: self.stall_timeout, buffered })??)
+            .map_err(|_| ReadError::Stalled { timeout: self.settings.stall_timeout, buffered })??)
     }
 }
 
 /// Appends at most `size` bytes to `buffer`. An empty buffer has no memory while it waits: most of ten thousand
 /// connections are idle.
-async fn read_some<R: AsyncRead + Unpin>(
+pub(super) async fn read_some<R: AsyncRead + Unpin>(
     stream: &mut R,
     buffer: &mut BytesMut,
     size: usize,
@@ -173,10 +235,40 @@ mod tests {
         let budget = Budget::new(4 << 20, MAX_MESSAGE_SIZE, IntGauge::new("in_flight", "bytes").unwrap());
         let (client, server) = duplex(1 << 16);
         let shutdown = CancellationToken::new();
-        (
-            client,
-            MessageReader::new(server, BytesMut::new(), MAX_MESSAGE_SIZE, &budget, stall_timeout, shutdown),
-        )
+        let settings = ReaderSettings {
+            max_message_size: MAX_MESSAGE_SIZE,
+            stall_timeout,
+            idle_timeout: None,
+            reads_json: true,
+            spool_above: MAX_MESSAGE_SIZE,
+            spools: SpoolFolder::new("/nowhere".as_ref()),
+            spool_budget: Budget::new(1 << 30, 1 << 30, IntGauge::new("spool", "bytes").unwrap()),
+            min_rate: 1_000_000,
+            rate_window: Duration::from_millis(20),
+            limits: ContentLimits::NONE,
+        };
+        (client, MessageReader::new(server, BytesMut::new(), &budget, settings, shutdown))
+    }
+
+    #[tokio::test]
+    async fn a_large_message_that_comes_too_slowly_is_given_up_and_its_file_removed() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let (mut client, mut reader) = reader(Duration::MAX);
+        reader.framer = Framer::new(1 << 16);
+        reader.settings.spools = SpoolFolder::new(data_dir.path());
+        reader.settings.spools.prepare().unwrap();
+        let entries = b"\x92\x01\x80".repeat(50_000);
+        let bytes =
+            encode_packed(&Packed { tag: b"t", entries: &entries, count: 0, chunk: None, gzip: false });
+        let sent = tokio::spawn(async move {
+            // Silent in the middle.
+            client.write_all(&bytes[..100_000]).await.unwrap();
+            client
+        });
+        let given_up = reader.next().await;
+        assert!(matches!(given_up, Err(ReadError::TooSlow { received: 100_000, .. })), "{given_up:?}");
+        drop(sent.await.unwrap());
+        assert_eq!(std::fs::read_dir(reader.settings.spools.path()).unwrap().count(), 0);
     }
 
     fn message(length: usize) -> Vec<u8> {
@@ -220,10 +312,10 @@ mod tests {
             client
         });
         let large = reader.next().await.unwrap().unwrap();
-        assert_eq!(large.message, bytes);
+        assert!(matches!(large.message, Incoming::InMemory(message) if message == bytes));
         assert_eq!(large.reservation.size(), bytes.len());
         let small = reader.next().await.unwrap().unwrap();
-        assert_eq!(small.reservation.size(), small.message.len());
+        assert_eq!(small.reservation.size() as u64, small.message.length());
         drop(writer.await.unwrap());
         assert!(reader.next().await.unwrap().is_none());
     }

@@ -8,7 +8,7 @@
 //! was taken before is recognised by its chunk id as any other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
@@ -17,13 +17,11 @@ use prometheus::IntGauge;
 
 use super::acker::Stored;
 use super::intake::on_the_side;
-use super::session::{SessionError, Shared, append};
+use super::session::{Arrival, SessionError, Shared, Taken, append};
 use crate::chunk::{Chunk, Encoding};
 use crate::config::InputConfig;
-use crate::event_time::EventTime;
 use crate::input::ChunkSink;
 use crate::metrics::InputMetrics;
-use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
 use crate::wire::options::ChunkId;
 use crate::wire::refusal::Refusal;
@@ -39,10 +37,10 @@ const EVICTED_AT_ONCE: usize = 16;
 pub(super) async fn take_refused<J: ChunkSink>(
     message: Bytes,
     refusal: Refusal,
-    received_at: EventTime,
-    sender: &Arc<Sender>,
+    arrival: &Arrival<'_>,
     shared: &Shared<J>,
-) -> Result<(Option<Vec<u8>>, Option<Stored>), SessionError> {
+) -> Result<Taken, SessionError> {
+    let sender = arrival.sender;
     let taken = shared.refusals.take(&sender.identity, &message, &refusal, Instant::now());
     let Some(Salvaged { tag, chunk: ChunkId { id, encoded } }) = taken else { return Err(refusal.into()) };
     let ack = encode_ack(&ChunkId { id: id.clone(), encoded });
@@ -60,7 +58,7 @@ pub(super) async fn take_refused<J: ChunkSink>(
         input: shared.id.clone(),
         tag: tag.clone(),
         id: Some(id).filter(|id| !id.is_empty()),
-        received_at,
+        received_at: arrival.at,
         entry_count: 1,
         has_bad_entries: true,
         has_metadata: false,
@@ -69,7 +67,8 @@ pub(super) async fn take_refused<J: ChunkSink>(
         entries: message,
     };
     let receipt = append(chunk, shared).await?;
-    Ok((Some(ack), Some(Stored { receipt, tag, entries: 1, bad_entries: 1, is_refused: true })))
+    let stored = Stored { receipt, tag, entries: 1, bad_entries: 1, is_refused: true };
+    Ok(Taken { ack: Some(ack), stored: Some(stored), space: None })
 }
 
 /// Counts refused messages by sender and content.

@@ -71,7 +71,8 @@ impl Senders {
                 state.sweep(self.config.max_connections, now);
             }
             let throttle = Arc::new(Throttle::new(&self.config, now));
-            let in_flight = Pool::new(self.config.max_in_flight_by_sender, self.config.max_message_size);
+            let in_flight =
+                Pool::new(self.config.max_in_flight_by_sender, self.config.max_memory_of_message());
             state.by_identity.insert(identity.into(), Known { connections: 1, throttle, in_flight });
         }
         let (identity, known) = state.by_identity.get_key_value(identity)?;

@@ -3,32 +3,37 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::acker::{AckError, Pending, Stored, acknowledge};
-use super::budget::Budget;
+use super::budget::{Budget, Reservation};
 use super::host_names::HostNames;
 use super::intake::{Accepted, Intake};
-use super::reader::{MessageReader, ReadError, Received};
+use super::large::{MAX_INFLATED_IN_MEMORY, Settled, Spooled, spool_whole};
+use super::pace::RATE_WINDOW;
+use super::reader::{Incoming, MessageReader, ReadError, ReaderSettings, Received};
 use super::refused::{Refusals, take_refused};
 use super::senders::{Place, Senders};
 use super::tagging::{Tagged, Tagging};
 use super::throttle::Throttle;
 use super::warnings::Warnings;
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Encoding};
 use crate::config::InputConfig;
 use crate::event_time::EventTime;
 use crate::input::ChunkSink;
+use crate::journal::large::LargeEntries;
 use crate::journal::{AppendError, Receipt};
 use crate::metrics::InputMetrics;
 use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
 use crate::wire::contents::Contents;
 use crate::wire::json::encode_json_ack;
+use crate::wire::large::LargeEnd;
 use crate::wire::message::Message;
+use crate::wire::options::{ChunkId, Options, Signal};
 use crate::wire::refusal::Refusal;
 
 /// What all connections of an input share.
@@ -39,6 +44,8 @@ pub(super) struct Shared<J> {
     pub(super) journal: J,
     pub(super) metrics: InputMetrics,
     pub(super) budget: Budget,
+    /// Of the files of large messages.
+    pub(super) spool_budget: Budget,
     pub(super) intake: Intake,
     pub(super) senders: Arc<Senders>,
     pub(super) refusals: Refusals,
@@ -66,6 +73,8 @@ impl SessionError {
         match self {
             Self::Read(ReadError::Refused(refusal)) => Some(refusal.label()),
             Self::Read(ReadError::Stalled { .. }) => Some("stalled"),
+            Self::Read(ReadError::TooSlow { .. }) => Some("too_slow"),
+            Self::Read(ReadError::Disk(_)) => Some("disk"),
             _ => None,
         }
     }
@@ -100,15 +109,21 @@ where
     let mut reader = MessageReader::new(
         read_half,
         already_read,
-        shared.config.max_message_size,
         &shared.budget.of_sender(place.in_flight()),
-        stall_timeout,
+        ReaderSettings {
+            max_message_size: shared.config.max_message_size,
+            stall_timeout,
+            idle_timeout: shared.config.idle_timeout,
+            reads_json: shared.config.security.is_none(),
+            spool_above: shared.config.spool_above,
+            spools: shared.journal.spools().clone(),
+            spool_budget: shared.spool_budget.clone(),
+            min_rate: shared.config.min_rate,
+            rate_window: RATE_WINDOW,
+            limits: shared.config.content_limits(),
+        },
         shared.shutdown.clone(),
     );
-    reader.give_up_after(shared.config.idle_timeout);
-    if shared.config.security.is_some() {
-        reader = reader.without_json();
-    }
     let (queue, mut pending) = mpsc::unbounded_channel();
     let result = {
         let reading = take_messages(&mut reader, queue, sender, place.throttle(), shared);
@@ -146,41 +161,93 @@ where
             // What never became a message has cost as much.
             throttle.charge_bytes(reader.buffered(), Instant::now());
         }
-        let Some(Received { message: bytes, json, mut reservation }) = next? else { break };
-        let received = Instant::now();
-        throttle.charge_bytes(bytes.len(), received);
-        let received_at = EventTime::now();
-        shared.metrics.bytes.inc_by(bytes.len() as u64);
+        let Some(Received { message, mut reservation }) = next? else { break };
+        let arrival = Arrival { at: EventTime::now(), instant: Instant::now(), sender, throttle };
+        throttle.charge_bytes(usize::try_from(message.length()).unwrap_or(usize::MAX), arrival.instant);
+        shared.metrics.bytes.inc_by(message.length());
         let slot = one_of(&slots, &shared.metrics).await;
-        let accepted = if json {
-            shared.intake.accept_json(&bytes, shared.config.max_message_size).await
-        } else {
-            shared.intake.accept(&bytes).await
-        };
-        if let (true, Ok(accepted)) = (json, &accepted) {
-            reservation.grow_to_whole(accepted.size()).await;
-        }
-        let ack_of = if json { json_ack_of } else { ack_of };
-        let (ack, stored) = match accepted {
-            Err(refusal) => take_refused(bytes, refusal, received_at, sender, shared).await?,
-            Ok(Accepted::Signal(message, signal)) => {
-                set_aside(signal, sender, shared);
-                (ack_of(&message), None)
+        let Taken { ack, stored, space } = match message {
+            Incoming::InMemory(bytes) => match shared.intake.accept(&bytes).await {
+                Ok(accepted) => take(accepted, encode_ack, &arrival, shared).await?,
+                Err(refusal) => take_refused(bytes, refusal, &arrival, shared).await?,
+            },
+            Incoming::Json(text) => {
+                let accepted = shared.intake.accept_json(&text, shared.config.max_message_size).await?;
+                drop(text);
+                reservation.grow_to_whole(accepted.size()).await;
+                take(accepted, encode_json_ack, &arrival, shared).await?
             }
-            Ok(Accepted::Events(message, contents)) => {
-                // JSON text is of no use any more; msgpack lives on in the message.
-                drop(bytes);
-                throttle.charge_events(contents.entries, received);
-                (ack_of(&message), store(message, contents, received_at, sender, shared).await?)
-            }
+            Incoming::InFile(spooled) => take_large(*spooled, &arrival, shared).await?,
         };
-        let pending = Pending { stored, ack, received, reservation, slot };
+        let pending = Pending { stored, ack, received: arrival.instant, reservation, space, slot };
         if queue.send(pending).is_err() {
             // The acker has ended, and its error ends the session.
             break;
         }
     }
     Ok(())
+}
+
+/// When a message was complete, and whose it is.
+#[derive(Debug)]
+pub(super) struct Arrival<'a> {
+    pub(super) at: EventTime,
+    pub(super) instant: Instant,
+    pub(super) sender: &'a Arc<Sender>,
+    pub(super) throttle: &'a Throttle,
+}
+
+/// What became of a message.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The acknowledgement; `None` where the sender wants none.
+    pub(super) ack: Option<Vec<u8>>,
+    /// `None` where there was nothing to store.
+    pub(super) stored: Option<Stored>,
+    /// Its part of the space for files.
+    pub(super) space: Option<Reservation>,
+}
+
+/// Takes a message that was in memory.
+async fn take<J: ChunkSink>(
+    accepted: Accepted,
+    encode_ack: fn(&ChunkId) -> Vec<u8>,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Result<Taken, SessionError> {
+    match accepted {
+        Accepted::Signal(message, signal) => {
+            set_aside(signal, arrival.sender, shared);
+            Ok(Taken { ack: message.options.chunk.as_ref().map(encode_ack), ..Taken::default() })
+        }
+        Accepted::Events(message, contents) => {
+            arrival.throttle.charge_events(contents.entries, arrival.instant);
+            let ack = message.options.chunk.as_ref().map(encode_ack);
+            Ok(Taken { ack, stored: store(message, contents, arrival, shared).await?, space: None })
+        }
+    }
+}
+
+/// Takes a message that is in a file.
+async fn take_large<J: ChunkSink>(
+    spooled: Spooled,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Result<Taken, SessionError> {
+    let Settled { end, stored, reservation } = spooled.settle().await.map_err(ReadError::from)?;
+    shared.metrics.large_messages.inc();
+    if let Signal::Other(signal) = end.options.signal {
+        set_aside(signal, arrival.sender, shared);
+    }
+    let ack = end.options.chunk.as_ref().map(encode_ack);
+    let stored = match stored {
+        Some((contents, entries)) => {
+            arrival.throttle.charge_events(contents.entries, arrival.instant);
+            Some(store_large(end, contents, entries, arrival, shared).await?)
+        }
+        None => None,
+    };
+    Ok(Taken { ack, stored, space: Some(reservation) })
 }
 
 /// Waits for one of `max_pending_acks`.
@@ -218,51 +285,73 @@ fn set_aside<J>(signal: u64, sender: &Sender, shared: &Shared<J>) {
 async fn store<J: ChunkSink>(
     message: Message,
     contents: Contents,
-    received_at: EventTime,
-    sender: &Arc<Sender>,
+    arrival: &Arrival<'_>,
     shared: &Shared<J>,
 ) -> Result<Option<Stored>, SessionError> {
     if contents.entries == 0 {
         return Ok(None);
     }
+    let Message { tag, options, encoding, entries } = message;
+    if contents.bytes > MAX_INFLATED_IN_MEMORY && encoding != Encoding::Plain {
+        let entries = spool_whole(entries, shared.journal.spools()).await.map_err(ReadError::from)?;
+        let end = LargeEnd { tag, options, encoding, contents: None };
+        return store_large(end, contents, entries, arrival, shared).await.map(Some);
+    }
+    let chunk = chunk(tag, options, encoding, contents, arrival, shared)?;
+    let tag = chunk.tag.clone();
+    let receipt = append(Chunk { entries, ..chunk }, shared).await?;
+    Ok(Some(Stored::of(receipt, tag, &contents)))
+}
+
+async fn store_large<J: ChunkSink>(
+    end: LargeEnd,
+    contents: Contents,
+    entries: LargeEntries,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Result<Stored, SessionError> {
+    let LargeEnd { tag, options, encoding, .. } = end;
+    let chunk = chunk(tag, options, encoding, contents, arrival, shared)?;
+    let tag = chunk.tag.clone();
+    let receipt = shared.journal.append_large(chunk, entries).await.map_err(not_taken)?;
+    Ok(Stored::of(receipt, tag, &contents))
+}
+
+/// A chunk without its entries.
+fn chunk<J>(
+    tag: Bytes,
+    options: Options,
+    encoding: Encoding,
+    contents: Contents,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Result<Chunk, Refusal> {
     // An empty id asks for an acknowledgement, and tells no chunk from another.
-    let id = message.options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty());
-    let Tagged { tag, id } = shared.tagging.apply(message.tag, id)?;
-    let chunk = Chunk {
-        sender: sender.clone(),
+    let id = options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty());
+    let Tagged { tag, id } = shared.tagging.apply(tag, id)?;
+    Ok(Chunk {
+        sender: arrival.sender.clone(),
         input: shared.id.clone(),
-        tag: tag.clone(),
+        tag,
         id,
-        received_at,
+        received_at: arrival.at,
         entry_count: contents.entries,
         has_bad_entries: contents.bad_entries > 0,
         has_metadata: contents.has_metadata,
         refusal: None,
-        encoding: message.encoding,
-        entries: message.entries,
-    };
-    let receipt = append(chunk, shared).await?;
-    Ok(Some(Stored {
-        receipt,
-        tag,
-        entries: contents.entries,
-        bad_entries: contents.bad_entries,
-        is_refused: false,
-    }))
+        encoding,
+        entries: Bytes::new(),
+    })
 }
 
 /// Hands a chunk to the journal.
 pub(super) async fn append<J: ChunkSink>(chunk: Chunk, shared: &Shared<J>) -> Result<Receipt, SessionError> {
-    shared.journal.append(chunk).await.map_err(|error| match error {
+    shared.journal.append(chunk).await.map_err(not_taken)
+}
+
+fn not_taken(error: AppendError) -> SessionError {
+    match error {
         AppendError::TooLarge => Refusal::TooLargeForJournal.into(),
         error => error.into(),
-    })
-}
-
-fn json_ack_of(message: &Message) -> Option<Vec<u8>> {
-    message.options.chunk.as_ref().map(encode_json_ack)
-}
-
-fn ack_of(message: &Message) -> Option<Vec<u8>> {
-    message.options.chunk.as_ref().map(encode_ack)
+    }
 }

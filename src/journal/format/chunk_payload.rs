@@ -135,6 +135,24 @@ impl ChunkPayload {
         Ok(Self { payload, entries_start })
     }
 
+    /// The payload without its entries, for pieces of a large chunk: see [`ChunkPayload::of_piece`].
+    pub(in crate::journal) fn head_of_pieces(&self) -> Vec<u8> {
+        let mut head = self.payload[..self.entries_start].to_vec();
+        head[12] = 0;
+        head
+    }
+
+    /// A piece of a large chunk: its head, and so many plain entries.
+    pub(in crate::journal) fn of_piece(
+        mut payload: Vec<u8>,
+        entry_count: u32,
+    ) -> Result<Self, BadChunkPayload> {
+        if let Some(count) = payload.get_mut(8..12) {
+            count.copy_from_slice(&entry_count.to_le_bytes());
+        }
+        Self::decode(payload.into())
+    }
+
     /// When the message was complete.
     pub fn received_at(&self) -> EventTime {
         let nanoseconds = array_at(&self.payload, 0).map_or(0, i64::from_le_bytes);

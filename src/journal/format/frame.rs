@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  4  length of the payload
-//!  4  1  kind: 1 chunk, 2 footer (3 is kept for a reference to a spooled large message)
+//!  4  1  kind: 1 chunk, 2 footer, 3 large chunk, whose entries are a file of their own
 //!  5  3  zero
 //!  8  8  synced mark: the offset in this segment up to which everything was synced when this frame was written
 //! 16  4  CRC-32 of the payload, from the seed
@@ -27,6 +27,8 @@ pub const FRAME_ALIGNMENT: u64 = 8;
 pub enum FrameKind {
     Chunk,
     Footer,
+    /// A chunk with a [`Reference`](super::reference::Reference) in place of its entries.
+    Large,
 }
 
 /// A frame's header, checked.
@@ -50,6 +52,7 @@ impl FrameHeader {
         let kind = match header[4] {
             1 => FrameKind::Chunk,
             2 => FrameKind::Footer,
+            3 => FrameKind::Large,
             _ => return None,
         };
         if checksum(seed, &header[..20]) != u32::from_le_bytes(array_at(&header, 20)?) {
@@ -103,6 +106,7 @@ pub fn write_frame(
     header[4] = match kind {
         FrameKind::Chunk => 1,
         FrameKind::Footer => 2,
+        FrameKind::Large => 3,
     };
     header[8..16].copy_from_slice(&synced_mark.to_le_bytes());
     header[16..20].copy_from_slice(&payload_checksum.to_le_bytes());

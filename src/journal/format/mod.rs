@@ -8,6 +8,7 @@
 //! ├────────────────┤ 64
 //! │ frame: chunk   │ one chunk with its sender, tag, id and time of receipt    (frame.rs, chunk_payload.rs)
 //! │ frame: chunk   │
+//! │ frame: large   │ one chunk whose entries are a file of their own           (reference.rs)
 //! │ ...            │
 //! ├────────────────┤ only in a sealed segment:
 //! │ frame: footer  │ the chunk ids of the segment, times, counts               (footer.rs)
@@ -24,6 +25,7 @@
 pub mod chunk_payload;
 pub mod footer;
 pub mod frame;
+pub mod reference;
 pub mod segment_header;
 pub mod trailer;
 

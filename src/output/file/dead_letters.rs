@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::archive::Archive;
 use super::lines::{Inflater, Lines};
-use crate::journal::StoredChunk;
+use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
 use crate::wire::entry::{Entries, Item};
 
@@ -51,7 +51,7 @@ impl Lines for DeadLetterLines {
         let slot = archive.slot(&self.folder.join(day));
         let letter = |reason: &str| {
             serde_json::json!({
-                "position": chunk.position.to_string(),
+                "position": Position { entry: 0, ..chunk.position }.to_string(),
                 "reason": reason,
                 "sender": chunk.sender(),
                 "tag": String::from_utf8_lossy(chunk.tag()),
@@ -81,13 +81,16 @@ impl Lines for DeadLetterLines {
             }
         };
         let mut walk = Entries::new(entries);
-        for index in 0_u32.. {
+        for index in chunk.first_index().. {
             let offset = walk.offset();
             let Some(entry) = walk.next() else { break };
             let Ok(Item::Bad(bad)) = entry else { continue };
             let mut line = letter(&bad.reason.to_string());
             line["index"] = index.into();
-            line["offset"] = offset.into();
+            // Of the later pieces of a large chunk nobody knows how many bytes lie before.
+            if chunk.position.entry == 0 {
+                line["offset"] = offset.into();
+            }
             line["msgpack"] = BASE64_STANDARD.encode(bad.bytes).into();
             write(line);
             self.metrics.dead_letter(bad.reason.label(), 1);

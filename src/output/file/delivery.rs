@@ -2,12 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::archive::{Archive, ArchiveOptions};
-use super::disk::Disk;
 use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
 use crate::config::StartAt;
@@ -40,11 +40,18 @@ pub struct FileOutput {
 
 /// What is tried again.
 #[derive(Debug, thiserror::Error)]
-enum DeliveryError {
+pub(crate) enum DeliveryError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+}
+
+impl DeliveryError {
+    /// Whether only a restart helps, which recovers.
+    pub(crate) fn needs_recovery(&self) -> bool {
+        matches!(self, Self::Archive(error) if error.needs_recovery())
+    }
 }
 
 /// When an output writes and saves, and within which limits.
@@ -73,7 +80,7 @@ impl FileOutput {
     ) -> Result<Self, CursorError> {
         let cursor = journal.attach(&options.id, options.start)?;
         let undo_folder = data_dir.join("outputs").join(&options.id);
-        create_folder(&undo_folder).map_err(|source| CursorError::Io {
+        create_folder(journal.storage().as_ref(), &undo_folder).map_err(|source| CursorError::Io {
             action: "make the folder beside",
             path: undo_folder.clone(),
             source,
@@ -89,7 +96,7 @@ impl FileOutput {
             reader: journal.reader(position),
             journal_status: journal.status(),
             lines,
-            archive: Archive::new(Disk, archive, metrics.clone()),
+            archive: Archive::new(Arc::clone(journal.storage()), archive, metrics.clone()),
             cursor,
             metrics,
             flushed: position,
@@ -109,13 +116,16 @@ impl Output for FileOutput {
     fn run(mut self: Box<Self>, mut controls: Controls) -> Result<(), OutputError> {
         loop {
             let stopping = controls.stop.is_cancelled();
-            match self.advance(&mut controls) {
+            let asked = controls.flush_requests.has_changed().unwrap_or(false);
+            let advanced = self.advance(Instant::now(), asked);
+            if asked && advanced.is_ok() {
+                controls.flush_requests.mark_unchanged();
+            }
+            match advanced {
                 Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
                 Ok(Next::CaughtUp) if stopping => return self.finish(),
                 Ok(Next::CaughtUp) => self.wait(&mut controls),
-                Err(DeliveryError::Archive(error)) if error.needs_recovery() => {
-                    return Err(self.fatal(&error));
-                }
+                Err(error) if error.needs_recovery() => return Err(self.fatal(&error)),
                 Err(error) => {
                     if matches!(error, DeliveryError::Read(_)) {
                         self.metrics.num_errors.inc();
@@ -135,16 +145,15 @@ impl Output for FileOutput {
 }
 
 /// What a step came to.
-enum Next {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
     GoOn,
     CaughtUp,
 }
 
 impl FileOutput {
-    /// Does whatever is due, else takes one chunk.
-    fn advance(&mut self, controls: &mut Controls) -> Result<Next, DeliveryError> {
-        let asked = controls.flush_requests.has_changed().unwrap_or(false);
-        let now = Instant::now();
+    /// Does whatever is due, or `asked` for, and takes one chunk. It asks no clock and waits for nothing.
+    pub(crate) fn advance(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let checkpoint = asked || is_due(self.checkpoint_due) || self.journal_needs_space();
         if checkpoint || is_due(self.flush_due) || self.archive.buffered_bytes() >= self.options.buffer_memory
@@ -154,12 +163,8 @@ impl FileOutput {
         if checkpoint {
             self.checkpoint()?;
         }
-        if asked {
-            controls.flush_requests.mark_unchanged();
-        }
         let Some(chunk) = self.reader.try_next()? else { return Ok(Next::CaughtUp) };
         self.lines.take(&chunk, &mut self.archive);
-        let now = Instant::now();
         self.checkpoint_due.get_or_insert(now + self.options.checkpoint_interval);
         if self.archive.buffered_bytes() > 0 {
             self.flush_due.get_or_insert(now + self.options.flush_interval);
@@ -170,7 +175,7 @@ impl FileOutput {
     }
 
     /// The last words of an output that has delivered everything.
-    fn finish(&mut self) -> Result<(), OutputError> {
+    pub(crate) fn finish(&mut self) -> Result<(), OutputError> {
         let finished = self.flush().and_then(|()| self.checkpoint());
         match finished {
             Ok(()) => Ok(()),
@@ -220,11 +225,7 @@ impl FileOutput {
             output = self.options.id, %error, wait_seconds = self.retry_wait.as_secs_f64(),
             "cannot deliver; everything is kept in the journal, trying again"
         );
-        if let DeliveryError::Archive(ArchiveError::UndoLog { source, .. }) = error
-            && source.kind() == io::ErrorKind::StorageFull
-        {
-            self.cursor.use_reserve();
-        }
+        self.make_room_after(error);
         self.metrics.retry_count.inc();
         self.metrics.retry_wait.set(self.retry_wait.as_secs() as i64);
         let until = Instant::now() + self.retry_wait;
@@ -236,6 +237,15 @@ impl FileOutput {
             }
         });
         self.metrics.retry_wait.set(0);
+    }
+
+    /// Before an output tries again: where a full disk kept it from saving, there is a reserve.
+    pub(crate) fn make_room_after(&self, error: &DeliveryError) {
+        if let DeliveryError::Archive(ArchiveError::UndoLog { source, .. }) = error
+            && source.kind() == io::ErrorKind::StorageFull
+        {
+            self.cursor.use_reserve();
+        }
     }
 
     /// Waits for something to do.
@@ -263,7 +273,7 @@ impl FileOutput {
         self.metrics.buffer_total_bytes.set(staged + behind);
     }
 
-    fn fatal(&self, error: &ArchiveError) -> OutputError {
+    fn fatal(&self, error: &dyn std::error::Error) -> OutputError {
         OutputError { id: self.options.id.clone(), reason: error.to_string() }
     }
 }

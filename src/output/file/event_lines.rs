@@ -72,7 +72,7 @@ impl Lines for EventLines {
         };
         let alternative_names: Vec<_> = chunk.alternative_names().collect();
         let source = Source::of(chunk, &alternative_names);
-        let taken = selector.for_each(&source, entries, |event| {
+        let taken = selector.for_each_from(&source, chunk.first_index(), entries, |event| {
             paths.render_key(event, key);
             let known = slots.get(key.as_slice()).copied();
             let appended = known.and_then(|slot| archive.append(slot, |out| formatter.write(event, out)));

@@ -61,9 +61,10 @@
 //! # Somebody else's hands
 //!
 //! People move, remove, cut and extend files. Before each flush, and again right before each write, what lies at the
-//! path is compared with what must be there ([`Identity`], length). If it is something else, and we have lines in it
-//! that no checkpoint covers, a checkpoint of the *last* flush comes first. Then the file is taken as it is: a moved or
-//! removed one is let go and a new one is made; a changed one is recorded anew, and writing goes on at its end.
+//! path is compared with what must be there ([`Identity`](crate::storage::Identity), length). If it is something else,
+//! and we have lines in it that no checkpoint covers, a checkpoint of the *last* flush comes first. Then the file is
+//! taken as it is: a moved or removed one is let go and a new one is made; a changed one is recorded anew, and writing
+//! goes on at its end.
 //! Recovery likewise leaves alone, and counts, whatever is not the file that it knows. Where nobody notices before a
 //! crash, a file that was moved away keeps lines that are then delivered once more: twice rather than nowhere. And a gzip
 //! file that somebody cut in the middle of a member stays unreadable from there on; we do not know what they wanted.
@@ -78,23 +79,21 @@
 //!
 //! # How it is tested
 //!
-//! All system calls go through [`Storage`]. In `tests/` a run is cut off before every single one of them, and so is
-//! the recovery that follows; every call fails once while the process goes on; and the power fails, which takes bytes
-//! and names that were not synced and brings back what was cut or removed.
+//! All system calls go through [`Storage`](crate::storage::Storage). In `tests/` a run is cut off before every single
+//! one of them, and so is the recovery that follows; every call fails once while the process goes on; and the power
+//! fails, which takes bytes and names that were not synced and brings back what was cut or removed. The simulation of
+//! the whole server (`src/simulation/`) runs the same code on a disk that does all of this by chance.
 
 mod archive;
 mod dead_letters;
 mod delivery;
-mod disk;
 mod error;
 mod event_lines;
 pub mod format;
 mod gzip;
-mod identity;
 mod lines;
 mod outputs;
 mod recovery;
-mod storage;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -102,10 +101,9 @@ mod undo;
 pub use archive::{Archive, ArchiveOptions, SaveCursor, SlotId};
 pub use dead_letters::DEAD_LETTERS;
 pub use delivery::FileOutput;
-pub use disk::Disk;
+#[cfg(feature = "simulation")]
+pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
-pub use identity::{Identity, Stat};
 pub use outputs::{RecoverError, open_dead_letters, open_output, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
-pub use storage::{Listed, Storage};
 pub use undo::ReadUndoLogError;

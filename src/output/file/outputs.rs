@@ -2,17 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dead_letters::{DEAD_LETTERS, DeadLetterLines};
 use super::delivery::{DeliveryOptions, FileOutput};
-use super::disk::Disk;
 use super::event_lines::EventLines;
 use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
 use crate::config::{FileOutputConfig, OutputConfig, OutputKind, StartAt};
 use crate::journal::{CursorError, CursorFolder, Journal};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::storage::{Listed, Storage};
 
 /// Bytes that are kept of what was cut off the files of an output that the configuration no longer has.
 const DEFAULT_UNDONE_MAX_SIZE: u64 = 256 * 1024 * 1024;
@@ -33,18 +34,23 @@ pub enum RecoverError {
 
 /// Brings all archive files back to their last checkpoint, also those of outputs that the configuration no longer has.
 /// Must come before anything reads or writes them, and under the journal's lock.
-pub fn recover_all(data_dir: &Path, outputs: &[OutputConfig], metrics: &Metrics) -> Result<(), RecoverError> {
+pub fn recover_all(
+    storage: &Arc<dyn Storage>,
+    data_dir: &Path,
+    outputs: &[OutputConfig],
+    metrics: &Metrics,
+) -> Result<(), RecoverError> {
     let folder = data_dir.join("outputs");
-    let list_error = |source| RecoverError::List { path: folder.clone(), source };
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(list_error)?,
-    };
-    let cursors = CursorFolder::new(data_dir);
+    let mut listed =
+        storage.list(&folder).map_err(|source| RecoverError::List { path: folder.clone(), source })?;
+    if listed.is_empty() {
+        return Ok(());
+    }
+    listed.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    let cursors = CursorFolder::on(Arc::clone(storage), data_dir);
     cursors.sync()?;
-    for entry in entries {
-        let path = entry.map_err(list_error)?.path();
-        let Some(id) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) else {
+    for Listed { path, is_folder, .. } in listed {
+        let Some(id) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_folder) else {
             continue;
         };
         let options = RecoveryOptions {
@@ -59,8 +65,8 @@ pub fn recover_all(data_dir: &Path, outputs: &[OutputConfig], metrics: &Metrics)
                 .unwrap_or(DEFAULT_UNDONE_MAX_SIZE),
             undo_folder: path.clone(),
         };
-        let report =
-            recover(&Disk, &options).map_err(|source| RecoverError::Output { id: id.to_owned(), source })?;
+        let report = recover(storage.as_ref(), &options)
+            .map_err(|source| RecoverError::Output { id: id.to_owned(), source })?;
         report.count(&metrics.output(id, "file"));
         let undone =
             report.files.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Undone { .. })).count();

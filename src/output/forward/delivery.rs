@@ -158,7 +158,9 @@ impl ForwardOutput {
             match self.reader.try_next() {
                 Ok(Some(chunk)) => {
                     self.deliveries.metrics.emit_count.inc();
-                    let skip = if chunk.position == (Position { entry: 0, ..self.resumed_at }) {
+                    let skip = if (Position { entry: 0, ..chunk.position })
+                        == (Position { entry: 0, ..self.resumed_at })
+                    {
                         self.resumed_at.entry
                     } else {
                         0

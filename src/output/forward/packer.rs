@@ -69,8 +69,9 @@ impl Packer {
             return Ok(());
         }
         if let Some((entries, encoding)) = self.as_stored(chunk) {
-            let events = u64::from(chunk.entry_count());
-            let run = Run { tag: chunk.tag().to_vec(), first: 0, end: chunk.entry_count(), events };
+            let (first, count) = (chunk.position.entry, chunk.entry_count());
+            let (tag, end) = (chunk.tag().to_vec(), first.saturating_add(count));
+            let run = Run { tag, first, end, events: u64::from(count) };
             self.metrics.emit_records.inc_by(run.events);
             return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
         }
@@ -98,7 +99,8 @@ impl Packer {
         let mut run = Run::default();
         let mut plain = Vec::new();
         let alternative_names: Vec<_> = chunk.alternative_names().collect();
-        let tally = selector.for_each(&Source::of(chunk, &alternative_names), entries, |event| {
+        let source = Source::of(chunk, &alternative_names);
+        let tally = selector.for_each_from(&source, chunk.first_index(), entries, |event| {
             let before = plain.len();
             write_event(&mut plain, event, *metadata);
             // A filter may have given the event a tag of its own.

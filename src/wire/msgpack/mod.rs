@@ -9,8 +9,9 @@ mod skip;
 mod write;
 
 pub use read::{Token, read};
+pub(super) use scan::Head;
 pub use scan::{ScanError, Scanner};
-pub use skip::{MAX_DEPTH, skip};
+pub use skip::{ENVELOPE_DEPTH, MAX_DEPTH, skip, skip_within};
 pub use write::{
     write_array, write_bin, write_bin_head, write_bool, write_f64, write_i64, write_map, write_nil,
     write_str, write_u64,
@@ -28,7 +29,20 @@ pub enum MsgpackError {
         /// Where, from the start of the slice.
         at: usize,
     },
-    /// Containers are nested deeper than [`MAX_DEPTH`].
-    #[error("arrays and maps are nested more than {MAX_DEPTH} deep")]
-    TooDeep,
+    /// Containers are nested too deep: past [`MAX_DEPTH`], or a lower limit of the caller.
+    #[error("arrays and maps are nested more than {limit} deep")]
+    TooDeep {
+        /// How deep they may be.
+        limit: usize,
+    },
+}
+
+impl MsgpackError {
+    /// The same, told of a longer slice in which this one began at `offset`.
+    pub(crate) fn behind(self, offset: usize) -> Self {
+        match self {
+            Self::Reserved { at } => Self::Reserved { at: at + offset },
+            error => error,
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::{MAX_DEPTH, MsgpackError};
 #[derive(Debug)]
 pub struct Scanner {
     limit: usize,
+    max_depth: usize,
     /// Where the next head is, from the start of the value. Beyond what has arrived while inside a string.
     at: usize,
     /// Values still to come, by depth.
@@ -25,7 +26,12 @@ pub enum ScanError {
 impl Scanner {
     /// For values of at most `limit` bytes; past 4 GiB the limit is 4 GiB.
     pub fn new(limit: usize) -> Self {
-        Self { limit: limit.min(u32::MAX as usize), at: 0, remaining: Vec::new(), started: false }
+        Self::with_depth(limit, MAX_DEPTH)
+    }
+
+    /// As [`Scanner::new`], for values that may be nested so deep.
+    pub fn with_depth(limit: usize, max_depth: usize) -> Self {
+        Self { limit: limit.min(u32::MAX as usize), max_depth, at: 0, remaining: Vec::new(), started: false }
     }
 
     /// The length of the value that `bytes` begin with, once all of it is there. `bytes` are all that has arrived of
@@ -63,8 +69,8 @@ impl Scanner {
 
     fn enter(&mut self, children: u32) -> Result<(), ScanError> {
         if children > 0 {
-            if self.remaining.len() == MAX_DEPTH {
-                return Err(ScanError::Msgpack(MsgpackError::TooDeep));
+            if self.remaining.len() == self.max_depth {
+                return Err(ScanError::Msgpack(MsgpackError::TooDeep { limit: self.max_depth }));
             }
             self.remaining.push(children);
             return Ok(());
@@ -81,17 +87,18 @@ impl Scanner {
 }
 
 /// What the first bytes of a value say about the rest.
-struct Head {
+pub(in crate::wire) struct Head {
     /// Bytes of the head itself.
-    size: usize,
+    pub(in crate::wire) size: usize,
     /// Bytes that follow and need no look.
-    body: u64,
+    pub(in crate::wire) body: u64,
     /// Values that follow.
-    children: u64,
+    pub(in crate::wire) children: u64,
 }
 
 impl Head {
-    fn read(bytes: &[u8], at: usize) -> Result<Option<Self>, MsgpackError> {
+    /// Reads a head; `None` where it is not all there. `at` is told in errors alone.
+    pub(in crate::wire) fn read(bytes: &[u8], at: usize) -> Result<Option<Self>, MsgpackError> {
         let Some((&marker, rest)) = bytes.split_first() else { return Ok(None) };
         let plain = |body: u64| Some(Self { size: 1, body, children: 0 });
         let sized = |width: usize, extra: u64| {
@@ -183,7 +190,7 @@ mod tests {
     fn nesting_is_allowed_up_to_the_limit() {
         let nested = |depth: usize| [vec![0x91; depth], vec![0x01]].concat();
         assert_eq!(whole(&nested(MAX_DEPTH), 1 << 20), Ok(Some(MAX_DEPTH + 1)));
-        let too_deep = Err(ScanError::Msgpack(MsgpackError::TooDeep));
+        let too_deep = Err(ScanError::Msgpack(MsgpackError::TooDeep { limit: MAX_DEPTH }));
         assert_eq!(whole(&nested(MAX_DEPTH + 1), 1 << 20), too_deep);
         assert_eq!(whole(&nested(100_000), 1 << 20), too_deep);
     }

@@ -5,6 +5,9 @@ use super::{MsgpackError, Token, read};
 /// How deep arrays and maps may be nested. Fluentd's and Fluent Bit's own readers stop at similar depths.
 pub const MAX_DEPTH: usize = 128;
 
+/// What a message may put around a record: the message, the array of entries, the entry, and time with metadata.
+pub const ENVELOPE_DEPTH: usize = 4;
+
 /// The end of the value that begins at `at`, containers with all that they hold.
 ///
 /// # Errors
@@ -12,15 +15,23 @@ pub const MAX_DEPTH: usize = 128;
 /// As [`read()`], and [`MsgpackError::TooDeep`] past [`MAX_DEPTH`].
 #[inline]
 pub fn skip(bytes: &[u8], at: usize) -> Result<usize, MsgpackError> {
+    skip_within(bytes, at, MAX_DEPTH)
+}
+
+/// As [`skip`], with a limit of its own, at most [`MAX_DEPTH`] and [`ENVELOPE_DEPTH`] together.
+#[inline]
+pub fn skip_within(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
     match end_of_common(bytes, at) {
         Some(end) => Ok(end),
-        None => skip_any(bytes, at),
+        None => skip_any(bytes, at, max_depth),
     }
 }
 
-fn skip_any(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
+fn skip_any(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
     // Values still to come, by depth. A fixed array on the stack: a peer's nesting costs no memory.
-    let mut remaining = [0u64; MAX_DEPTH];
+    let mut remaining = [0u64; MAX_DEPTH + ENVELOPE_DEPTH];
+    let max_depth = max_depth.min(remaining.len());
+    let remaining = &mut remaining[..max_depth];
     let mut depth = 0;
     loop {
         let children = match end_of_common(bytes, at) {
@@ -35,7 +46,7 @@ fn skip_any(bytes: &[u8], mut at: usize) -> Result<usize, MsgpackError> {
             },
         };
         if children > 0 {
-            *remaining.get_mut(depth).ok_or(MsgpackError::TooDeep)? = children;
+            *remaining.get_mut(depth).ok_or(MsgpackError::TooDeep { limit: max_depth })? = children;
             depth += 1;
             continue;
         }
@@ -80,8 +91,8 @@ mod tests {
     fn nesting_is_allowed_up_to_the_limit() {
         let nested = |depth: usize| [vec![0x91; depth], vec![0x01]].concat();
         assert_eq!(skip(&nested(MAX_DEPTH), 0), Ok(MAX_DEPTH + 1));
-        assert_eq!(skip(&nested(MAX_DEPTH + 1), 0), Err(MsgpackError::TooDeep));
-        assert_eq!(skip(&nested(100_000), 0), Err(MsgpackError::TooDeep));
+        assert_eq!(skip(&nested(MAX_DEPTH + 1), 0), Err(MsgpackError::TooDeep { limit: MAX_DEPTH }));
+        assert_eq!(skip(&nested(100_000), 0), Err(MsgpackError::TooDeep { limit: MAX_DEPTH }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hikyaku::wire::entry::Entries;
 use hikyaku::wire::framing::Framer;
+use hikyaku::wire::limits::ContentLimits;
 use hikyaku::wire::message::Message;
 
 const MAX_MESSAGE_SIZE: usize = 1 << 16;
@@ -45,7 +46,8 @@ fn judge(bytes: &Bytes) -> String {
             break;
         }
     }
-    match message.contents(MAX_MESSAGE_SIZE, &mut Vec::new()) {
+    let limits = ContentLimits { max_inflated_size: MAX_MESSAGE_SIZE as u64, ..ContentLimits::NONE };
+    match message.contents(&limits) {
         Ok(contents) => {
             assert!(contents.bad_entries <= contents.entries);
             format!("{message:?} {contents:?}")

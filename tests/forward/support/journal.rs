@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hikyaku::chunk::Chunk;
 use hikyaku::input::ChunkSink;
+use hikyaku::journal::large::{LargeEntries, SpoolFolder};
 use hikyaku::journal::{AppendError, Appended, Receipt};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
@@ -13,12 +14,16 @@ pub(crate) struct ScriptedJournal {
     taken: mpsc::UnboundedSender<Taken>,
     chunks: Arc<Mutex<mpsc::UnboundedReceiver<Taken>>>,
     refusal: Option<AppendError>,
+    spools: SpoolFolder,
+    _data_dir: Arc<tempfile::TempDir>,
 }
 
 /// A chunk that was taken, and what resolves its receipt.
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) chunk: Chunk,
+    /// The entries of a large chunk.
+    pub(crate) large: Option<LargeEntries>,
     receipt: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
@@ -47,7 +52,10 @@ impl ScriptedJournal {
     pub(crate) fn with_room(room: usize) -> Self {
         let (taken, chunks) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(room));
-        Self { room, taken, chunks: Arc::new(Mutex::new(chunks)), refusal: None }
+        let data_dir = Arc::new(tempfile::tempdir().unwrap());
+        let spools = SpoolFolder::new(data_dir.path());
+        spools.prepare().unwrap();
+        Self { room, taken, chunks: Arc::new(Mutex::new(chunks)), refusal: None, spools, _data_dir: data_dir }
     }
 
     pub(crate) fn refusing(error: AppendError) -> Self {
@@ -69,14 +77,28 @@ impl ScriptedJournal {
     }
 }
 
-impl ChunkSink for ScriptedJournal {
-    async fn append(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+impl ScriptedJournal {
+    async fn take(&self, chunk: Chunk, large: Option<LargeEntries>) -> Result<Receipt, AppendError> {
         if let Some(error) = &self.refusal {
             return Err(error.clone());
         }
         self.room.acquire().await.unwrap().forget();
         let (sender, receipt) = Receipt::channel();
-        self.taken.send(Taken { chunk, receipt: sender }).unwrap();
+        self.taken.send(Taken { chunk, large, receipt: sender }).unwrap();
         Ok(receipt)
+    }
+}
+
+impl ChunkSink for ScriptedJournal {
+    async fn append(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+        self.take(chunk, None).await
+    }
+
+    async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
+        self.take(chunk, Some(entries)).await
+    }
+
+    fn spools(&self) -> &SpoolFolder {
+        &self.spools
     }
 }

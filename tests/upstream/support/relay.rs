@@ -44,6 +44,7 @@ pub(crate) fn config(folder: &Path, servers: &[String], keys: &str, sections: &s
         id = "edge"
         type = "forward"
         listen = "127.0.0.1:0"
+        max_message_size = "16MiB"
         [[output]]
         id = "up"
         type = "forward"

@@ -9,8 +9,8 @@ use super::failures::Failures;
 use super::known_files::Surprise;
 use super::{Archive, SaveCursor};
 use crate::output::file::error::{ArchiveError, SaveCursorError};
-use crate::output::file::storage::Storage;
 use crate::output::file::undo::UndoLog;
+use crate::planted::{Bug, is_planted};
 
 /// A flush that takes longer counts as slow, as in Fluentd.
 pub(super) const SLOW: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ pub(super) const SLOW: Duration = Duration::from_secs(20);
 /// How often one flush takes up files anew that somebody else changes under its hands.
 const ROUNDS: usize = 3;
 
-impl<S: Storage> Archive<S> {
+impl Archive {
     pub(super) fn flush_all(&mut self, save_cursor: SaveCursor<'_>) -> Result<(), ArchiveError> {
         for _ in 0..ROUNDS {
             let pending = self.buffers.pending();
@@ -60,7 +60,9 @@ impl<S: Storage> Archive<S> {
             return Err(ArchiveError::Unfinished);
         }
         self.cut_all_torn()?;
-        self.sync()?;
+        if !is_planted(Bug::CursorBeforeFiles) {
+            self.sync()?;
+        }
         let generation = self.undo.generation() + 1;
         match save_cursor(generation) {
             Ok(()) => {}
@@ -77,6 +79,9 @@ impl<S: Storage> Archive<S> {
         {
             // It is void all the same, and the next recovery takes it away.
             tracing::warn!(path = %old.path().display(), %error, "cannot remove an undo log that is done with");
+        }
+        if is_planted(Bug::CursorBeforeFiles) {
+            self.sync()?;
         }
         self.files.begin_generation();
         self.metrics.checkpoints.inc();
@@ -96,7 +101,7 @@ impl<S: Storage> Archive<S> {
         let found = self.storage.stat(path)?;
         let mut verdict = known.compare(found.as_ref());
         if let (Err(Surprise::Removed), Some(handle)) = (verdict, &known.handle)
-            && self.storage.stat_open(&handle.file)?.names > 0
+            && handle.file.stat()?.names > 0
         {
             verdict = Err(Surprise::Moved);
         }

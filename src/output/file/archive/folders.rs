@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::output::file::storage::{Storage, folder_of};
+use crate::storage::{Storage, folder_of};
 
 /// Folders that the next checkpoint makes durable.
 ///
@@ -41,7 +41,7 @@ impl UnsyncedFolders {
 }
 
 /// Makes a folder and those above it that are missing.
-pub(super) fn make_folders<S: Storage>(storage: &S, folder: &Path) -> io::Result<()> {
+pub(super) fn make_folders(storage: &dyn Storage, folder: &Path) -> io::Result<()> {
     let mut missing = vec![folder];
     while let Some(folder) = missing.last() {
         match storage.create_folder(folder) {
@@ -59,7 +59,7 @@ pub(super) fn make_folders<S: Storage>(storage: &S, folder: &Path) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::file::disk::Disk;
+    use crate::storage::Disk;
 
     fn folders_of(path: &str) -> Vec<String> {
         let mut folders = UnsyncedFolders::default();

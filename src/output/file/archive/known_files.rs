@@ -1,11 +1,11 @@
 //! What the archive knows about the files that it wrote since the last checkpoint, and which of them are open.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::output::file::identity::{Identity, Stat};
 use crate::output::file::undo::Undo;
+use crate::storage::{Identity, Stat};
 
 /// A file that this archive opened or made since the last checkpoint, or that is still open from before.
 #[derive(Debug)]
@@ -86,7 +86,8 @@ impl<F> KnownFile<F> {
 /// All known files.
 #[derive(Debug)]
 pub(super) struct KnownFiles<F> {
-    files: HashMap<Arc<Path>, KnownFile<F>>,
+    /// In an order that is the same each time, so that a run can be repeated.
+    files: BTreeMap<Arc<Path>, KnownFile<F>>,
     clock: u64,
     open: usize,
     max_open: usize,
@@ -97,7 +98,7 @@ pub(super) struct KnownFiles<F> {
 impl<F> KnownFiles<F> {
     /// `max_open` files at one time, at least one.
     pub(super) fn new(max_open: usize) -> Self {
-        Self { files: HashMap::new(), clock: 0, open: 0, max_open: max_open.max(1), checkpoint: 0 }
+        Self { files: BTreeMap::new(), clock: 0, open: 0, max_open: max_open.max(1), checkpoint: 0 }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -10,13 +10,13 @@ mod sync;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::disk::Disk;
 use super::error::{ArchiveError, SaveCursorError};
 use super::gzip::Gzip;
-use super::storage::Storage;
 use super::undo::UndoLog;
 use crate::metrics::OutputMetrics;
+use crate::storage::{Storage, StorageFile};
 use buffers::Buffers;
 use folders::UnsyncedFolders;
 use known_files::KnownFiles;
@@ -48,12 +48,12 @@ pub struct ArchiveOptions {
 ///
 /// Blocking: it belongs on a thread of its own.
 #[derive(Debug)]
-pub struct Archive<S: Storage = Disk> {
-    storage: S,
+pub struct Archive {
+    storage: Arc<dyn Storage>,
     undo_folder: PathBuf,
-    undo: UndoLog<S::File>,
+    undo: UndoLog,
     buffers: Buffers,
-    files: KnownFiles<S::File>,
+    files: KnownFiles<Box<dyn StorageFile>>,
     max_known_files: usize,
     /// In which names were made since the last checkpoint.
     folders: UnsyncedFolders,
@@ -65,9 +65,9 @@ pub struct Archive<S: Storage = Disk> {
     metrics: OutputMetrics,
 }
 
-impl<S: Storage> Archive<S> {
+impl Archive {
     /// Touches nothing yet.
-    pub fn new(storage: S, options: ArchiveOptions, metrics: OutputMetrics) -> Self {
+    pub fn new(storage: Arc<dyn Storage>, options: ArchiveOptions, metrics: OutputMetrics) -> Self {
         Self {
             undo: UndoLog::new(&options.undo_folder, options.generation),
             undo_folder: options.undo_folder,

@@ -9,10 +9,10 @@ use super::failures::Failures;
 use super::folders::make_folders;
 use super::known_files::KnownFile;
 use crate::output::file::error::ArchiveError;
-use crate::output::file::storage::{Storage, folder_of};
 use crate::output::file::undo::{Undo, UndoLogError};
+use crate::storage::{Open, folder_of};
 
-impl<S: Storage> Archive<S> {
+impl Archive {
     /// Gets all files ready that can be, with at most two syncs of the undo log. One that is not `recorded` afterwards
     /// is among the failures.
     pub(super) fn prepare(&mut self, pending: &[usize], failures: &mut Failures) -> Result<(), ArchiveError> {
@@ -58,10 +58,10 @@ impl<S: Storage> Archive<S> {
 
     /// Makes a file, and tells how to undo that. If somebody else was faster, theirs is taken.
     fn make(&mut self, path: &Arc<Path>) -> io::Result<Undo> {
-        let created = match self.storage.create(path) {
+        let created = match self.storage.open(path, Open::New) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_folders(&self.storage, folder_of(path))?;
-                self.storage.create(path)
+                make_folders(self.storage.as_ref(), folder_of(path))?;
+                self.storage.open(path, Open::New)
             }
             created => created,
         };
@@ -72,7 +72,7 @@ impl<S: Storage> Archive<S> {
             }
             created => {
                 self.folders.add(path);
-                let known = KnownFile::new(&self.storage.stat_open(&created?)?, true);
+                let known = KnownFile::new(&created?.stat()?, true);
                 let record = known.undo(path);
                 self.files.insert(path, known);
                 Ok(record)
@@ -82,7 +82,7 @@ impl<S: Storage> Archive<S> {
 
     /// Makes records durable, and with that the files writable.
     fn record(&mut self, records: &[Undo]) -> Result<(), ArchiveError> {
-        if let Err(error) = self.undo.add(&self.storage, records) {
+        if let Err(error) = self.undo.add(self.storage.as_ref(), records) {
             let path = self.undo.path().to_owned();
             return Err(match error {
                 UndoLogError::Unchanged(source) => ArchiveError::UndoLog { path, source },

@@ -1,12 +1,11 @@
 //! Making durable what was written.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Archive;
 use crate::output::file::error::ArchiveError;
-use crate::output::file::storage::Storage;
 
 /// From so many unsynced files and folders on one file system on, the whole file system is synced at once: that costs
 /// about as much as a few single syncs.
@@ -22,7 +21,7 @@ struct Unsynced {
     speaker: Option<((bool, u64), PathBuf)>,
 }
 
-impl<S: Storage> Archive<S> {
+impl Archive {
     /// Makes all files durable, and all names. A failure is final: what the kernel could not write it may have dropped,
     /// and the next sync would succeed without it.
     pub(super) fn sync(&mut self) -> Result<(), ArchiveError> {
@@ -54,7 +53,7 @@ impl<S: Storage> Archive<S> {
         if let Some(handle) = self.files.get(path).and_then(|known| known.handle.as_ref())
             && handle.dirty
         {
-            self.storage.sync(&handle.file).map_err(|error| lost(path, &error))?;
+            handle.file.sync().map_err(|error| lost(path, &error))?;
         }
         self.set_clean(path);
         Ok(())
@@ -74,8 +73,8 @@ impl<S: Storage> Archive<S> {
     }
 
     /// By device number.
-    fn unsynced(&mut self) -> HashMap<u64, Unsynced> {
-        let mut devices: HashMap<u64, Unsynced> = HashMap::new();
+    fn unsynced(&mut self) -> BTreeMap<u64, Unsynced> {
+        let mut devices: BTreeMap<u64, Unsynced> = BTreeMap::new();
         for (path, known) in self.files.iter_mut() {
             let Some(handle) = &known.handle else { continue };
             let device = devices.entry(known.identity.device).or_default();
@@ -102,7 +101,7 @@ impl<S: Storage> Archive<S> {
         let Some(handle) = self.files.get(speaker).and_then(|known| known.handle.as_ref()) else {
             return Ok(());
         };
-        self.storage.sync_filesystem(&handle.file).map_err(|error| lost(speaker, &error))
+        handle.file.sync_filesystem().map_err(|error| lost(speaker, &error))
     }
 
     fn sync_folder(&self, folder: &Path) -> Result<(), ArchiveError> {

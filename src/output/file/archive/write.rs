@@ -8,7 +8,7 @@ use super::Archive;
 use super::failures::Failures;
 use super::known_files::Surprise;
 use crate::output::file::error::ArchiveError;
-use crate::output::file::storage::{Storage, append_all};
+use crate::storage::{Open, append_all};
 
 /// Why a buffer is not in its file.
 enum Unwritten {
@@ -20,7 +20,7 @@ enum Unwritten {
     Fatal(ArchiveError),
 }
 
-impl<S: Storage> Archive<S> {
+impl Archive {
     /// Writes all that are prepared. Files that turn out to be surprising are left for another round.
     pub(super) fn write(&mut self, pending: &[usize], failures: &mut Failures) -> Result<(), ArchiveError> {
         for index in pending {
@@ -51,7 +51,7 @@ impl<S: Storage> Archive<S> {
         let length = content.len() as u64;
         let Some(known) = self.files.get_mut(path) else { return Ok(()) };
         let Some(handle) = &mut known.handle else { return Ok(()) };
-        if let Err(error) = append_all(&self.storage, &handle.file, content) {
+        if let Err(error) = append_all(handle.file.as_ref(), content) {
             handle.dirty = true;
             known.torn = length;
             self.metrics.rollback_count.inc();
@@ -83,13 +83,13 @@ impl<S: Storage> Archive<S> {
             return Ok(());
         }
         self.make_room().map_err(Unwritten::Fatal)?;
-        let file = match self.storage.open(path) {
+        let file = match self.storage.open(path, Open::Appending) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Unwritten::Surprise(Surprise::Removed));
             }
             file => file.map_err(|error| Unwritten::Failed("open", error))?,
         };
-        let found = self.storage.stat_open(&file).map_err(|error| Unwritten::Failed("look at", error))?;
+        let found = file.stat().map_err(|error| Unwritten::Failed("look at", error))?;
         if self.files.get(path).is_some_and(|known| !known.identity.is_same_file(&found.identity)) {
             return Err(Unwritten::Surprise(Surprise::Moved));
         }
@@ -118,7 +118,7 @@ impl<S: Storage> Archive<S> {
         let Some(known) = self.files.get_mut(path).filter(|known| known.torn > 0) else { return Ok(()) };
         let reopened = match &known.handle {
             Some(_) => None,
-            None => match self.storage.open(path) {
+            None => match self.storage.open(path, Open::Appending) {
                 // Whoever removed it removed the torn end.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     known.torn = 0;
@@ -128,13 +128,13 @@ impl<S: Storage> Archive<S> {
             },
         };
         if let Some(file) = reopened.as_ref().or(known.handle.as_ref().map(|handle| &handle.file)) {
-            let found = self.storage.stat_open(file)?;
+            let found = file.stat()?;
             if found.identity.is_same_file(&known.identity) && known.compare(Some(&found)).is_ok() {
-                self.storage.set_len(file, known.length)?;
+                file.set_len(known.length)?;
             }
         }
         if let Some(file) = reopened {
-            self.storage.sync(&file)?;
+            file.sync()?;
         }
         known.torn = 0;
         Ok(())

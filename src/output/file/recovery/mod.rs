@@ -6,13 +6,13 @@
 //! | the undo log says | at the path lies | then |
 //! | --- | --- | --- |
 //! | existing | the same file, longer | the tail is kept in `undone/`, the file cut to the recorded length |
-//! | | the same file, as long | nothing |
+//! | | the same file, as long | synced: a recovery that was interrupted may have cut it |
 //! | | the same file, shorter | left alone, counted as `cut` |
-//! | | another file | left alone, counted as `moved` |
-//! | | nothing | counted as `removed` |
+//! | | another file | left alone, counted as `moved`; the folder is synced likewise |
+//! | | nothing | counted as `removed`; the folder is synced, so that it stays like that |
 //! | created | the same file | its content is kept in `undone/`, the file removed |
-//! | | another file | left alone, counted as `moved` |
-//! | | nothing | nothing: that is what it was |
+//! | | another file | left alone, counted as `moved`; the folder is synced likewise |
+//! | | nothing | that is what it was; the folder is synced likewise |
 //! | absent only | an empty file | removed |
 //! | | anything else | left alone: nothing of ours is in it |
 //!
@@ -26,9 +26,9 @@ mod undone;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::storage::Storage;
 use super::undo::{ReadUndoLogError, generation_of, read_undo_log};
 use crate::metrics::OutputMetrics;
+use crate::storage::Storage;
 use plan::Plan;
 use undone::UndoneFolder;
 
@@ -101,7 +101,7 @@ impl RecoveryReport {
 }
 
 /// Brings the files of one output back to where its cursor is.
-pub fn recover<S: Storage>(storage: &S, options: &RecoveryOptions) -> Result<RecoveryReport, RecoveryError> {
+pub fn recover(storage: &dyn Storage, options: &RecoveryOptions) -> Result<RecoveryReport, RecoveryError> {
     let folder = &options.undo_folder;
     let in_folder = |source| RecoveryError::Folder { path: folder.clone(), source };
     let mut logs: Vec<(u64, PathBuf)> = storage
@@ -133,8 +133,8 @@ pub fn recover<S: Storage>(storage: &S, options: &RecoveryOptions) -> Result<Rec
     Ok(report)
 }
 
-fn undo_all<S: Storage>(
-    storage: &S,
+fn undo_all(
+    storage: &dyn Storage,
     options: &RecoveryOptions,
     log_path: &Path,
     generation: u64,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::output::file::identity::Identity;
 use crate::output::file::undo::Undo;
+use crate::storage::Identity;
 
 /// What a file was at the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

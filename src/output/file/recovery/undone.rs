@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{RecoveryError, RecoveryOptions};
-use crate::output::file::storage::{Storage, append_all, folder_of};
+use crate::storage::{Open, Storage, StorageFile, append_all, folder_of, read_full_at};
 
 /// What is copied at once, in bytes.
 const COPY_LENGTH: usize = 256 * 1024;
@@ -31,12 +31,12 @@ impl<'a> UndoneFolder<'a> {
     }
 
     /// Copies a part of a file, durably.
-    pub(super) fn keep<S: Storage>(
+    pub(super) fn keep(
         &self,
-        storage: &S,
+        storage: &dyn Storage,
         path: &Path,
         number: usize,
-        file: &S::File,
+        file: &dyn StorageFile,
         part: Range<u64>,
     ) -> Result<(), RecoveryError> {
         let length = part.end - part.start;
@@ -66,9 +66,10 @@ impl<'a> UndoneFolder<'a> {
     }
 
     /// Removes the oldest files until one of this length has room, and what an interrupted recovery left of it.
-    fn make_room<S: Storage>(&self, storage: &S, undone: &Path, length: u64) -> io::Result<()> {
+    fn make_room(&self, storage: &dyn Storage, undone: &Path, length: u64) -> io::Result<()> {
         let folder = &self.options.undone_folder;
         let mut files = storage.list(folder)?;
+        files.retain(|file| !file.is_folder);
         files.sort_unstable();
         let mut total: u64 = files.iter().map(|file| file.length).sum();
         for file in files {
@@ -88,20 +89,20 @@ impl<'a> UndoneFolder<'a> {
     }
 }
 
-fn copy<S: Storage>(storage: &S, from: &S::File, part: Range<u64>, to: &Path) -> io::Result<()> {
-    let copy = storage.create(to)?;
+fn copy(storage: &dyn Storage, from: &dyn StorageFile, part: Range<u64>, to: &Path) -> io::Result<()> {
+    let copy = storage.open(to, Open::New)?;
     let mut buffer = vec![0; COPY_LENGTH];
     let mut at = part.start;
     while at < part.end {
         let wanted = usize::try_from(part.end - at).unwrap_or(COPY_LENGTH).min(COPY_LENGTH);
-        let count = storage.read_at(from, &mut buffer[..wanted], at)?;
+        let count = read_full_at(from, &mut buffer[..wanted], at)?;
         if count == 0 {
             break;
         }
-        append_all(storage, &copy, &buffer[..count])?;
+        append_all(copy.as_ref(), &buffer[..count])?;
         at += count as u64;
     }
-    storage.sync(&copy)
+    copy.sync()
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::output::file::disk::Disk;
+    use crate::storage::Disk;
 
     fn options(folder: &Path, undone_max_size: u64) -> RecoveryOptions {
         RecoveryOptions {
@@ -131,9 +132,9 @@ mod tests {
         if !path.exists() {
             std::fs::write(&path, "0123456789").unwrap();
         }
-        let file = Disk.open(&path).unwrap();
+        let file = Disk.open(&path, Open::Reading).unwrap();
         let folder = UndoneFolder::new(options, 3, 0xab);
-        folder.keep(&Disk, Path::new("/var/log/a.log"), number, &file, part).unwrap();
+        folder.keep(&Disk, Path::new("/var/log/a.log"), number, file.as_ref(), part).unwrap();
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::crash::{MEDDLED, QUIET, calls};
 use super::faulty::{Fault, Faulty};
 use super::world::{OLD, Step, World};
 use crate::metrics::Metrics;
-use crate::output::file::{Archive, ArchiveError, Disk, SaveCursorError, Storage};
+use crate::output::file::{Archive, ArchiveError, SaveCursorError};
+use crate::storage::Disk;
 
 /// Tries again after errors that allow it, and recovers after those that do not.
 fn go_on_until_done(world: &World, storage: &Faulty) {
@@ -79,7 +80,7 @@ fn archive(world: &World, metrics: &Metrics) -> Archive {
     world.archive(Disk, metrics)
 }
 
-fn add<S: Storage>(archive: &mut Archive<S>, world: &World, name: &str) {
+fn add(archive: &mut Archive, world: &World, name: &str) {
     let slot = archive.slot(&world.path(name));
     archive.append(slot, |lines| lines.extend_from_slice(b"line 1\n")).unwrap();
 }
@@ -114,7 +115,7 @@ fn one_file_that_fails_holds_nobody_up_and_is_named() {
 }
 
 /// A flush into two files, the second of which fails in the middle of its write and can't be cut back.
-fn leave_a_torn_end(world: &World, metrics: &Metrics, fault: Fault) -> (Archive<Faulty>, Faulty) {
+fn leave_a_torn_end(world: &World, metrics: &Metrics, fault: Fault) -> (Archive, Faulty) {
     let storage = Faulty::new(fault);
     let mut archive = world.archive(storage.clone(), metrics);
     for name in ["torn.log.gz", "changed.log"] {

@@ -1,14 +1,11 @@
 //! A disk that fails, or on which the process dies, at a chosen call.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::output::file::disk::Disk;
-use crate::output::file::identity::Stat;
-use crate::output::file::storage::{Listed, Storage, folder_of};
+use crate::storage::{Disk, Listed, Open, Stat, Storage, StorageFile, folder_of};
 
 /// What goes wrong, counted from call 0.
 #[derive(Debug, Clone, Copy)]
@@ -91,8 +88,8 @@ impl Faulty {
         }
     }
 
-    fn note_synced(&self, file: &File) -> io::Result<()> {
-        let stat = Disk.stat_open(file)?;
+    fn note_synced(&self, file: &dyn StorageFile) -> io::Result<()> {
+        let stat = file.stat()?;
         let mut state = self.state();
         state.durable_length.insert(key(&stat), stat.length);
         state.fleeting_cuts.remove(&key(&stat));
@@ -105,83 +102,21 @@ pub(super) fn key(stat: &Stat) -> (u64, u64) {
 }
 
 impl Storage for Faulty {
-    type File = File;
-
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         self.call("stat", path)?;
         Disk.stat(path)
     }
 
-    fn stat_open(&self, file: &File) -> io::Result<Stat> {
-        self.call("stat_open", Path::new(""))?;
-        Disk.stat_open(file)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        self.call("open", path)?;
-        Disk.open(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<File> {
-        self.call("create", path)?;
-        let file = Disk.create(path)?;
-        let stat = Disk.stat_open(&file)?;
-        let mut state = self.state();
-        state.durable_length.insert(key(&stat), 0);
-        state.fleeting_names.insert(path.to_owned());
-        Ok(file)
-    }
-
-    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
-        let before = Disk.stat_open(file)?;
-        self.state().durable_length.entry(key(&before)).or_insert(before.length);
-        if let Err(error) = self.call("append", Path::new("")) {
-            if self.is_at_fault() {
-                Disk.append(file, &bytes[..bytes.len() / 2])?;
-            }
-            return Err(error);
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>> {
+        self.call(if how == Open::New { "create" } else { "open" }, path)?;
+        let file = Disk.open(path, how)?;
+        if how == Open::New {
+            let stat = file.stat()?;
+            let mut state = self.state();
+            state.durable_length.insert(key(&stat), 0);
+            state.fleeting_names.insert(path.to_owned());
         }
-        match self.fault {
-            Fault::ShortFrom(from) if self.state().calls.len() as u64 > from => {
-                Disk.append(file, &bytes[..1])
-            }
-            _ => Disk.append(file, bytes),
-        }
-    }
-
-    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call("read_at", Path::new(""))?;
-        Disk.read_at(file, buffer, offset)
-    }
-
-    fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
-        self.call("set_len", Path::new(""))?;
-        let stat = Disk.stat_open(file)?;
-        let mut state = self.state();
-        let durable = *state.durable_length.get(&key(&stat)).unwrap_or(&stat.length);
-        if length < durable {
-            let mut end = vec![0; (durable - length) as usize];
-            Disk.read_at(file, &mut end, length)?;
-            state.fleeting_cuts.insert(key(&stat), end);
-            state.durable_length.insert(key(&stat), length);
-        }
-        Disk.set_len(file, length)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        self.call("sync", Path::new(""))?;
-        self.note_synced(file)
-    }
-
-    fn sync_filesystem(&self, file: &File) -> io::Result<()> {
-        self.call("sync_filesystem", Path::new(""))?;
-        self.note_synced(file)?;
-        let mut state = self.state();
-        state.durable_length.clear();
-        state.fleeting_names.clear();
-        state.fleeting_cuts.clear();
-        state.fleeting_removals.clear();
-        Ok(())
+        Ok(Box::new(FaultyFile { faulty: self.clone(), file }))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -189,6 +124,11 @@ impl Storage for Faulty {
         Disk.create_folder(path)?;
         self.state().fleeting_names.insert(path.to_owned());
         Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call("rename", from)?;
+        Disk.rename(from, to)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
@@ -215,5 +155,88 @@ impl Storage for Faulty {
     fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
         self.call("list", folder)?;
         Disk.list(folder)
+    }
+
+    fn draw(&self) -> u128 {
+        Disk.draw()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    faulty: Faulty,
+    file: Box<dyn StorageFile>,
+}
+
+impl FaultyFile {
+    fn call(&self, name: &str) -> io::Result<()> {
+        self.faulty.call(name, Path::new(""))
+    }
+}
+
+impl StorageFile for FaultyFile {
+    fn stat(&self) -> io::Result<Stat> {
+        self.call("stat_open")?;
+        self.file.stat()
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        let before = self.file.stat()?;
+        self.faulty.state().durable_length.entry(key(&before)).or_insert(before.length);
+        if let Err(error) = self.call("append") {
+            if self.faulty.is_at_fault() {
+                self.file.append(&bytes[..bytes.len() / 2])?;
+            }
+            return Err(error);
+        }
+        match self.faulty.fault {
+            Fault::ShortFrom(from) if self.faulty.state().calls.len() as u64 > from => {
+                self.file.append(&bytes[..1])
+            }
+            _ => self.file.append(bytes),
+        }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.call("read_at")?;
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        unreachable!("archives only append")
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.call("set_len")?;
+        let stat = self.file.stat()?;
+        let mut state = self.faulty.state();
+        let durable = *state.durable_length.get(&key(&stat)).unwrap_or(&stat.length);
+        if length < durable {
+            let mut end = vec![0; (durable - length) as usize];
+            self.file.read_at(&mut end, length)?;
+            state.fleeting_cuts.insert(key(&stat), end);
+            state.durable_length.insert(key(&stat), length);
+        }
+        self.file.set_len(length)
+    }
+
+    fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+        unreachable!("archives allocate nothing")
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.call("sync")?;
+        self.faulty.note_synced(self.file.as_ref())
+    }
+
+    fn sync_filesystem(&self) -> io::Result<()> {
+        self.call("sync_filesystem")?;
+        self.faulty.note_synced(self.file.as_ref())?;
+        let mut state = self.faulty.state();
+        state.durable_length.clear();
+        state.fleeting_names.clear();
+        state.fleeting_cuts.clear();
+        state.fleeting_removals.clear();
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use super::world::World;
 use crate::metrics::Metrics;
 use crate::output::file::Archive;
 
-fn flush_files(archive: &mut Archive<Faulty>, world: &World, count: usize) {
+fn flush_files(archive: &mut Archive, world: &World, count: usize) {
     for number in 0..count {
         let slot = archive.slot(&world.path(&format!("{number}.log")));
         archive.append(slot, |lines| lines.extend_from_slice(b"line 1\n")).unwrap();

@@ -4,6 +4,7 @@
 mod crash;
 mod errors;
 mod faulty;
+mod interrupted;
 mod limits;
 mod power;
 mod surprises;

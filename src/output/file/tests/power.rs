@@ -5,8 +5,7 @@ use std::path::Path;
 use super::crash::{QUIET, calls};
 use super::faulty::{Fault, Faulty, key};
 use super::world::World;
-use crate::output::file::disk::Disk;
-use crate::output::file::storage::Storage;
+use crate::storage::{Disk, Open, Storage};
 
 /// What a power failure takes of what was not synced. The kernel may have written any of it already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +46,15 @@ fn lose_bytes(folder: &Path, state: &super::faulty::State, loss: Loss) {
             lose_bytes(&path, state, loss);
             continue;
         }
-        let file = Disk.open(&path).unwrap();
-        let stat = Disk.stat_open(&file).unwrap();
+        let file = Disk.open(&path, Open::Appending).unwrap();
+        let stat = file.stat().unwrap();
         let Some(durable) = state.durable_length.get(&key(&stat)) else { continue };
         let kept = if loss == Loss::Everything { 0 } else { stat.length.saturating_sub(*durable) / 2 };
         if stat.length > durable + kept {
             file.set_len(durable + kept).unwrap();
         }
         if let Some(end) = state.fleeting_cuts.get(&key(&stat)).filter(|_| loss == Loss::Everything) {
-            Disk.append(&file, end).unwrap();
+            file.append(end).unwrap();
         }
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::world::{OLD, World};
 use crate::metrics::Metrics;
-use crate::output::file::{Archive, Disk};
+use crate::output::file::Archive;
+use crate::storage::Disk;
 
-fn add<S: crate::output::file::Storage>(archive: &mut Archive<S>, path: &Path, line: &str) {
+fn add(archive: &mut Archive, path: &Path, line: &str) {
     let slot = archive.slot(path);
     archive.append(slot, |lines| lines.extend_from_slice(line.as_bytes())).unwrap();
 }

@@ -8,9 +8,9 @@ use std::sync::{Arc, LazyLock};
 use super::faulty::Faulty;
 use crate::metrics::Metrics;
 use crate::output::file::{
-    Archive, ArchiveError, ArchiveOptions, Disk, RecoveryError, RecoveryOptions, SaveCursorError, Storage,
-    recover,
+    Archive, ArchiveError, ArchiveOptions, RecoveryError, RecoveryOptions, SaveCursorError, recover,
 };
+use crate::storage::{Disk, Storage};
 
 /// What happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +78,14 @@ impl World {
         self.root.path().join("outputs/archive")
     }
 
-    pub(super) fn archive<S: Storage>(&self, storage: S, metrics: &Metrics) -> Archive<S> {
+    pub(super) fn archive(&self, storage: impl Storage + 'static, metrics: &Metrics) -> Archive {
         let options = ArchiveOptions {
             undo_folder: self.undo_folder(),
             generation: self.cursor.get().0,
             max_open_files: self.max_open_files,
             compression_level: 1,
         };
-        Archive::new(storage, options, metrics.output("archive", "file"))
+        Archive::new(Arc::new(storage), options, metrics.output("archive", "file"))
     }
 
     /// From the cursor to the end of the script, or to an error that can't be got over by trying again.
@@ -122,7 +122,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn recover<S: Storage>(&self, storage: &S) -> Result<(), RecoveryError> {
+    pub(super) fn recover(&self, storage: &dyn Storage) -> Result<(), RecoveryError> {
         let options = RecoveryOptions {
             undo_folder: self.undo_folder(),
             generation: self.cursor.get().0,

@@ -1,12 +1,12 @@
 //! Writing an undo log.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::record::LogName;
 use super::{Undo, undo_path};
-use crate::output::file::storage::{Storage, append_all, folder_of};
+use crate::planted::{Bug, is_planted};
+use crate::storage::{Open, Storage, StorageFile, append_all, folder_of};
 
 /// Records could not be added. Nothing that they are about may be written.
 #[derive(Debug)]
@@ -20,21 +20,21 @@ pub(crate) enum UndoLogError {
 
 /// The log of the current generation. Its file is made with the first record.
 #[derive(Debug)]
-pub(crate) struct UndoLog<F> {
+pub(crate) struct UndoLog {
     path: PathBuf,
     generation: u64,
-    open: Option<OpenLog<F>>,
+    open: Option<OpenLog>,
 }
 
 #[derive(Debug)]
-struct OpenLog<F> {
-    file: F,
+struct OpenLog {
+    file: Box<dyn StorageFile>,
     name: LogName,
     /// Up to here everything is synced.
     length: u64,
 }
 
-impl<F> UndoLog<F> {
+impl UndoLog {
     pub(crate) fn new(folder: &Path, generation: u64) -> Self {
         Self { path: undo_path(folder, generation), generation, open: None }
     }
@@ -53,11 +53,7 @@ impl<F> UndoLog<F> {
     }
 
     /// Adds records and makes them durable, with one sync.
-    pub(crate) fn add<S: Storage<File = F>>(
-        &mut self,
-        storage: &S,
-        records: &[Undo],
-    ) -> Result<(), UndoLogError> {
+    pub(crate) fn add(&mut self, storage: &dyn Storage, records: &[Undo]) -> Result<(), UndoLogError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -72,24 +68,26 @@ impl<F> UndoLog<F> {
         for record in records {
             log.name.encode(record, log.length + bytes.len() as u64, &mut bytes);
         }
-        if let Err(error) = append_all(storage, &log.file, &bytes) {
-            return Err(match storage.set_len(&log.file, log.length) {
+        if let Err(error) = append_all(log.file.as_ref(), &bytes) {
+            return Err(match log.file.set_len(log.length) {
                 Ok(()) => UndoLogError::Unchanged(error),
                 Err(_) => UndoLogError::Unknown(error),
             });
         }
-        storage.sync(&log.file).map_err(UndoLogError::Unknown)?;
+        if !is_planted(Bug::UnsyncedUndoLog) {
+            log.file.sync().map_err(UndoLogError::Unknown)?;
+        }
         log.length += bytes.len() as u64;
         Ok(())
     }
 }
 
 /// Makes the file with its header, and its name durable; the header's own sync is that of the first records.
-fn begin<S: Storage>(storage: &S, path: &Path, generation: u64) -> Result<OpenLog<S::File>, UndoLogError> {
-    let name = LogName { generation, life: RandomState::new().hash_one(generation) as u32 };
+fn begin(storage: &dyn Storage, path: &Path, generation: u64) -> Result<OpenLog, UndoLogError> {
+    let name = LogName { generation, life: storage.draw() as u32 };
     let header = name.header();
-    let file = storage.create(path).map_err(UndoLogError::Unchanged)?;
-    if let Err(error) = append_all(storage, &file, &header) {
+    let file = storage.open(path, Open::New).map_err(UndoLogError::Unchanged)?;
+    if let Err(error) = append_all(file.as_ref(), &header) {
         return Err(match storage.remove(path) {
             Ok(()) => UndoLogError::Unchanged(error),
             Err(_) => UndoLogError::Unknown(error),

@@ -5,10 +5,7 @@ use std::path::Path;
 
 use super::Undo;
 use super::record::{FORMAT_VERSION, HEADER_LENGTH, HeaderFault, LogName};
-use crate::output::file::storage::Storage;
-
-/// What is read at once.
-const READ_LENGTH: usize = 64 * 1024;
+use crate::storage::{Storage, read_file};
 
 /// An undo log can't be read, so nobody knows what to undo.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +29,12 @@ pub(crate) struct StoredUndoLog {
 }
 
 /// Every whole record of a log; none where its header was never finished.
-pub(crate) fn read_undo_log<S: Storage>(
-    storage: &S,
+pub(crate) fn read_undo_log(
+    storage: &dyn Storage,
     path: &Path,
     generation: u64,
 ) -> Result<StoredUndoLog, ReadUndoLogError> {
-    let bytes = read_whole(storage, path)?;
+    let bytes = read_file(storage, path)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let name = match LogName::parse(&bytes) {
         Ok(name) if name.generation != generation => return Err(ReadUndoLogError::Renamed(name.generation)),
         Ok(name) => name,
@@ -59,28 +56,14 @@ pub(crate) fn read_undo_log<S: Storage>(
     Ok(StoredUndoLog { life: name.life, records })
 }
 
-fn read_whole<S: Storage>(storage: &S, path: &Path) -> io::Result<Vec<u8>> {
-    let file = storage.open(path)?;
-    let mut bytes = Vec::new();
-    loop {
-        let length = bytes.len();
-        bytes.resize(length + READ_LENGTH, 0);
-        let count = storage.read_at(&file, &mut bytes[length..], length as u64)?;
-        bytes.truncate(length + count);
-        if count == 0 {
-            return Ok(bytes);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use super::super::{UndoLog, generation_of, undo_path};
     use super::*;
-    use crate::output::file::disk::Disk;
-    use crate::output::file::identity::Identity;
+    use crate::storage::Disk;
+    use crate::storage::Identity;
 
     fn records() -> Vec<Undo> {
         let identity = Identity { device: 1, inode: 2, birth: 3 };

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::output::file::identity::Identity;
+use crate::storage::Identity;
 
 const MAGIC: [u8; 8] = *b"HKYKUNDO";
 pub(super) const FORMAT_VERSION: u16 = 1;

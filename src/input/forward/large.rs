@@ -1,0 +1,149 @@
+//! A large message on its way through a file: checked and written a piece at a time, on threads that may block.
+
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::budget::Reservation;
+use crate::journal::large::{LargeEntries, Spool, SpoolFolder};
+use crate::wire::contents::Contents;
+use crate::wire::large::{LargeEnd, LargeMessage};
+use crate::wire::options::Signal;
+use crate::wire::refusal::Refusal;
+
+/// Bytes that are checked and written at once.
+pub(super) const PIECE: usize = 256 * 1024;
+
+/// A message in memory that inflates to more bytes than this is kept in a file as well: whoever reads it from there gets
+/// it in pieces, and need not inflate all of it at once.
+pub(super) const MAX_INFLATED_IN_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// Why a large message is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LargeError {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("the spool file of a large message cannot be written: {0}; check the disk of data_dir")]
+    Disk(#[from] io::Error),
+}
+
+/// A large message under way.
+#[derive(Debug)]
+pub(super) struct Spooling {
+    message: LargeMessage,
+    spool: Spool,
+}
+
+/// A large message that is in its file as a whole, and not durable yet.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    spooling: Spooling,
+    end: LargeEnd,
+    /// Its part of `max_spool_size`.
+    pub(super) reservation: Reservation,
+    /// Bytes of the message.
+    pub(super) length: u64,
+}
+
+/// A large message that is checked and durable.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) end: LargeEnd,
+    /// `None`: there is nothing to store.
+    pub(super) stored: Option<(Contents, LargeEntries)>,
+    pub(super) reservation: Reservation,
+}
+
+impl Spooling {
+    /// Begins a file for a message.
+    pub(super) async fn begin(message: LargeMessage, folder: &SpoolFolder) -> Result<Self, LargeError> {
+        let folder = folder.clone();
+        blocking(move || {
+            let mut spool = folder.create()?;
+            spool.write(message.prefix())?;
+            Ok(Self { message, spool })
+        })
+        .await
+    }
+
+    /// Checks and writes the entries that a buffer begins with, and gives what is behind them: nothing, but where the
+    /// entries are over.
+    pub(super) async fn take(mut self, mut buffer: BytesMut) -> Result<(Self, BytesMut), LargeError> {
+        blocking(move || {
+            let taken = self.message.take(&buffer)?;
+            self.spool.write(&buffer[..taken])?;
+            buffer.advance(taken);
+            Ok((self, buffer))
+        })
+        .await
+    }
+
+    pub(super) fn message(&mut self) -> &mut LargeMessage {
+        &mut self.message
+    }
+
+    /// Bytes that the message takes in memory.
+    pub(super) fn memory(&self) -> usize {
+        2 * PIECE + self.message.held()
+    }
+
+    /// All of it is here.
+    pub(super) fn ended(self, end: LargeEnd, reservation: Reservation, length: u64) -> Spooled {
+        Spooled { spooling: self, end, reservation, length }
+    }
+}
+
+impl Spooled {
+    /// Makes it durable, after a second look at its entries where the first bytes of them misled.
+    pub(super) async fn settle(self) -> Result<Settled, LargeError> {
+        let Self { spooling: Spooling { message, spool }, end, reservation, .. } = self;
+        blocking(move || {
+            if end.options.signal != Signal::Logs {
+                return Ok(Settled { end, stored: None, reservation });
+            }
+            let contents = match end.contents {
+                Some(contents) => contents,
+                None => look_again(&message, &spool, &end)?,
+            };
+            let stored = match contents.entries {
+                0 => None,
+                _ => Some((contents, spool.finish()?)),
+            };
+            Ok(Settled { end, stored, reservation })
+        })
+        .await
+    }
+}
+
+/// Puts entries that are in memory into a file, durably.
+pub(super) async fn spool_whole(entries: Bytes, folder: &SpoolFolder) -> Result<LargeEntries, LargeError> {
+    let folder = folder.clone();
+    blocking(move || {
+        let mut spool = folder.create()?;
+        spool.write(&entries)?;
+        Ok(spool.finish()?)
+    })
+    .await
+}
+
+fn look_again(message: &LargeMessage, spool: &Spool, end: &LargeEnd) -> Result<Contents, LargeError> {
+    let mut checker = message.checker(end.encoding);
+    let mut piece = vec![0; PIECE];
+    let mut offset = 0;
+    loop {
+        match spool.read_at(&mut piece, offset)? {
+            0 => return Ok(checker.finish()?),
+            count => {
+                checker.take(&piece[..count])?;
+                offset += count as u64;
+            }
+        }
+    }
+}
+
+/// Where files are written and bytes are inflated, nobody else waits.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LargeError> + Send + 'static,
+) -> Result<T, LargeError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error).into()))
+}

@@ -1,0 +1,253 @@
+//! A large message on its way to the journal.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::super::durable::create_folder;
+use super::super::format::reference::{BLOCK_LENGTH, Reference};
+use super::super::segment_file::allocate;
+use crate::storage::disk;
+
+/// Nobody but the server reads what is half sent.
+const FILE_MODE: u32 = 0o600;
+
+/// Bytes that are allocated at once, so that a full disk is known before it is written to; and written back at once,
+/// so that the last sync has little to do and nobody else's sync waits behind it.
+const STEP: u64 = 8 * 1024 * 1024;
+
+/// The folder of the spools of a server.
+#[derive(Debug, Clone)]
+pub struct SpoolFolder {
+    path: Arc<Path>,
+    next: Arc<AtomicU64>,
+}
+
+impl SpoolFolder {
+    /// The spools below a data folder.
+    pub fn new(data_dir: &Path) -> Self {
+        Self { path: data_dir.join("spool").into(), next: Arc::default() }
+    }
+
+    /// Makes the folder where it is missing, and removes what a crash left in it. Under the lock of the data folder.
+    pub fn prepare(&self) -> io::Result<()> {
+        create_folder(disk().as_ref(), &self.path)?;
+        let (mut files, mut bytes) = (0u64, 0u64);
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            bytes += entry.metadata()?.len();
+            files += 1;
+            std::fs::remove_file(entry.path())?;
+        }
+        if files > 0 {
+            tracing::info!(
+                folder = %self.path.display(), files, bytes,
+                "removed large messages that were cut off: none of them was acknowledged, and senders send them again"
+            );
+        }
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a file. Blocks.
+    pub fn create(&self) -> io::Result<Spool> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(format!("{number}.spool"));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(&path)?;
+        Ok(Spool {
+            file,
+            path: OwnedPath(path),
+            length: 0,
+            allocated: 0,
+            synced: 0,
+            checksums: Vec::new(),
+            block: crc32fast::Hasher::new(),
+            block_length: 0,
+        })
+    }
+}
+
+/// Entries of a large message, as far as they came. Removed when dropped.
+#[derive(Debug)]
+pub struct Spool {
+    file: File,
+    path: OwnedPath,
+    length: u64,
+    allocated: u64,
+    /// Up to where it was written back.
+    synced: u64,
+    checksums: Vec<u32>,
+    /// Of the block that is not full yet.
+    block: crc32fast::Hasher,
+    block_length: usize,
+}
+
+impl Spool {
+    /// Appends. Blocks.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let end = self.length + bytes.len() as u64;
+        if end > self.allocated {
+            let allocated = end.next_multiple_of(STEP);
+            allocate(&self.file, self.allocated, allocated)?;
+            self.allocated = allocated;
+        }
+        self.file.write_all_at(bytes, self.length)?;
+        self.length = end;
+        self.check(bytes);
+        if end - self.synced >= STEP {
+            self.file.sync_data()?;
+            self.synced = end;
+        }
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Reads what was written; fewer bytes at the end. Blocks.
+    pub fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let out_length = out.len().min(left);
+        self.file.read_at(&mut out[..out_length], offset)
+    }
+
+    /// Makes it durable. After an error nothing can be said of the file, and it is removed. Blocks.
+    pub fn finish(mut self) -> io::Result<LargeEntries> {
+        self.file.set_len(self.length)?;
+        self.file.sync_all()?;
+        if self.block_length > 0 {
+            self.checksums.push(self.block.finalize());
+        }
+        let reference =
+            Reference { length: self.length, block_length: BLOCK_LENGTH, checksums: self.checksums };
+        Ok(LargeEntries { path: self.path, reference })
+    }
+
+    fn check(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK_LENGTH as usize - self.block_length));
+            self.block.update(part);
+            self.block_length += part.len();
+            if self.block_length == BLOCK_LENGTH as usize {
+                self.checksums.push(std::mem::take(&mut self.block).finalize());
+                self.block_length = 0;
+            }
+            bytes = rest;
+        }
+    }
+}
+
+/// Entries of a large message, durable in a spool. Removed when dropped, unless the journal took them.
+#[derive(Debug)]
+pub struct LargeEntries {
+    path: OwnedPath,
+    reference: Reference,
+}
+
+impl LargeEntries {
+    /// Bytes of the file.
+    pub fn length(&self) -> u64 {
+        self.reference.length
+    }
+
+    /// What the file is, for its frame.
+    pub(in crate::journal) fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path.0
+    }
+
+    /// Gives the file another name, durably. It is nobody's any more then.
+    pub(in crate::journal) fn rename(self, to: &Path) -> io::Result<()> {
+        std::fs::rename(&self.path.0, to)?;
+        let mut path = self.path;
+        path.0 = PathBuf::new();
+        super::super::durable::sync_folder_of(disk().as_ref(), to)
+    }
+}
+
+/// The name of a file that is removed when this is dropped. Empty: of none.
+#[derive(Debug)]
+struct OwnedPath(PathBuf);
+
+impl Drop for OwnedPath {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty()
+            && let Err(error) = std::fs::remove_file(&self.0)
+        {
+            tracing::warn!(path = %self.0.display(), %error, "cannot remove a large message; the next start does");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, SpoolFolder) {
+        let data_dir = tempfile::tempdir().unwrap();
+        let folder = SpoolFolder::new(data_dir.path());
+        folder.prepare().unwrap();
+        (data_dir, folder)
+    }
+
+    fn files(folder: &SpoolFolder) -> usize {
+        std::fs::read_dir(folder.path()).unwrap().count()
+    }
+
+    #[test]
+    fn blocks_are_checked_wherever_the_bytes_are_cut() {
+        let (_data_dir, folder) = folder();
+        let bytes: Vec<u8> = (0..2 * BLOCK_LENGTH + 77).map(|number| (number % 251) as u8).collect();
+        let expected: Vec<u32> = bytes.chunks(BLOCK_LENGTH as usize).map(crc32fast::hash).collect();
+        for part in [1_000_003, BLOCK_LENGTH as usize, bytes.len()] {
+            let mut spool = folder.create().unwrap();
+            bytes.chunks(part).for_each(|part| spool.write(part).unwrap());
+            let entries = spool.finish().unwrap();
+            assert_eq!(entries.reference().checksums, expected);
+            assert_eq!(std::fs::read(entries.path()).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_spool_goes_with_its_owner_and_what_a_crash_left_at_start() {
+        let (_data_dir, folder) = folder();
+        let mut spool = folder.create().unwrap();
+        spool.write(b"half").unwrap();
+        assert_eq!(files(&folder), 1);
+        drop(spool);
+        drop(folder.create().unwrap().finish().unwrap());
+        assert_eq!(files(&folder), 0);
+        std::mem::forget(folder.create().unwrap());
+        folder.prepare().unwrap();
+        assert_eq!(files(&folder), 0);
+    }
+
+    #[test]
+    fn only_the_server_may_read_it_and_what_was_allocated_too_much_is_given_back() {
+        use std::os::unix::fs::MetadataExt;
+        let (_data_dir, folder) = folder();
+        let mut spool = folder.create().unwrap();
+        spool.write(&[7; 10_000]).unwrap();
+        let metadata = |path: &Path| std::fs::metadata(path).unwrap();
+        assert_eq!(metadata(&spool.path.0).mode() & 0o777, 0o600);
+        assert!(metadata(&spool.path.0).blocks() * 512 >= STEP);
+        let mut read = [0; 20_000];
+        assert_eq!(spool.read_at(&mut read, 4_000).unwrap(), 6_000);
+        let entries = spool.finish().unwrap();
+        assert!(metadata(entries.path()).blocks() * 512 < STEP);
+        assert_eq!(entries.length(), 10_000);
+    }
+}

@@ -1,0 +1,19 @@
+//! The thread that drives the writer, and does the waiting for it.
+
+use super::append::AppendError;
+use super::writer::{Moment, SPACE_POLL, Step, Writer};
+
+/// Runs until the journal is closed or has failed.
+pub(super) fn run(mut writer: Writer) {
+    writer.allocate_spare(Moment::now());
+    while writer.wait_for_request() {
+        loop {
+            match writer.step(Moment::now()) {
+                Step::Done => break,
+                Step::NoSpace => writer.shared.wait_for_space(SPACE_POLL),
+                Step::Ended => return,
+            }
+        }
+    }
+    writer.end(&AppendError::Stopped);
+}

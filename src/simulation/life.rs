@@ -1,0 +1,123 @@
+//! One process: what a server does, one step after the other.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::settings::{Settings, data_dir, file_config};
+use crate::config::OutputConfig;
+use crate::journal::Journal;
+use crate::journal::durable::create_folder;
+use crate::journal::writer::{Moment, Step, Writer};
+use crate::metrics::Metrics;
+use crate::output::Output;
+use crate::output::file::{FileOutput, Next, open_dead_letters, open_output, recover_all};
+use crate::pipeline::Pipeline;
+use crate::storage::Storage;
+
+/// A server without sockets and threads.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) journal: Journal,
+    pub(super) metrics: Arc<Metrics>,
+    writer: Writer,
+    writer_ended: bool,
+    outputs: Vec<FileOutput>,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Something was done.
+    Some,
+    /// There was nothing to do.
+    Nothing,
+    /// It could not be done now, and may be later.
+    Blocked,
+    /// It can't go on: the process ends.
+    Ended,
+}
+
+impl Life {
+    /// Starts as `server/start.rs` does, with these of the outputs.
+    pub(super) fn start(
+        storage: &Arc<dyn Storage>,
+        settings: &Settings,
+        outputs: &[OutputConfig],
+        now: Moment,
+    ) -> Result<Self, String> {
+        let text = |error: &dyn std::error::Error| error.to_string();
+        let metrics = Metrics::new("simulation", 10);
+        create_folder(storage.as_ref(), data_dir()).map_err(|error| text(&error))?;
+        let (journal, writer) =
+            Journal::open_on(storage, data_dir(), &settings.journal, metrics.journal.clone(), now.wall)
+                .map_err(|error| text(&error))?;
+        recover_all(storage, data_dir(), outputs, &metrics).map_err(|error| text(&error))?;
+        let pipeline = Pipeline::new(&[], outputs, "simulation");
+        let max_size = settings.journal.max_size;
+        let dead_letters = open_dead_letters(data_dir(), &journal, max_size, &metrics);
+        let mut opened = vec![dead_letters.map_err(|error| text(&error))?];
+        for output in outputs {
+            let Some(file) = file_config(output) else { continue };
+            let output = open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
+            opened.push(output.map_err(|error| text(&error))?);
+        }
+        Ok(Self { journal, metrics, writer, writer_ended: false, outputs: opened })
+    }
+
+    pub(super) fn output_count(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Lets the journal's writer do what it was asked for.
+    pub(super) fn write(&mut self, now: Moment) -> Progress {
+        if self.writer_ended {
+            return Progress::Ended;
+        }
+        match self.writer.step(now) {
+            Step::Done => Progress::Some,
+            Step::NoSpace => Progress::Blocked,
+            Step::Ended => {
+                self.writer_ended = true;
+                Progress::Ended
+            }
+        }
+    }
+
+    /// Lets an output do the next thing.
+    pub(super) fn deliver(&mut self, output: usize, now: Instant, asked: bool) -> Progress {
+        let output = &mut self.outputs[output];
+        match output.advance(now, asked) {
+            Ok(Next::GoOn) => Progress::Some,
+            Ok(Next::CaughtUp) => Progress::Nothing,
+            Err(error) if error.needs_recovery() => Progress::Ended,
+            Err(error) => {
+                output.make_room_after(&error);
+                Progress::Blocked
+            }
+        }
+    }
+
+    /// Closes the journal: what was sent before is written, nothing after it.
+    pub(super) fn close(&mut self, now: Moment) {
+        self.journal.ask_to_close();
+        while self.write(now) != Progress::Ended {}
+    }
+
+    /// Lets each output deliver what is there and save, after the journal was closed. Whether all did.
+    pub(super) fn finish(&mut self, now: Moment) -> bool {
+        let mut good = true;
+        for number in 0..self.outputs.len() {
+            let mut progress = Progress::Some;
+            while progress == Progress::Some {
+                progress = self.deliver(number, now.monotonic, false);
+            }
+            good &= progress == Progress::Nothing && self.outputs[number].finish().is_ok();
+        }
+        good
+    }
+
+    /// Ids of the outputs that run.
+    pub(super) fn output_ids(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(FileOutput::id)
+    }
+}

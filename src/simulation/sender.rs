@@ -1,0 +1,170 @@
+//! Senders: they repeat what is not acknowledged, in order, over a connection that breaks now and then.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+use super::model::{Model, NewEvent};
+use super::settings::{Settings, TAGS};
+use crate::chunk::{Chunk, Encoding};
+use crate::event_time::EventTime;
+use crate::journal::{AppendError, Appended, Journal, Receipt};
+use crate::sender::Sender;
+use crate::storage::simulated::Random;
+
+/// Chunks that a sender has on the way at one time.
+const WINDOW: usize = 4;
+
+/// Hosts that events come from; outputs sort by them.
+const HOSTS: [&str; 2] = ["h1", "h2"];
+
+/// A sender and what it still wants an answer for.
+#[derive(Debug)]
+pub(super) struct SimulatedSender {
+    identity: Arc<Sender>,
+    next_id: u64,
+    /// Chunks without an acknowledgement, oldest first.
+    unacknowledged: VecDeque<usize>,
+    /// What the connection waits for, in the order in which it was sent.
+    waiting: VecDeque<(usize, Receipt)>,
+    /// For people: what it did since somebody asked last.
+    lines: Option<Vec<String>>,
+}
+
+/// What came of waiting.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answers {
+    pub(super) duplicates: u64,
+    pub(super) lost_acks: u64,
+}
+
+impl SimulatedSender {
+    /// `lines`: whether it tells what it does.
+    pub(super) fn new(number: usize, lines: bool) -> Self {
+        Self {
+            identity: Arc::new(Sender::from_address([10, 0, 0, number as u8].into())),
+            next_id: 0,
+            unacknowledged: VecDeque::new(),
+            waiting: VecDeque::new(),
+            lines: lines.then(Vec::new),
+        }
+    }
+
+    /// What it did since this was asked last.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        self.lines.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether everything is acknowledged.
+    pub(super) fn is_content(&self) -> bool {
+        self.unacknowledged.is_empty()
+    }
+
+    /// Sends a chunk that it never sent before, unless too many are on the way.
+    pub(super) fn send_new(
+        &mut self,
+        model: &mut Model,
+        journal: &Journal,
+        now: EventTime,
+        settings: &Settings,
+        random: &mut Random,
+    ) {
+        if self.unacknowledged.len() + self.waiting.len() >= WINDOW {
+            return;
+        }
+        let tag = random.pick(&TAGS).copied().unwrap_or(TAGS[0]);
+        self.next_id += 1;
+        // The same ids as those of all other senders: only sender, tag and id together name a chunk.
+        let id = (!random.one_in(8)).then(|| Bytes::from(format!("chunk {}", self.next_id)));
+        let events: Vec<NewEvent> = (0..1 + random.below(3))
+            .map(|_| NewEvent {
+                is_bad: random.one_in(10),
+                seconds: now.seconds().max(0) as u64,
+                host: random.pick(&HOSTS).copied().unwrap_or(HOSTS[0]),
+                padding: random.below(settings.padding) as usize,
+            })
+            .collect();
+        let chunk = model.add_chunk(tag, id, &events);
+        if model.chunks[chunk].id.is_some() {
+            self.unacknowledged.push_back(chunk);
+        }
+        self.send(chunk, model, journal, now);
+    }
+
+    /// Connects anew, and sends everything again that is not acknowledged.
+    pub(super) fn reconnect(&mut self, model: &Model, journal: &Journal, now: EventTime) {
+        self.disconnect();
+        for chunk in self.unacknowledged.clone() {
+            self.send(chunk, model, journal, now);
+        }
+    }
+
+    /// The connection is gone, and all answers with it.
+    pub(super) fn disconnect(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Takes the answers that are there.
+    pub(super) fn listen(&mut self, model: &mut Model, lost_acks: u64, random: &mut Random) -> Answers {
+        let mut answers = Answers::default();
+        while let Some((chunk, receipt)) = self.waiting.front_mut() {
+            let chunk = *chunk;
+            let Poll::Ready(answer) = poll(receipt) else { break };
+            self.waiting.pop_front();
+            self.note(|| format!("chunk {chunk}: {answer:?}"));
+            match answer {
+                Ok(appended) => {
+                    model.chunks[chunk].promised = true;
+                    answers.duplicates += u64::from(appended == Appended::Duplicate);
+                    if random.one_in(lost_acks) {
+                        answers.lost_acks += 1;
+                    } else {
+                        self.unacknowledged.retain(|waiting| *waiting != chunk);
+                    }
+                }
+                Err(AppendError::Failed(_) | AppendError::Stopped | AppendError::TooLarge) => {
+                    self.disconnect();
+                }
+            }
+        }
+        answers
+    }
+
+    fn send(&mut self, chunk: usize, model: &Model, journal: &Journal, now: EventTime) {
+        let sent = &model.chunks[chunk];
+        let message = Chunk {
+            refusal: None,
+            sender: Arc::clone(&self.identity),
+            input: "edge".into(),
+            tag: Bytes::from_static(sent.tag.as_bytes()),
+            id: sent.id.clone(),
+            received_at: now,
+            entry_count: sent.events.len() as u32,
+            has_bad_entries: sent.events.clone().any(|event| model.events[event].is_bad),
+            has_metadata: false,
+            encoding: Encoding::Plain,
+            entries: sent.entries.clone(),
+        };
+        let mut handing_over = std::pin::pin!(journal.append(message));
+        // Where there is no room, or no journal any more, the sender tries again later.
+        if let Poll::Ready(Ok(receipt)) = handing_over.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            self.waiting.push_back((chunk, receipt));
+            self.note(|| format!("chunk {chunk} is sent"));
+        }
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        let identity = &self.identity.identity;
+        if let Some(lines) = &mut self.lines {
+            lines.push(format!("sender {identity}: {}", line()));
+        }
+    }
+}
+
+fn poll(receipt: &mut Receipt) -> Poll<Result<Appended, AppendError>> {
+    Pin::new(receipt).poll(&mut Context::from_waker(Waker::noop()))
+}

@@ -1,0 +1,174 @@
+//! What kind of world a seed makes.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::config::{Config, FileOutputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake};
+use crate::output::file::DEAD_LETTERS;
+use crate::storage::simulated::{Faults, Random};
+
+/// Where the server keeps its data.
+pub(super) fn data_dir() -> &'static Path {
+    Path::new("/data")
+}
+
+/// Where the outputs write, each below its own id.
+pub(super) fn archive_folder() -> &'static Path {
+    Path::new("/logs")
+}
+
+/// Where others move archive files to.
+pub(super) fn moved_folder() -> &'static Path {
+    Path::new("/moved")
+}
+
+/// Outputs that differ in what they take, how many files they have, and whether they compress.
+static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let text = r#"
+        [[input]]
+        id = "edge"
+        type = "forward"
+        listen = "127.0.0.1:24224"
+
+        [[output]]
+        id = "plain"
+        type = "file"
+        match = "app.**"
+        path = "/logs/plain/{host}/%H.log"
+        start = "oldest"
+
+        [[output]]
+        id = "packed"
+        type = "file"
+        match = "**"
+        path = "/logs/packed/{tag}/%d.log.gz"
+        start = "oldest"
+
+        [[output]]
+        id = "hosts"
+        type = "file"
+        match = "{app.web,db}.**"
+        path = "/logs/hosts/{host}.log.gz"
+        start = "oldest"
+    "#;
+    Config::parse(text, None, &|_| None).expect("the configuration above is valid")
+});
+
+/// Tags that senders use. Each output takes some of them.
+pub(super) const TAGS: [&str; 3] = ["app.web", "app.api", "db.main"];
+
+/// What a seed decides once.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) journal: JournalConfig,
+    pub(super) outputs: Vec<OutputConfig>,
+    /// What goes wrong, until everything is well in the end.
+    pub(super) faults: Faults,
+    /// How often a disk fills up or has space again: once in so many steps.
+    pub(super) space_changes: u64,
+    /// How often others touch the archive.
+    pub(super) meddling: u64,
+    /// How often the clock is set.
+    pub(super) clock_jumps: u64,
+    /// How often an ack gets lost on its way.
+    pub(super) lost_acks: u64,
+    /// Processes before the last one.
+    pub(super) lives: u64,
+    pub(super) senders: usize,
+    /// Bytes of the largest padding of an event.
+    pub(super) padding: u64,
+}
+
+impl Settings {
+    pub(super) fn new(random: &mut Random) -> Self {
+        let mut one_of = |choices: &[u64]| random.pick(choices).copied().unwrap_or_default();
+        let segment_size = one_of(&[4096, 8192, 16384, 32768]);
+        let journal = JournalConfig {
+            max_size: segment_size * one_of(&[3, 5, 9]),
+            segment_size,
+            memory: one_of(&[0, 4096, 1 << 20]),
+            dedup_window: Duration::from_secs(3600),
+            dedup_max_ids: 10_000,
+            dedup_max_ids_by_sender: 10_000,
+        };
+        let faults = Faults {
+            errors: one_of(&[0, 0, 200, 600]),
+            failed_syncs: one_of(&[0, 15, 30, 100]),
+            failed_folder_syncs: one_of(&[0, 0, 40]),
+            short: one_of(&[0, 10, 100]),
+            evictions: one_of(&[0, 30]),
+        };
+        Self {
+            journal,
+            faults,
+            space_changes: one_of(&[0, 0, 15, 40]),
+            meddling: one_of(&[0, 0, 25]),
+            clock_jumps: one_of(&[0, 40]),
+            lost_acks: one_of(&[0, 3, 10]),
+            lives: 2 + one_of(&[0, 1, 2, 3, 4]),
+            senders: 1 + one_of(&[0, 1, 2]) as usize,
+            padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
+            outputs: CONFIG.outputs.iter().map(|output| vary(output, random)).collect(),
+        }
+    }
+}
+
+/// Ids of everything that has a cursor: the outputs of the configuration, and the dead letters.
+pub(super) const OUTPUTS: [&str; 4] = ["plain", "packed", "hosts", DEAD_LETTERS];
+
+/// The place of the dead letters among them.
+pub(super) const DEAD_LETTERS_NUMBER: usize = 3;
+
+/// The folder that an output writes to.
+pub(super) fn folder_of_output(output: usize) -> PathBuf {
+    match OUTPUTS[output] {
+        DEAD_LETTERS => data_dir().join("dead-letters"),
+        id => archive_folder().join(id),
+    }
+}
+
+/// Which outputs take events of a tag, as their `match` says; the dead letters take none.
+pub(super) fn takers(tag: &str) -> [bool; 4] {
+    static BY_TAG: LazyLock<[[bool; 4]; 3]> =
+        LazyLock::new(|| TAGS.map(|tag| OUTPUTS.map(|output| takes(output, tag))));
+    TAGS.iter().position(|known| *known == tag).map_or([false; 4], |tag| BY_TAG[tag])
+}
+
+fn takes(output: &str, tag: &str) -> bool {
+    CONFIG.outputs.iter().any(|config| {
+        config.id == output && matches!(&config.take, OutputTake::Match { tags, .. } if tags.matches(tag))
+    })
+}
+
+/// The part of an output that files have.
+pub(super) fn file_config(output: &OutputConfig) -> Option<&FileOutputConfig> {
+    match &output.kind {
+        OutputKind::File(file) => Some(file),
+        OutputKind::Forward(_) => None,
+    }
+}
+
+fn vary(output: &OutputConfig, random: &mut Random) -> OutputConfig {
+    let mut output = output.clone();
+    if let OutputKind::File(file) = &mut output.kind {
+        file.flush_interval = Duration::from_millis(random.below(2000));
+        file.checkpoint_interval = Duration::from_millis(random.below(5000));
+        file.buffer_memory = 1 << (8 + random.below(10));
+        file.max_open_files = 1 + random.below(4) as usize;
+        file.compression_level = 1;
+        file.undone_max_size = random.below(3) * 4096;
+    }
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_output_takes_some_tags_and_each_tag_has_an_output() {
+        let taken = |output| TAGS.iter().filter(|tag| takes(output, tag)).count();
+        assert_eq!((taken("plain"), taken("packed"), taken("hosts"), taken(DEAD_LETTERS)), (2, 3, 2, 0));
+    }
+}

@@ -1,0 +1,363 @@
+//! The world of one seed, from the first start to the last check.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::check::check;
+use super::counters::Tally;
+use super::life::{Life, Progress};
+use super::model::Model;
+use super::others::meddle;
+use super::report::{Failure, Options, Report};
+use super::sender::SimulatedSender;
+use super::settings::{OUTPUTS, Settings, archive_folder, data_dir, moved_folder};
+use crate::event_time::EventTime;
+use crate::journal::writer::Moment;
+use crate::planted::plant;
+use crate::storage::Storage;
+use crate::storage::simulated::{Faults, Loss, Random, Simulated, Space};
+
+/// Rounds in which all must be acknowledged, once nothing goes wrong any more.
+const MAX_REST_ROUNDS: usize = 2_000;
+
+/// Runs the world of a seed, and checks it.
+pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
+    let _planted = plant(options.bug);
+    let mut world = World::new(seed, options);
+    match world.run() {
+        Ok(()) => {
+            Ok(Report { fingerprint: world.disk.fingerprint(), calls: world.disk.calls(), ..world.report })
+        }
+        Err(what) => Err(Failure { seed, what, lines: world.lines() }),
+    }
+}
+
+struct World {
+    random: Random,
+    settings: Settings,
+    disk: Simulated,
+    storage: Arc<dyn Storage>,
+    model: Model,
+    senders: Vec<SimulatedSender>,
+    /// When the world began, by the clock of whoever runs it; only differences count.
+    began: Instant,
+    elapsed: Duration,
+    /// What the clock on the wall is ahead of `elapsed`, in nanoseconds since the Unix epoch.
+    wall: i64,
+    report: Report,
+    lines: Option<Vec<String>>,
+    /// Whether every output has a cursor.
+    attached: bool,
+    /// Whether the last process ended by itself, because it could not go on.
+    gave_up: bool,
+    /// Whether everything must have been delivered.
+    is_delivered: bool,
+}
+
+/// How a life ended.
+enum End {
+    Clean,
+    Dead,
+    Failed,
+}
+
+impl World {
+    fn new(seed: u64, options: &Options) -> Self {
+        let mut random = Random::new(seed);
+        let disk = Simulated::new(random.number());
+        if options.lines {
+            disk.keep_lines();
+        }
+        for folder in [archive_folder(), moved_folder()] {
+            disk.add_folder(folder);
+        }
+        let settings = Settings::new(&mut random);
+        Self {
+            senders: (0..settings.senders)
+                .map(|number| SimulatedSender::new(number, options.lines))
+                .collect(),
+            settings,
+            storage: Arc::new(disk.clone()),
+            disk,
+            model: Model::default(),
+            began: Instant::now(),
+            elapsed: Duration::ZERO,
+            wall: 1_760_000_000_000_000_000,
+            report: Report::default(),
+            lines: options.lines.then(Vec::new),
+            attached: false,
+            gave_up: false,
+            is_delivered: false,
+            random,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        self.note(|world| format!("{:#?}", world.settings));
+        for _ in 0..self.settings.lives {
+            self.live()?;
+        }
+        self.come_to_rest()
+    }
+
+    /// One process in which things go wrong, from its start to its end.
+    fn live(&mut self) -> Result<(), String> {
+        // After a process that gave up comes one without trouble, until the power fails: what the first one left only
+        // half done shows then.
+        let is_after_trouble = std::mem::take(&mut self.gave_up);
+        let is_calm = is_after_trouble || self.random.one_in(4);
+        self.disk.set_faults(if is_calm { Faults::default() } else { self.settings.faults });
+        if is_after_trouble {
+            self.disk.die_after(Some(100 + self.random.below(200)));
+        } else if self.random.one_in(2) {
+            self.disk.die_after(Some(1 + self.random.below(600)));
+        }
+        let end = match self.start(false)? {
+            None if self.disk.is_dead() => End::Dead,
+            None => End::Failed,
+            Some((mut life, mut tally)) => {
+                self.steps(&mut life, &mut tally)?;
+                self.end_life(life, tally)?
+            }
+        };
+        let loss = match end {
+            End::Clean => None,
+            // Whoever restarts a process that gave up does so at once.
+            End::Failed if !self.random.one_in(3) => None,
+            End::Dead | End::Failed => self.loss(is_after_trouble),
+        };
+        self.gave_up = matches!(end, End::Failed);
+        self.restart(loss);
+        Ok(())
+    }
+
+    /// Starts a process, and checks what it finds. `None` where it does not come up.
+    fn start(&mut self, is_last: bool) -> Result<Option<(Life, Tally)>, String> {
+        let mut outputs = self.settings.outputs.clone();
+        // All are there once, so that each has a cursor; later one may be missing for a while.
+        if self.attached && !is_last && self.random.one_in(3) {
+            let missing = self.random.below(outputs.len() as u64) as usize;
+            outputs.remove(missing);
+        }
+        self.report.starts += 1;
+        let started = Life::start(&self.storage, &self.settings, &outputs, self.now());
+        let life = match started {
+            Ok(life) => life,
+            Err(error) => {
+                self.report.failed_starts += 1;
+                self.note(|_| format!("the process does not start: {error}"));
+                return Ok(None);
+            }
+        };
+        if self.disk.is_dead() {
+            return Ok(None);
+        }
+        self.attached = true;
+        let pending = self.disk.aside(|| check(&self.disk, &self.model, &life, false))?;
+        for id in OUTPUTS {
+            self.report.undone_files += life.metrics.output(id, "file").undone_files.get();
+        }
+        if is_last && pending != [0; 4] && self.is_delivered {
+            return Err(format!("after all was delivered, something is still to do: {pending:?}"));
+        }
+        let tally = Tally::new(&life.journal, pending);
+        Ok(Some((life, tally)))
+    }
+
+    /// Some steps, until the process ends or has done enough.
+    fn steps(&mut self, life: &mut Life, tally: &mut Tally) -> Result<(), String> {
+        let now = self.now().wall;
+        for sender in &mut self.senders {
+            // Some are faster than others to find that the server is back.
+            if !self.random.one_in(3) {
+                sender.reconnect(&self.model, &life.journal, now);
+            }
+        }
+        for _ in 0..40 + self.random.below(160) {
+            let progress = self.step(life, tally)?;
+            self.note(|_| format!("-- {progress:?}"));
+            if self.disk.is_dead() || progress == Progress::Ended {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, life: &mut Life, tally: &mut Tally) -> Result<Progress, String> {
+        self.elapsed += Duration::from_millis(self.random.below(400));
+        if self.random.one_in(self.settings.clock_jumps) && self.report.clock_jumps < 5 {
+            self.report.clock_jumps += 1;
+            let hours = self.random.below(60) as i64 - 30;
+            self.wall += hours * 3_600_000_000_000;
+            self.note(|_| format!("the clock jumps by {hours} hours"));
+        }
+        if self.random.one_in(self.settings.meddling) {
+            self.report.meddlings += 1;
+            if let Some(done) = meddle(&self.disk, &mut self.model, &mut self.random) {
+                self.note(|_| done);
+            }
+        }
+        if self.random.one_in(self.settings.space_changes) {
+            let spaces = [Space::Enough, Space::Enough, Space::Full, Space::FullAtSync];
+            let space = self.random.pick(&spaces).copied().unwrap_or_default();
+            self.report.full_disks += u64::from(space != Space::Enough);
+            self.note(|_| format!("space on the disk: {space:?}"));
+            self.disk.set_space(space);
+        }
+        let now = self.now();
+        let sender = self.random.below(self.senders.len() as u64) as usize;
+        Ok(match self.random.below(10) {
+            0..=3 => {
+                let sender = &mut self.senders[sender];
+                sender.send_new(&mut self.model, &life.journal, now.wall, &self.settings, &mut self.random);
+                Progress::Some
+            }
+            4 => {
+                if self.random.one_in(2) {
+                    self.senders[sender].reconnect(&self.model, &life.journal, now.wall);
+                }
+                Progress::Some
+            }
+            5 | 6 => {
+                let progress = life.write(now);
+                self.listen();
+                self.disk.aside(|| tally.follow(&self.model))?;
+                self.report.failed_journals += u64::from(progress == Progress::Ended);
+                progress
+            }
+            _ => {
+                let output = self.random.below(life.output_count() as u64) as usize;
+                let asked = self.random.one_in(12);
+                let mut progress = Progress::Some;
+                for _ in 0..1 + self.random.below(4) {
+                    progress = life.deliver(output, now.monotonic, asked);
+                    if progress != Progress::Some {
+                        break;
+                    }
+                }
+                self.report.failed_outputs += u64::from(progress == Progress::Ended);
+                progress
+            }
+        })
+    }
+
+    /// Ends a process as it may end, if it did not die by itself.
+    fn end_life(&mut self, mut life: Life, mut tally: Tally) -> Result<End, String> {
+        if self.disk.is_dead() || self.random.one_in(3) {
+            return Ok(End::Dead);
+        }
+        let now = self.now();
+        life.close(now);
+        self.listen();
+        self.disk.aside(|| tally.follow(&self.model))?;
+        let good = life.finish(now);
+        if self.disk.is_dead() {
+            return Ok(End::Dead);
+        }
+        if !good {
+            return Ok(End::Failed);
+        }
+        self.report.clean_stops += 1;
+        tally.check(&life)?;
+        Ok(End::Clean)
+    }
+
+    /// Nothing goes wrong any more: everything must be acknowledged, delivered and right.
+    fn come_to_rest(&mut self) -> Result<(), String> {
+        self.disk.set_faults(Faults::default());
+        self.disk.set_space(Space::Enough);
+        let (mut life, mut tally) = self.start(true)?.ok_or("no start on a sound disk")?;
+        for round in 0.. {
+            if self.senders.iter().all(SimulatedSender::is_content) {
+                break;
+            }
+            if round == MAX_REST_ROUNDS {
+                return Err("senders wait for ever on a sound disk".to_owned());
+            }
+            self.elapsed += Duration::from_secs(1);
+            let now = self.now();
+            for sender in &mut self.senders {
+                sender.reconnect(&self.model, &life.journal, now.wall);
+            }
+            if life.write(now) == Progress::Ended {
+                return Err("the journal fails on a sound disk".to_owned());
+            }
+            self.listen();
+            self.disk.aside(|| tally.follow(&self.model))?;
+            for output in 0..life.output_count() {
+                while life.deliver(output, now.monotonic, false) == Progress::Some {}
+            }
+        }
+        let now = self.now();
+        life.close(now);
+        self.disk.aside(|| tally.follow(&self.model))?;
+        if !life.finish(now) {
+            return Err("a process does not stop in order on a sound disk".to_owned());
+        }
+        tally.check(&life)?;
+        self.restart(None);
+        self.is_delivered = true;
+        let (life, _) = self.start(true)?.ok_or("no start on a sound disk")?;
+        self.disk.aside(|| check(&self.disk, &self.model, &life, true))?;
+        self.report.events = self.model.events.len() as u64;
+        self.report.chunks = self.model.chunks.len() as u64;
+        self.report.removed_segments = first_segment(&self.disk).saturating_sub(1);
+        Ok(())
+    }
+
+    fn restart(&mut self, loss: Option<Loss>) {
+        match loss {
+            None => self.report.kills += 1,
+            Some(_) => self.report.power_failures += 1,
+        }
+        self.senders.iter_mut().for_each(SimulatedSender::disconnect);
+        self.disk.restart(loss);
+        if self.random.one_in(4) {
+            self.disk.evict();
+        }
+    }
+
+    /// What the power failure takes; `None` where the process was merely killed.
+    fn loss(&mut self, by_power: bool) -> Option<Loss> {
+        let by_chance =
+            [None, None, Some(Loss::Nothing), Some(Loss::Some), Some(Loss::Some), Some(Loss::Everything)];
+        let losses = if by_power { &by_chance[3..] } else { &by_chance[..] };
+        self.random.pick(losses).copied().flatten()
+    }
+
+    fn listen(&mut self) {
+        for sender in &mut self.senders {
+            let heard = sender.listen(&mut self.model, self.settings.lost_acks, &mut self.random);
+            self.report.duplicates += heard.duplicates;
+            self.report.lost_acks += heard.lost_acks;
+        }
+    }
+
+    fn now(&self) -> Moment {
+        let wall = self.wall + self.elapsed.as_nanos() as i64;
+        Moment { wall: EventTime::from_unix_nanoseconds(wall), monotonic: self.began + self.elapsed }
+    }
+
+    fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.lines.is_some() {
+            let line = line(self);
+            let calls = self.disk.take_lines();
+            let lines = self.lines.get_or_insert_default();
+            lines.extend(calls);
+            lines.extend(self.senders.iter_mut().flat_map(SimulatedSender::take_lines));
+            lines.push(line);
+        }
+    }
+
+    fn lines(mut self) -> Vec<String> {
+        self.note(|_| "this is where it was found".to_owned());
+        self.lines.unwrap_or_default()
+    }
+}
+
+/// The number of the oldest segment that is kept.
+fn first_segment(disk: &Simulated) -> u64 {
+    let files = disk.files_below(&data_dir().join("journal"));
+    let segments = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    segments.filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).min().unwrap_or_default()
+}

@@ -1,0 +1,152 @@
+//! Everything that the journal, the cursors and the archive ask of a disk, behind one seam.
+//!
+//! [`Disk`] is the real thing. Tests put another storage in its place, which fails, loses what was not synced, and tears
+//! what was half written: a `kill` can't notice a missing sync.
+
+mod identity;
+mod real;
+#[cfg(feature = "simulation")]
+pub mod simulated;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub use identity::{Identity, Stat};
+pub use real::Disk;
+
+/// The file systems of a machine. Each method is one system call, or comes out as one.
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// What lies at a path, behind symbolic links; `None` where there is nothing.
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
+    /// Opens a file.
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>>;
+    /// Makes one folder (0750), in a folder that must be there.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file another name, in the place of whatever had that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file's name.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// What lies in a folder, in no order; empty where there is no such folder.
+    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// A number that nobody drew before, to name what must never be taken for something else.
+    fn draw(&self) -> u128;
+}
+
+/// An open file.
+pub trait StorageFile: Send + Sync + fmt::Debug {
+    /// What it is now.
+    fn stat(&self) -> io::Result<Stat>;
+    /// Reads; gives how many bytes were read, which may be fewer, and is 0 at the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes; gives how many bytes were written, which may be fewer.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Writes at the end, wherever it is by now; gives how many bytes were written, which may be fewer.
+    fn append(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Cuts a file off.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+    /// Takes space for so many bytes from an offset on, zeros until they are written, so that writing there can't fail
+    /// for want of it.
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()>;
+    /// Makes content and length durable. After an error nobody knows what is: the kernel may have dropped what it could
+    /// not write, and call the next sync a success.
+    fn sync(&self) -> io::Result<()>;
+    /// Makes everything durable on the file system that this file is on. Before Linux 5.8 this does not report errors of
+    /// files that it had to write.
+    fn sync_filesystem(&self) -> io::Result<()>;
+}
+
+/// How a file is opened. Those that are made are for owner and group only (0640).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// For reading. It must be there, as for the next two.
+    Reading,
+    /// For reading and writing at offsets.
+    Writing,
+    /// For reading and appending.
+    Appending,
+    /// Makes it, for reading and appending; an error of kind `AlreadyExists` where something has the name.
+    New,
+    /// Makes it or empties it, for reading and writing at offsets.
+    Emptied,
+}
+
+/// Something in a folder. The order is by age, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    pub modified: SystemTime,
+    pub path: PathBuf,
+    /// Bytes.
+    pub length: u64,
+    pub is_folder: bool,
+}
+
+/// The disks of this machine, to be shared.
+pub fn disk() -> Arc<dyn Storage> {
+    Arc::new(Disk)
+}
+
+/// Appends all of it, in as many calls as it takes.
+pub(crate) fn append_all(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()> {
+    write_all(bytes, |rest, _| file.append(rest))
+}
+
+/// Writes all of it, in as many calls as it takes.
+pub(crate) fn write_all_at(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> io::Result<()> {
+    write_all(bytes, |rest, written| file.write_at(rest, offset + written))
+}
+
+/// Fills as much of a buffer as the file has bytes for; gives how many that are.
+pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Reads a whole file, which must be a small one; `None` where there is none.
+pub(crate) fn read_file(storage: &dyn Storage, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match storage.open(path, Open::Reading) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    // One byte more than it had, to notice if it grows meanwhile.
+    let mut bytes = vec![0; usize::try_from(file.stat()?.length).unwrap_or(usize::MAX).saturating_add(1)];
+    let mut length = 0;
+    loop {
+        length += read_full_at(file.as_ref(), &mut bytes[length..], length as u64)?;
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return Ok(Some(bytes));
+        }
+        bytes.resize(2 * length, 0);
+    }
+}
+
+/// The folder that holds a path.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> io::Result<usize>) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match write(&bytes[written..], written as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

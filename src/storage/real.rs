@@ -1,0 +1,174 @@
+//! The disks of this machine.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::{Identity, Listed, Open, Stat, Storage, StorageFile};
+
+/// Journals and archives hold what customers' logs hold: for the owner and the group.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+/// The real thing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            metadata => Ok(Some(stat(&metadata?))),
+        }
+    }
+
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).mode(FILE_MODE);
+        match how {
+            Open::Reading => &mut options,
+            Open::Writing => options.write(true),
+            Open::Appending => options.append(true),
+            Open::New => options.append(true).create_new(true),
+            Open::Emptied => options.write(true).create(true).truncate(true),
+        };
+        Ok(Box::new(options.open(path)?))
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(FOLDER_MODE).create(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let metadata = match std::fs::symlink_metadata(&path) {
+                // Removed while we look.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata?,
+            };
+            let (modified, length) = (metadata.modified()?, metadata.len());
+            listed.push(Listed { modified, path, length, is_folder: metadata.is_dir() });
+        }
+        Ok(listed)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn draw(&self) -> u128 {
+        let mut bytes = [0; 16];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+        u128::from_le_bytes(bytes)
+    }
+}
+
+impl StorageFile for File {
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat(&self.metadata()?))
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut file = self;
+        io::Write::write(&mut file, bytes)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        File::set_len(self, length)
+    }
+
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        Ok(fallocate(self, FallocateFlags::empty(), offset, length)?)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn sync_filesystem(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(self)?)
+    }
+}
+
+fn stat(metadata: &Metadata) -> Stat {
+    let birth = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Stat {
+        identity: Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            birth: birth.and_then(|birth| u64::try_from(birth.as_nanos()).ok()).unwrap_or(0),
+        },
+        length: metadata.len(),
+        names: metadata.nlink(),
+        is_regular: metadata.is_file(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn files_and_folders_are_for_owner_and_group_only() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("customer");
+        Disk.create_folder(&folder).unwrap();
+        Disk.open(&folder.join("10.log"), Open::New).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        // The process's own mask may take away more.
+        assert_eq!(mode(&folder) | 0o050, 0o750);
+        assert_eq!(mode(&folder.join("10.log")) | 0o040, 0o640);
+    }
+
+    #[test]
+    fn a_file_keeps_its_identity_under_another_name_and_a_removed_one_has_no_name() {
+        let root = tempfile::tempdir().unwrap();
+        let (here, there) = (root.path().join("here"), root.path().join("there"));
+        let file = Disk.open(&here, Open::New).unwrap();
+        let before = Disk.stat(&here).unwrap().unwrap();
+        Disk.rename(&here, &there).unwrap();
+        assert_eq!(Disk.stat(&here).unwrap(), None);
+        assert!(Disk.stat(&there).unwrap().unwrap().identity.is_same_file(&before.identity));
+        Disk.remove(&there).unwrap();
+        assert_eq!(file.stat().unwrap().names, 0);
+    }
+
+    #[test]
+    fn what_is_appended_goes_behind_what_others_appended() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("10.log");
+        let file = Disk.open(&path, Open::New).unwrap();
+        file.append(b"ours\n").unwrap();
+        std::fs::write(&path, "ours\ntheirs\n").unwrap();
+        file.append(b"ours\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "ours\ntheirs\nours\n");
+    }
+}

@@ -1,0 +1,90 @@
+//! What goes wrong, and how often.
+
+use std::io;
+
+use super::random::Random;
+
+/// How often calls fail: once in so many calls, never for 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// EIO from reads, writes, and calls about names.
+    pub errors: u64,
+    /// EIO from a sync of a file. Its pages still read well, the next sync succeeds, and the disk has only some of them.
+    pub failed_syncs: u64,
+    /// EIO from a sync of a folder; the next one succeeds and is true.
+    pub failed_folder_syncs: u64,
+    /// Reads and writes that come to an end early, and calls that are interrupted.
+    pub short: u64,
+    /// The kernel needs memory, and forgets pages that it calls clean.
+    pub evictions: u64,
+}
+
+/// Whether the disk has space.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Space {
+    #[default]
+    Enough,
+    /// There is none, and whoever needs some is told at once.
+    Full,
+    /// There is none, and writers are told when they sync, as on file systems that look for space as late as that.
+    FullAtSync,
+}
+
+/// What a call is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Look-ups and reads.
+    Look,
+    /// Writes of bytes.
+    Write,
+    /// Changes of names.
+    Names,
+    /// Making something that needs space.
+    Create,
+    Sync,
+    SyncFolder,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Succeeds,
+    /// Only a part of it is done.
+    Short,
+    Fails(Errno),
+}
+
+/// What a kernel answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errno {
+    Interrupted,
+    Io,
+    NoSpace,
+}
+
+impl Errno {
+    pub(super) fn error(self) -> io::Error {
+        match self {
+            Self::Interrupted => io::Error::from_raw_os_error(4),
+            Self::Io => io::Error::from_raw_os_error(5),
+            Self::NoSpace => io::Error::from_raw_os_error(28),
+        }
+    }
+}
+
+impl Faults {
+    /// What becomes of the next call of a kind.
+    pub(super) fn next(&self, kind: Kind, space: Space, random: &mut Random) -> Fate {
+        match kind {
+            Kind::Create if space != Space::Enough && random.one_in(4) => return Fate::Fails(Errno::NoSpace),
+            Kind::Sync if random.one_in(self.failed_syncs) => return Fate::Fails(Errno::Io),
+            Kind::SyncFolder if random.one_in(self.failed_folder_syncs) => return Fate::Fails(Errno::Io),
+            Kind::Sync | Kind::SyncFolder => return Fate::Succeeds,
+            _ => {}
+        }
+        if matches!(kind, Kind::Look | Kind::Write) && random.one_in(self.short) {
+            return if random.one_in(4) { Fate::Fails(Errno::Interrupted) } else { Fate::Short };
+        }
+        if random.one_in(self.errors) { Fate::Fails(Errno::Io) } else { Fate::Succeeds }
+    }
+}

@@ -1,0 +1,395 @@
+//! Messages that are too large for memory, taken apart as they come.
+//!
+//! ```text
+//! [tag, entries, option?]
+//!  ╰─ begin ─╯╰─ take ─╯╰─ end
+//! ```
+//!
+//! The entries are checked on the way and go elsewhere; only tag and option are held. How packed entries are encoded
+//! is said behind them, by the option. Until then their first bytes have to tell; where those mislead, the entries
+//! have to be looked at once more.
+
+use bytes::Bytes;
+
+use super::contents::{Contents, ContentsChecker};
+use super::limits::ContentLimits;
+use super::message::MAX_TAG_LENGTH;
+use super::msgpack::{Head, MsgpackError, ScanError, Scanner, Token, read};
+use super::options::Options;
+use super::refusal::Refusal;
+use crate::chunk::Encoding;
+
+/// Bytes of the option of a large message at most; real ones have about a hundred.
+pub const MAX_LARGE_OPTION_SIZE: usize = 64 * 1024;
+
+/// Bytes that tell how packed entries are encoded.
+const MAGIC_LENGTH: usize = 4;
+
+/// A large message under way.
+#[derive(Debug)]
+pub struct LargeMessage {
+    tag: Bytes,
+    form: Form,
+    has_option: bool,
+    max_message_size: u64,
+    limits: ContentLimits,
+    /// Bytes before the entries.
+    head: u64,
+    /// Bytes of entries so far.
+    length: u64,
+    /// `None`: the first bytes misled, and what the entries are is found out afterwards.
+    checker: Option<ContentsChecker>,
+    option: Scanner,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// So many bytes, encoded like this by the look of them.
+    Packed { length: u64, sniffed: Encoding },
+    /// As many entries as the checker waits for.
+    Entries,
+    /// An entry without the head of its array.
+    Message,
+}
+
+/// A large message, all of it.
+#[derive(Debug)]
+pub struct LargeEnd {
+    pub tag: Bytes,
+    pub options: Options,
+    /// How the entries are encoded.
+    pub encoding: Encoding,
+    /// What the entries are; `None` where they have to be looked at once more, by a
+    /// [`ContentsChecker`] for `encoding`.
+    pub contents: Option<Contents>,
+}
+
+impl LargeMessage {
+    /// Reads the beginning of a message, up to its entries, and gives its length. `None` while that is not all there.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no message, or announces to be past a limit.
+    pub fn begin(
+        bytes: &[u8],
+        max_message_size: usize,
+        limits: &ContentLimits,
+    ) -> Result<Option<(Self, usize)>, Refusal> {
+        match Self::read(bytes, max_message_size, limits) {
+            Err(Refusal::Msgpack(MsgpackError::Incomplete)) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    fn read(bytes: &[u8], max_message_size: usize, limits: &ContentLimits) -> Result<(Self, usize), Refusal> {
+        let mut at = 0;
+        let Token::Array(length) = read(bytes, &mut at)? else {
+            return Err(Refusal::Shape("it is no array"));
+        };
+        let tag = match Head::read(&bytes[at..], at)? {
+            Some(head) if head.body > MAX_TAG_LENGTH as u64 => {
+                return Err(Refusal::TagTooLong(usize::try_from(head.body).unwrap_or(usize::MAX)));
+            }
+            _ => match read(bytes, &mut at)? {
+                Token::Str(tag) | Token::Bin(tag) => Bytes::copy_from_slice(tag),
+                _ => return Err(Refusal::Shape("the tag is no string")),
+            },
+        };
+        let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
+        let head = Head::read(&bytes[at..], at)?.ok_or(MsgpackError::Incomplete)?;
+        // Each entry takes a byte at least, so that a count tells as much as a length.
+        if (at + head.size) as u64 + head.body + head.children > max_message_size as u64 {
+            return Err(Refusal::TooLarge { limit: max_message_size });
+        }
+        let (form, checker) = match marker {
+            0xa0..=0xbf | 0xc4..=0xc6 | 0xd9..=0xdb => {
+                at += head.size;
+                let sniffed = sniff(&bytes[at..], head.body)?;
+                let checker = ContentsChecker::new(sniffed, head.body, limits);
+                (Form::Packed { length: head.body, sniffed }, checker)
+            }
+            0x90..=0x9f | 0xdc | 0xdd => {
+                at += head.size;
+                let count = u32::try_from(head.children).map_err(|_| Refusal::TooManyEntries)?;
+                (Form::Entries, ContentsChecker::of_entries(count, limits))
+            }
+            0x80..=0x8f | 0xde | 0xdf => {
+                return Err(Refusal::Shape("there is a map where time or entries should be"));
+            }
+            _ => {
+                let mut checker = ContentsChecker::of_entries(1, limits);
+                checker.take(&[ENTRY])?;
+                (Form::Message, checker)
+            }
+        };
+        let least = if matches!(form, Form::Message) { 3 } else { 2 };
+        if !(least..=least + 1).contains(&length) {
+            return Err(Refusal::Shape("the array has not two to four elements, or not those of its form"));
+        }
+        let message = Self {
+            tag,
+            form,
+            has_option: length > least,
+            max_message_size: max_message_size as u64,
+            limits: *limits,
+            head: at as u64,
+            length: 0,
+            checker: Some(checker),
+            option: Scanner::new(MAX_LARGE_OPTION_SIZE),
+        };
+        Ok((message, at))
+    }
+
+    /// Whether a message with so many bytes behind its head may be taken.
+    fn within_size(&self, length: u64) -> Result<(), Refusal> {
+        match self.head + length <= self.max_message_size {
+            true => Ok(()),
+            false => {
+                let limit = usize::try_from(self.max_message_size).unwrap_or(usize::MAX);
+                Err(Refusal::TooLarge { limit })
+            }
+        }
+    }
+
+    /// What has to be put before the entries, so that they are a run of entries: the Message form leaves the head of
+    /// its one entry out.
+    pub fn prefix(&self) -> &'static [u8] {
+        match self.form {
+            Form::Message => &[ENTRY],
+            _ => &[],
+        }
+    }
+
+    /// Checks what comes next, and gives how many of its bytes are entries.
+    ///
+    /// # Errors
+    ///
+    /// Where the message must not be taken.
+    pub fn take(&mut self, part: &[u8]) -> Result<usize, Refusal> {
+        let taken = match (self.form, &mut self.checker) {
+            (Form::Packed { length, sniffed }, checker) => {
+                let left = usize::try_from(length - self.length).unwrap_or(usize::MAX);
+                let part = &part[..part.len().min(left)];
+                match checker.as_mut().map(|checker| checker.take(part)) {
+                    // Neither gzip nor Zstandard begins like this, so that they would be damaged.
+                    Some(Err(refusal)) if sniffed == Encoding::Plain => return Err(refusal),
+                    Some(Err(_)) => *checker = None,
+                    _ => {}
+                }
+                part.len()
+            }
+            (_, Some(checker)) => checker.take(part)?,
+            (_, None) => 0,
+        };
+        self.length += taken as u64;
+        self.within_size(self.length)?;
+        Ok(taken)
+    }
+
+    /// Whether all entries were taken.
+    pub fn is_complete(&self) -> bool {
+        match (self.form, &self.checker) {
+            (Form::Packed { length, .. }, _) => self.length == length,
+            (_, checker) => checker.as_ref().is_none_or(ContentsChecker::is_complete),
+        }
+    }
+
+    /// Bytes of entries that are surely still to come.
+    pub fn missing(&self) -> u64 {
+        match self.form {
+            Form::Packed { length, .. } => length - self.length,
+            _ => u64::from(!self.is_complete()),
+        }
+    }
+
+    /// Bytes of entries so far, without the prefix.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes of memory that are held until the next part.
+    pub fn held(&self) -> usize {
+        self.checker.as_ref().map_or(0, ContentsChecker::held)
+    }
+
+    /// Reads what is behind the entries: `bytes` are all that came behind them. Gives the length of it, or `None`
+    /// while it is not all there.
+    ///
+    /// # Errors
+    ///
+    /// Where the message must not be taken.
+    pub fn end(&mut self, bytes: &[u8]) -> Result<Option<(LargeEnd, usize)>, Refusal> {
+        let (options, length) = match self.has_option {
+            false => (Options::default(), 0),
+            true => {
+                let length = self.option.advance(bytes).map_err(|error| match error {
+                    ScanError::Msgpack(error) => Refusal::Msgpack(error),
+                    ScanError::TooLarge => Refusal::OptionTooLarge { limit: MAX_LARGE_OPTION_SIZE },
+                })?;
+                let Some(length) = length else { return Ok(None) };
+                (Options::read(&Bytes::copy_from_slice(&bytes[..length]), 0)?, length)
+            }
+        };
+        self.within_size(self.length + length as u64)?;
+        let encoding = match self.form {
+            Form::Packed { .. } => options.encoding,
+            _ => Encoding::Plain,
+        };
+        let contents = match (self.form, self.checker.take()) {
+            (Form::Packed { sniffed, .. }, _) if sniffed != encoding && self.length > 0 => None,
+            (_, None) => None,
+            (_, Some(checker)) => Some(checker.finish()?),
+        };
+        Ok(Some((LargeEnd { tag: self.tag.clone(), options, encoding, contents }, length)))
+    }
+
+    /// Looks at the entries once more, where [`LargeEnd::contents`] asks for it.
+    pub fn checker(&self, encoding: Encoding) -> ContentsChecker {
+        ContentsChecker::new(encoding, self.length, &self.limits)
+    }
+}
+
+/// The head of an entry, an array of two.
+const ENTRY: u8 = 0x92;
+
+/// How entries are encoded, by their first bytes.
+fn sniff(entries: &[u8], length: u64) -> Result<Encoding, Refusal> {
+    if (entries.len() as u64) < length.min(MAGIC_LENGTH as u64) {
+        return Err(MsgpackError::Incomplete.into());
+    }
+    Ok(match entries {
+        [0x1f, 0x8b, ..] => Encoding::Gzip,
+        // A frame, or one that decoders skip.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Encoding::Zstd,
+        _ => Encoding::Plain,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::client::{Packed, encode_packed};
+    use crate::wire::message::Message;
+
+    const LIMITS: ContentLimits = ContentLimits::NONE;
+
+    /// The message in parts of this length: what it is, its entries, and how much of the bytes it took.
+    fn in_parts(bytes: &[u8], length: usize) -> Result<(LargeEnd, Vec<u8>, usize), Refusal> {
+        let mut parts = bytes.chunks(length);
+        let mut buffer = Vec::new();
+        let (mut message, mut at) = loop {
+            if let Some(begun) = LargeMessage::begin(&buffer, 1 << 20, &LIMITS)? {
+                break begun;
+            }
+            buffer.extend_from_slice(parts.next().ok_or(MsgpackError::Incomplete)?);
+        };
+        let mut entries = message.prefix().to_vec();
+        loop {
+            let taken = message.take(&buffer[at..])?;
+            entries.extend_from_slice(&buffer[at..at + taken]);
+            at += taken;
+            if message.is_complete() {
+                break;
+            }
+            buffer.extend_from_slice(parts.next().ok_or(MsgpackError::Incomplete)?);
+        }
+        loop {
+            if let Some((mut end, length)) = message.end(&buffer[at..])? {
+                if end.contents.is_none() {
+                    let mut checker = message.checker(end.encoding);
+                    entries.chunks(5).try_for_each(|part| checker.take(part).map(drop))?;
+                    end.contents = Some(checker.finish()?);
+                }
+                return Ok((end, entries, at + length));
+            }
+            buffer.extend_from_slice(parts.next().ok_or(MsgpackError::Incomplete)?);
+        }
+    }
+
+    fn packed(entries: &[u8], compressed: &str) -> Vec<u8> {
+        let message = Packed { tag: b"t", entries, count: 1, chunk: Some(b"id"), gzip: true };
+        let gzip = encode_packed(&message);
+        let without = &gzip[..gzip.len() - 5];
+        [without, &[0xa0 | compressed.len() as u8], compressed.as_bytes()].concat()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    const RUN: &[u8] = b"\x92\x01\x81\xa1a\xa5hello\x07\x92\x02\x80";
+
+    fn messages() -> Vec<Vec<u8>> {
+        vec![
+            packed(RUN, "text"),
+            packed(&gzip(RUN), "gzip"),
+            packed(&zstd::stream::encode_all(RUN, 1).unwrap(), "zstd"),
+            packed(b"", "gzip"),
+            // Looks like gzip and is the integer 31 and a map.
+            packed(b"\x1f\x8b\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16", "text"),
+            packed(&gzip(RUN), "text"),
+            packed(RUN, "gzip"),
+            packed(RUN, "brotli"),
+            [b"\x92\xa1t\xaf", RUN].concat(),
+            [b"\x93\xa1t\x93", RUN, b"\x81\xa5chunk\xa2id"].concat(),
+            [b"\x93\xa1t\x93", RUN, b"\xc0"].concat(),
+            b"\x92\xa1t\x90".to_vec(),
+            b"\x94\xa1t\x01\x81\xa1a\xa5hello\x81\xa5chunk\xa2id".to_vec(),
+            b"\x93\xa1t\xd7\x00\0\0\0\x01\0\0\0\x02\x80".to_vec(),
+            b"\x93\xa1t\x01\x02".to_vec(),
+            b"\x92\xa1t\x01".to_vec(),
+            b"\x94\xa1t\x90\xc0\xc0".to_vec(),
+            b"\x92\xa1t\x80".to_vec(),
+            b"\x92\xc0\x90".to_vec(),
+            [b"\x93\xa1t\x92", RUN, b"\xc0"].concat(),
+        ]
+    }
+
+    #[test]
+    fn messages_in_parts_are_what_they_are_in_memory() {
+        for bytes in messages() {
+            let whole = Message::decode(&Bytes::from(bytes.clone()))
+                .and_then(|message| message.contents(&LIMITS).map(|contents| (message, contents)));
+            for length in 1..=bytes.len() {
+                let parts = in_parts(&[&bytes[..], b"\xc0\xc0"].concat(), length);
+                let (Ok((message, contents)), Ok((end, entries, taken))) = (&whole, &parts) else {
+                    assert!(whole.is_err() && parts.is_err(), "{bytes:x?}\n{whole:?}\n{parts:?}");
+                    continue;
+                };
+                assert_eq!(*taken, bytes.len(), "{bytes:x?}");
+                assert_eq!(
+                    (&end.tag, &end.options, end.encoding),
+                    (&message.tag, &message.options, message.encoding)
+                );
+                assert_eq!((&entries[..], end.contents), (&message.entries[..], Some(*contents)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_by_its_head() {
+        let refusal = |bytes: &[u8]| LargeMessage::begin(bytes, 1 << 20, &LIMITS).unwrap_err();
+        assert_eq!(refusal(b"\x92\xdb\x00\x00\x10\x01"), Refusal::TagTooLong(4097));
+        let mut option = packed(RUN, "text");
+        option.truncate(option.len() - 32);
+        option.extend_from_slice(b"\x81\xa1x\xc6\x00\x00\xff\xf8");
+        let cut = in_parts(&option, 100);
+        assert_eq!(cut.unwrap_err(), Refusal::Msgpack(MsgpackError::Incomplete), "65536 bytes are allowed");
+        *option.last_mut().unwrap() += 1;
+        assert_eq!(in_parts(&option, 100).unwrap_err(), Refusal::OptionTooLarge { limit: 65536 });
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_a_peer_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), head in 0..5usize, length in 1..50usize) {
+            let start: &[u8] = [&b""[..], b"\x92\xa1t", b"\x93\xa1t\x91", b"\x93\xa1t\xa3abc", b"\x93\xa1t\xc4\x20\x1f\x8b\x08"][head];
+            let _ = in_parts(&[start, &bytes].concat(), length);
+        }
+    }
+}

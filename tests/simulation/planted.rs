@@ -1,0 +1,43 @@
+//! Whether the simulation finds what it is there to find.
+
+use hikyaku::planted::Bug;
+use hikyaku::simulation::{Options, run};
+
+/// Worlds in which a mistake must show.
+const SEEDS: u64 = 100;
+
+fn assert_found(bug: Bug) {
+    let options = Options { bug: Some(bug), ..Options::default() };
+    let is_found = (0..SEEDS).any(|seed| run(seed, &options).is_err());
+    assert!(is_found, "{bug:?} was not found within {SEEDS} seeds");
+}
+
+#[test]
+fn a_missing_sync_of_the_journal_is_found() {
+    assert_found(Bug::MissingSync);
+}
+
+#[test]
+fn an_ack_before_the_sync_is_found() {
+    assert_found(Bug::AckBeforeSync);
+}
+
+#[test]
+fn a_cursor_saved_before_its_files_is_found() {
+    assert_found(Bug::CursorBeforeFiles);
+}
+
+#[test]
+fn an_unsynced_folder_is_found() {
+    assert_found(Bug::UnsyncedFolder);
+}
+
+#[test]
+fn an_unsynced_undo_log_is_found() {
+    assert_found(Bug::UnsyncedUndoLog);
+}
+
+#[test]
+fn ids_that_a_restart_forgets_are_found() {
+    assert_found(Bug::ForgottenIds);
+}
