@@ -39,6 +39,7 @@ fn measure(name: &str, bytes_each: usize, entries: &[u8], filters: &[FilterConfi
     let mut formatter = Formatter::new(&file.format, inject);
     let source = Source {
         tag: b"nginx.access",
+        position: hikyaku::journal::Position::new(1, 64),
         received_at: EventTime::new(1_771_322_400, 123_000_000).unwrap(),
         input: "edge",
         sender: "CN=engine-1",
@@ -122,12 +123,14 @@ fn filters() -> Vec<FilterConfig> {
     let tags = |text| TagPatterns::parse(text).unwrap();
     vec![
         FilterConfig {
+            condition: None,
             tags: tags("{nginx,openappsec}.**"),
             kind: FilterKind::Set {
                 fields: fields(&[("received_at", "{@received_at}"), ("logserver_hostname", "{@server}")]),
             },
         },
         FilterConfig {
+            condition: None,
             tags: tags("**"),
             kind: FilterKind::Default {
                 fields: fields(&[("customer_name", "unknown"), ("fqdn", "unknown")]),
@@ -145,7 +148,11 @@ fn output(inject: &InjectConfig) -> OutputConfig {
     let require = ["customer_name", "fqdn"].iter().map(|path| FieldPath::parse(path).unwrap()).collect();
     OutputConfig {
         id: "archive".to_owned(),
-        take: OutputTake::Match { tags: TagPatterns::parse("{nginx,openappsec}.**").unwrap(), require },
+        take: OutputTake::Match {
+            tags: TagPatterns::parse("{nginx,openappsec}.**").unwrap(),
+            condition: None,
+            require,
+        },
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),

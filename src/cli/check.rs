@@ -11,7 +11,7 @@ use crate::config::{Config, ConfigErrors};
 /// Checks a configuration and touches nothing
 ///
 /// Reads the file as `run` would, reports every mistake at once with its line and column, and exits with 0 or 78.
-/// Nothing is bound, created or opened besides the file.
+/// Nothing is bound, created or opened besides the file and the key files that its filters name.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -2,6 +2,7 @@
 
 mod certs;
 mod check;
+mod decrypt;
 mod dev;
 mod exit_code;
 mod health;
@@ -51,6 +52,7 @@ enum Command {
     Send(send::Arguments),
     Health(health::Arguments),
     Journal(journal::Arguments),
+    Decrypt(decrypt::Arguments),
 }
 
 /// Runs the command that the arguments name and gives the process its exit code.
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Send(send) => send.execute(),
         Command::Health(health) => health.execute(),
         Command::Journal(journal) => journal.execute(),
+        Command::Decrypt(decrypt) => decrypt.execute(),
     }
 }
 

@@ -23,7 +23,11 @@ use std::path::{Path, PathBuf};
 pub(crate) use units::{parse_time, show_size, show_time};
 
 pub use error::{ConfigErrors, InvalidConfig, Problem};
-pub use filter::{FilterConfig, FilterKind};
+pub use filter::{
+    Detector, FilterConfig, FilterKind, KeyFile, KeyFileError, LevelConfig, LevelNumbers, MaskConfig,
+    MultilineConfig, OnError, ParseConfig, ParseFormat, SanitizeConfig, TimeSource, TimeSourceFormat,
+    TypedField, ValidateConfig, ValueType,
+};
 pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
 pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub(crate) use output::is_host_name;

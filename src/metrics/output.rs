@@ -28,6 +28,7 @@ pub(super) struct OutputFamilies {
     dead_letters: IntCounterVec,
     undone_files: IntCounterVec,
     surprising_files: IntCounterVec,
+    filtered_records: IntCounterVec,
 }
 
 /// Labels of Fluentd's output metrics.
@@ -111,6 +112,11 @@ impl OutputFamilies {
                 "Files that somebody else moved, cut, extended or removed, and that were left alone.",
                 &["output", "what"],
             ),
+            filtered_records: count(
+                "hikyaku_output_filtered_records_total",
+                "Records that filters dropped on the way to the output, or joined to the one before.",
+                &["output", "what"],
+            ),
         };
         families.records_by_tag.with_label_values(&["none", hostname]);
         families.buffer_total_bytes.with_label_values(&["none", "none"]);
@@ -127,6 +133,7 @@ impl OutputFamilies {
             records_by_tag: self.records_by_tag.clone(),
             dead_letters: self.dead_letters.clone(),
             surprising_files: self.surprising_files.clone(),
+            filtered_records: self.filtered_records.clone(),
             buffer_total_bytes: self.buffer_total_bytes.with_label_values(&labels),
             buffer_stage_bytes: self.buffer_stage_bytes.with_label_values(&labels),
             buffer_queue_bytes: self.buffer_queue_bytes.with_label_values(&labels),
@@ -156,6 +163,7 @@ pub struct OutputMetrics {
     records_by_tag: IntCounterVec,
     dead_letters: IntCounterVec,
     surprising_files: IntCounterVec,
+    filtered_records: IntCounterVec,
     /// Bytes still to deliver: `buffer_queue_bytes` and `buffer_stage_bytes` together.
     pub buffer_total_bytes: IntGauge,
     /// Bytes formatted in memory and not yet written.
@@ -199,6 +207,15 @@ impl OutputMetrics {
     /// Counts entries that became dead letters; `reason` is one of a fixed set of words.
     pub fn dead_letter(&self, reason: &'static str, count: u64) {
         self.dead_letters.with_label_values(&[self.id.as_str(), reason]).inc_by(count);
+    }
+
+    /// Counts records that filters dropped, and those that they joined to the one before.
+    pub fn filtered(&self, dropped: u64, joined: u64) {
+        for (what, count) in [("dropped", dropped), ("joined", joined)] {
+            if count > 0 {
+                self.filtered_records.with_label_values(&[self.id.as_str(), what]).inc_by(count);
+            }
+        }
     }
 
     /// Counts a file that somebody else changed; `what` is `moved`, `cut`, `extended` or `removed`.

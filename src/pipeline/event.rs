@@ -2,13 +2,15 @@
 
 use super::record::RecordFields;
 use crate::event_time::EventTime;
-use crate::journal::format::chunk_payload::ChunkPayload;
+use crate::journal::{Position, StoredChunk};
 
 /// Where a run of entries came from: the same for all of its events.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// The tag, as sent: usually UTF-8, but nothing holds a peer to it.
+    /// The tag, as sent or as a filter gave it: usually UTF-8, but nothing holds a peer to it.
     pub tag: &'a [u8],
+    /// Where the chunk begins in the journal.
+    pub position: Position,
     /// When the message was complete; the journal keeps it.
     pub received_at: EventTime,
     /// The `id` of the input.
@@ -31,9 +33,10 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Of a chunk in the journal. `alternative_names` are the chunk's, which it only yields one by one.
-    pub fn of(chunk: &'a ChunkPayload, alternative_names: &'a [&'a str]) -> Self {
+    pub fn of(chunk: &'a StoredChunk, alternative_names: &'a [&'a str]) -> Self {
         Self {
             tag: chunk.tag(),
+            position: chunk.position,
             received_at: chunk.received_at(),
             input: chunk.input(),
             sender: chunk.sender(),

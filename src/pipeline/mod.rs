@@ -4,19 +4,26 @@
 //! same chunk again gives the same bytes.
 
 pub mod characters;
+pub mod condition;
 pub mod event;
+pub mod field_cipher;
 pub mod field_path;
 mod filter;
 pub mod json;
+pub mod level;
 mod metadata;
 mod nested;
+pub mod patterns;
 pub mod record;
 mod route;
 pub mod selector;
+mod tag_decisions;
 pub mod tag_pattern;
 pub mod template;
 pub mod time_format;
+pub mod time_source;
 pub mod timestamp;
+mod walk;
 
 pub use event::{Event, Source};
 pub use metadata::OpenGroup;

@@ -1,5 +1,6 @@
 //! Fields inside the values of a record: reading, and rebuilding one value around a change.
 
+use super::record::Fate;
 use crate::wire::msgpack::{Token, read, skip, write_map, write_str};
 
 /// The encoded value to which `keys` lead inside the encoded `value`: the value itself where there are none, `None`
@@ -127,21 +128,52 @@ pub(super) fn set(out: &mut Vec<u8>, old: Option<&[u8]>, keys: &[String], value:
     }
 }
 
-/// Appends `old` without what is at `keys`, of which there is at least one.
-pub(super) fn remove(out: &mut Vec<u8>, old: &[u8], keys: &[String]) {
-    let (Some((key, inner)), Some(entries)) = (keys.split_first(), MapEntries::of(old)) else {
-        out.extend_from_slice(old);
-        return;
-    };
-    let goes = |entry: &MapEntry<'_>| inner.is_empty() && entry.name == Some(key.as_bytes());
-    write_map(out, entries.clone().filter(|entry| !goes(entry)).count() as u32);
-    for entry in entries.filter(|entry| !goes(entry)) {
-        out.extend_from_slice(entry.key);
-        match entry.name == Some(key.as_bytes()) {
-            true => remove(out, entry.value, inner),
-            false => out.extend_from_slice(entry.value),
-        }
+/// Rewrites what is at `keys` inside `old`, each of several values of one key: appends `old` as `rewrite` changes it, and
+/// says whether it did. Nothing of what was appended counts unless it is [`Fate::Replaced`].
+pub(super) fn rewrite(
+    out: &mut Vec<u8>,
+    old: &[u8],
+    keys: &[String],
+    rewrite_value: &mut impl FnMut(&[u8], &mut Vec<u8>) -> Fate,
+) -> Fate {
+    let Some((key, inner)) = keys.split_first() else { return rewrite_value(old, out) };
+    let Some(entries) = MapEntries::of(old) else { return Fate::Stays };
+    if !entries.clone().any(|entry| entry.name == Some(key.as_bytes())) {
+        return Fate::Stays;
     }
+    // The head depends on how many stay, so it is put in front at the end.
+    let start = out.len();
+    let (mut count, mut changed) = (0, false);
+    for entry in entries {
+        let before = out.len();
+        out.extend_from_slice(entry.key);
+        let value = out.len();
+        let fate = match entry.name == Some(key.as_bytes()) {
+            true => rewrite(out, entry.value, inner, rewrite_value),
+            false => Fate::Stays,
+        };
+        match fate {
+            Fate::Stays => {
+                out.truncate(value);
+                out.extend_from_slice(entry.value);
+            }
+            Fate::Replaced => changed = true,
+            Fate::Goes => {
+                out.truncate(before);
+                changed = true;
+                continue;
+            }
+        }
+        count += 1;
+    }
+    if !changed {
+        return Fate::Stays;
+    }
+    let end = out.len();
+    write_map(out, count);
+    let head = out.len() - end;
+    out[start..].rotate_right(head);
+    Fate::Replaced
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Which output takes which event.
 //!
-//! * An output with `match` takes the events whose tag matches and whose `require` fields are all known: there, and
-//!   neither nil, nor empty text, nor the text `unknown`.
+//! * An output with `match` takes the events whose tag matches, for which its `where` holds, and whose `require` fields
+//!   are all known: there, and neither nil, nor empty text, nor the text `unknown`.
 //! * An output with `invalid = true` takes every event that the `require` of at least one `match` output refused, whether
-//!   or not another one took it: that an upstream takes everything must not hide invalid events from a person.
+//!   or not another one took it: that an upstream takes everything must not hide invalid events from a person. What a
+//!   `where` leaves out was never meant for that output, and its `require` has no say.
 //! * An output with `fallback = true` takes every event that none of the others takes.
+//! * An event that a filter found invalid goes to the output with `invalid = true` and to no other; where there is none,
+//!   to the fallback.
 //!
-//! So with a fallback every event has an output. Filters don't change tags; what the tag decides is decided once a tag.
+//! So with a fallback every event has an output. What the tag decides is decided once a tag.
 
 use super::event::Event;
 use super::field_path::FieldPath;
@@ -25,12 +28,14 @@ pub(super) struct Routes {
 pub(super) enum Decision {
     Always,
     Never,
-    /// If the `require` of this output is satisfied.
+    /// If this output's `where` and `require` are satisfied.
     Satisfies(usize),
-    /// If the `require` of any of these outputs is not satisfied.
+    /// If any of these outputs refuses it: its `where` is satisfied and its `require` is not.
     RefusedByAny(Vec<usize>),
-    /// If the `require` of none of these outputs is satisfied.
-    RefusedByAll(Vec<usize>),
+    /// If each of these outputs leaves it: its `where` or its `require` is not satisfied.
+    LeftByAll(Vec<usize>),
+    /// If the `where` of each of these outputs is not satisfied.
+    UnmatchedByAll(Vec<usize>),
 }
 
 impl Routes {
@@ -46,12 +51,16 @@ impl Routes {
     /// What the tag says about one output.
     pub(super) fn decide(&self, output: usize, tag: &str) -> Decision {
         let requires = |index: usize| !self.require(index).is_empty();
+        let has_condition =
+            |index: usize| matches!(&self.outputs[index].1, OutputTake::Match { condition: Some(_), .. });
         let matching = (0..self.outputs.len()).filter(
             |index| matches!(&self.outputs[*index].1, OutputTake::Match { tags, .. } if tags.matches(tag)),
         );
         match &self.outputs[output].1 {
             OutputTake::Match { tags, .. } if !tags.matches(tag) => Decision::Never,
-            OutputTake::Match { .. } if requires(output) => Decision::Satisfies(output),
+            OutputTake::Match { .. } if requires(output) || has_condition(output) => {
+                Decision::Satisfies(output)
+            }
             OutputTake::Match { .. } => Decision::Always,
             OutputTake::Invalid => {
                 let refusing: Vec<_> = matching.filter(|index| requires(*index)).collect();
@@ -59,12 +68,19 @@ impl Routes {
             }
             OutputTake::Fallback => {
                 let matching: Vec<_> = matching.collect();
+                // With an output for invalid events, whatever an output matches has a place.
+                let has_invalid = self.has_invalid();
                 if matching.is_empty() {
                     Decision::Always
-                } else if self.has_invalid() || !matching.iter().all(|index| requires(*index)) {
+                } else if !matching
+                    .iter()
+                    .all(|index| has_condition(*index) || (requires(*index) && !has_invalid))
+                {
                     Decision::Never
+                } else if has_invalid {
+                    Decision::UnmatchedByAll(matching)
                 } else {
-                    Decision::RefusedByAll(matching)
+                    Decision::LeftByAll(matching)
                 }
             }
         }
@@ -73,13 +89,31 @@ impl Routes {
     /// Whether the output takes this event, as the filters left it.
     #[inline]
     pub(super) fn takes(&self, decision: &Decision, event: &Event<'_>) -> bool {
+        let matches = |index: &usize| match &self.outputs[*index].1 {
+            OutputTake::Match { condition: Some(condition), .. } => condition.holds(event),
+            _ => true,
+        };
         let satisfied = |index: &usize| self.require(*index).iter().all(|path| is_known(event.record, path));
         match decision {
             Decision::Always => true,
             Decision::Never => false,
-            Decision::Satisfies(output) => satisfied(output),
-            Decision::RefusedByAny(outputs) => !outputs.iter().all(satisfied),
-            Decision::RefusedByAll(outputs) => !outputs.iter().any(satisfied),
+            Decision::Satisfies(output) => matches(output) && satisfied(output),
+            Decision::RefusedByAny(outputs) => {
+                outputs.iter().any(|output| matches(output) && !satisfied(output))
+            }
+            Decision::LeftByAll(outputs) => {
+                !outputs.iter().any(|output| matches(output) && satisfied(output))
+            }
+            Decision::UnmatchedByAll(outputs) => !outputs.iter().any(matches),
+        }
+    }
+
+    /// Whether the output takes events that a filter found invalid.
+    pub(super) fn takes_invalid(&self, output: usize) -> bool {
+        match &self.outputs[output].1 {
+            OutputTake::Match { .. } => false,
+            OutputTake::Invalid => true,
+            OutputTake::Fallback => !self.has_invalid(),
         }
     }
 
@@ -105,14 +139,21 @@ fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
 mod tests {
     use super::*;
     use crate::event_time::EventTime;
+    use crate::journal::Position;
+    use crate::pipeline::condition::Condition;
     use crate::pipeline::event::Source;
     use crate::pipeline::record::RecordBuffer;
     use crate::pipeline::tag_pattern::TagPatterns;
     use proptest::prelude::*;
 
     fn matching(tags: &str, require: &[&str]) -> OutputTake {
+        matching_where(tags, None, require)
+    }
+
+    fn matching_where(tags: &str, condition: Option<&str>, require: &[&str]) -> OutputTake {
         let require = require.iter().map(|path| FieldPath::parse(path).unwrap()).collect();
-        OutputTake::Match { tags: TagPatterns::parse(tags).unwrap(), require }
+        let condition = condition.map(|condition| Condition::parse(condition).unwrap());
+        OutputTake::Match { tags: TagPatterns::parse(tags).unwrap(), condition, require }
     }
 
     /// The outputs, by their index, that take a record.
@@ -123,6 +164,7 @@ mod tests {
         let time = EventTime::from_unix_nanoseconds(0);
         let source = Source {
             tag: tag.as_bytes(),
+            position: Position::new(1, 64),
             received_at: time,
             input: "edge",
             sender: "CN=engine-1",
@@ -171,11 +213,44 @@ mod tests {
         assert_eq!(takers(&takes, "a.b", b"\x81\xa1b\x01"), [1]);
     }
 
+    #[test]
+    fn what_a_condition_leaves_out_does_not_match() {
+        let errors = || matching_where("**", Some("a = 'x'"), &["b"]);
+        let takes = [errors(), OutputTake::Invalid, OutputTake::Fallback];
+        assert_eq!(takers(&takes, "t", b"\x81\xa1a\xa1y"), [2], "left out, so nobody asks for `b`");
+        assert_eq!(takers(&takes, "t", KNOWN), [1], "matches, and `b` is missing");
+        assert_eq!(takers(&takes, "t", b"\x82\xa1a\xa1x\xa1b\x01"), [0]);
+        let takes = [errors(), OutputTake::Fallback];
+        assert_eq!(takers(&takes, "t", KNOWN), [1]);
+        let takes = [errors(), matching("**", &[]), OutputTake::Fallback];
+        assert_eq!(takers(&takes, "t", b"\x80"), [1]);
+    }
+
+    #[test]
+    fn what_a_filter_found_invalid_has_one_place() {
+        let takes_invalid = |takes: &[OutputTake]| {
+            let outputs = takes.iter().map(|take| (String::new(), take.clone())).collect();
+            let routes = Routes { outputs };
+            (0..takes.len()).filter(|index| routes.takes_invalid(*index)).collect::<Vec<_>>()
+        };
+        let output = || matching("**", &[]);
+        assert_eq!(takes_invalid(&[output(), OutputTake::Invalid, OutputTake::Fallback]), [1]);
+        assert_eq!(takes_invalid(&[output(), OutputTake::Fallback]), [1]);
+    }
+
     fn any_take() -> impl Strategy<Value = OutputTake> {
         let tags = prop_oneof![Just("**"), Just("a.**"), Just("{a,b}.c"), Just("*"), Just("a.b")];
         let require = prop_oneof![Just(vec![]), Just(vec!["a"]), Just(vec!["a", "b.c"])];
+        let condition = prop_oneof![
+            Just(None),
+            Just(Some("a = 'x'")),
+            Just(Some("exists(b)")),
+            Just(Some("not (a = 'x' or tag = 'a.b')")),
+            Just(Some("a != 'x'")),
+        ];
         prop_oneof![
-            4 => (tags, require).prop_map(|(tags, require)| matching(tags, &require)),
+            4 => (tags, condition, require)
+                .prop_map(|(tags, condition, require)| matching_where(tags, condition, &require)),
             1 => Just(OutputTake::Invalid),
             1 => Just(OutputTake::Fallback),
         ]
@@ -200,6 +275,15 @@ mod tests {
             // The fallback takes nothing that another output takes.
             let is_fallback = |index: &usize| matches!(takes[*index], OutputTake::Fallback);
             prop_assert!(takers.iter().all(is_fallback) || !takers.iter().any(is_fallback));
+            // Whoever's `where` and `require` are satisfied takes it, and nobody else with a `match`.
+            for (index, take) in takes.iter().enumerate() {
+                if let OutputTake::Match { tags, condition, require } = take {
+                    let alone = OutputTake::Match {
+                        tags: tags.clone(), condition: condition.clone(), require: require.clone()
+                    };
+                    prop_assert_eq!(takers.contains(&index), super::tests::takers(&[alone], tag, record) == [0]);
+                }
+            }
         }
     }
 }

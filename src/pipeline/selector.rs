@@ -5,19 +5,14 @@ use std::sync::Arc;
 
 use super::event::{Event, Source};
 use super::field_path::FieldPath;
-use super::filter::{Context, Filter};
+use super::filter::{Context, Draft, Filter, Scratch, Waiting};
 use super::metadata::{MetadataMerger, OpenGroup};
 use super::record::RecordBuffer;
 use super::route::{Decision, Routes};
-use super::template::ValueRenderer;
+use super::tag_decisions::TagDecisions;
+use super::walk::Walk;
 use crate::config::{FilterConfig, InputConfig, OutputConfig};
 use crate::wire::entry::{Entries, Item};
-
-/// How many tags' decisions a selector remembers; when there are more it starts over.
-pub const MAX_REMEMBERED_TAGS: usize = 10_000;
-
-/// The longest tag, in bytes, that is remembered; what longer ones mean is worked out for each chunk.
-pub const MAX_REMEMBERED_TAG: usize = 1024;
 
 /// Filters and routes of a configuration, ready to run.
 #[derive(Debug, Clone)]
@@ -26,25 +21,30 @@ pub struct Pipeline {
 }
 
 #[derive(Debug, Clone)]
-struct Shared {
-    filters: Arc<[Filter]>,
-    routes: Arc<Routes>,
-    server: String,
+pub(super) struct Shared {
+    pub(super) filters: Arc<[Filter]>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) server: String,
     /// Where the metadata of events goes, by the `id` of their input.
     metadata_fields: HashMap<String, FieldPath>,
+}
+
+impl Shared {
+    pub(super) fn new(filters: Vec<Filter>, routes: Routes, server_name: &str) -> Self {
+        Self {
+            filters: filters.into(),
+            routes: Arc::new(routes),
+            server: server_name.to_owned(),
+            metadata_fields: HashMap::new(),
+        }
+    }
 }
 
 impl Pipeline {
     /// Filters apply in their order; `server_name` is what `{@server}` says.
     pub fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
         let filters = filters.iter().map(Filter::new).collect();
-        let shared = Shared {
-            filters,
-            routes: Arc::new(Routes::new(outputs)),
-            server: server_name.to_owned(),
-            metadata_fields: HashMap::new(),
-        };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Shared::new(filters, Routes::new(outputs), server_name)) }
     }
 
     /// With what the inputs say about their events: `metadata_field`.
@@ -59,10 +59,10 @@ impl Pipeline {
         let output = self.shared.routes.find(output_id)?;
         Some(Selector {
             shared: self.shared.clone(),
-            output,
-            remembered: HashMap::new(),
+            decisions: TagDecisions::new(output),
             buffer: RecordBuffer::default(),
-            renderer: ValueRenderer::default(),
+            scratch: Scratch::default(),
+            waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
             merger: MetadataMerger::default(),
         })
     }
@@ -72,19 +72,12 @@ impl Pipeline {
 #[derive(Debug)]
 pub struct Selector {
     shared: Arc<Shared>,
-    output: usize,
-    remembered: HashMap<Vec<u8>, Arc<TagDecision>>,
+    decisions: TagDecisions,
     buffer: RecordBuffer,
-    renderer: ValueRenderer,
+    scratch: Scratch,
+    /// What each filter holds back until it has seen the next events of the chunk.
+    waiting: Vec<Waiting>,
     merger: MetadataMerger,
-}
-
-/// All that follows from a tag.
-#[derive(Debug)]
-struct TagDecision {
-    /// The filters whose `match` takes the tag.
-    filters: Vec<usize>,
-    take: Decision,
 }
 
 /// What became of the entries of a run.
@@ -96,18 +89,22 @@ pub struct Tally {
     pub left: u64,
     /// Entries that are no events; where the bytes end being msgpack, the rest counts as one.
     pub bad: u64,
+    /// Dropped by a filter.
+    pub dropped: u64,
+    /// Made part of the event before.
+    pub joined: u64,
 }
 
 impl Selector {
     /// Whether any event of this tag can be for this output. Cheap: readers skip whole chunks by it.
     pub fn wants(&mut self, tag: &[u8]) -> bool {
-        self.decide(tag).take != Decision::Never
+        self.decisions.decide(&self.shared, tag).wants
     }
 
     /// Whether every event of this tag is for this output, as it is. Then [`for_each`](Self::for_each) would change
     /// nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
     pub fn passes_whole(&mut self, tag: &[u8]) -> bool {
-        let decision = self.decide(tag);
+        let decision = self.decisions.decide(&self.shared, tag);
         decision.take == Decision::Always && decision.filters.is_empty()
     }
 
@@ -144,10 +141,20 @@ impl Selector {
         entries: &[u8],
         mut sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
-        let decision = self.decide(source.tag);
+        let decision = self.decisions.decide(&self.shared, source.tag);
         let metadata_field = self.shared.metadata_fields.get(source.input);
         let mut group = OpenGroup::default();
         let mut tally = Tally::default();
+        // A walk that ended early may have left something.
+        self.waiting.iter_mut().for_each(Waiting::clear);
+        let mut walk = Walk {
+            shared: &self.shared,
+            decisions: &mut self.decisions,
+            scratch: &mut self.scratch,
+            waiting: &mut self.waiting,
+            tally: &mut tally,
+            sink: &mut sink,
+        };
         for (index, item) in Entries::new(entries).enumerate() {
             let entry = match item {
                 Ok(Item::Event(entry)) => entry,
@@ -156,12 +163,12 @@ impl Selector {
                     continue;
                 }
                 Ok(Item::Bad(_)) | Err(_) => {
-                    tally.bad += 1;
+                    walk.tally.bad += 1;
                     continue;
                 }
             };
-            if decision.take == Decision::Never {
-                tally.left += 1;
+            if !decision.wants {
+                walk.tally.left += 1;
                 continue;
             }
             let context = Context {
@@ -177,37 +184,11 @@ impl Selector {
             {
                 record.set(field, metadata);
             }
-            for filter in &decision.filters {
-                self.shared.filters[*filter].apply(&context, &mut record, &mut self.renderer);
-            }
-            let event = context.event(&record);
-            if self.shared.routes.takes(&decision.take, &event) {
-                sink(&event)?;
-                tally.taken += 1;
-            } else {
-                tally.left += 1;
-            }
+            let draft = Draft { context, record, is_invalid: false };
+            walk.pass(draft, &decision, 0)?;
         }
+        walk.finish(source)?;
         Ok(tally)
-    }
-
-    fn decide(&mut self, tag: &[u8]) -> Arc<TagDecision> {
-        if let Some(decision) = self.remembered.get(tag) {
-            return decision.clone();
-        }
-        let text = String::from_utf8_lossy(tag);
-        let filters = &self.shared.filters;
-        let decision = Arc::new(TagDecision {
-            filters: (0..filters.len()).filter(|index| filters[*index].tags.matches(&text)).collect(),
-            take: self.shared.routes.decide(self.output, &text),
-        });
-        if tag.len() <= MAX_REMEMBERED_TAG {
-            if self.remembered.len() >= MAX_REMEMBERED_TAGS {
-                self.remembered.clear();
-            }
-            self.remembered.insert(tag.to_vec(), decision.clone());
-        }
-        decision
     }
 }
 
@@ -255,6 +236,7 @@ mod tests {
     fn source(tag: &[u8]) -> Source<'_> {
         Source {
             tag,
+            position: crate::journal::Position::new(1, 64),
             received_at: EventTime::new(7, 0).unwrap(),
             input: "edge",
             sender: "CN=engine-1",
@@ -270,16 +252,18 @@ mod tests {
     fn pipeline() -> Pipeline {
         let filters = [
             FilterConfig {
+                condition: None,
                 tags: tags("a.**"),
                 kind: FilterKind::Set { fields: fields(&[("type", "{tag[0]}")]) },
             },
             FilterConfig {
+                condition: None,
                 tags: tags("**"),
                 kind: FilterKind::Set { fields: fields(&[("server", "{@server}")]) },
             },
         ];
         let outputs = [
-            output("archive", OutputTake::Match { tags: tags("a.**"), require: Vec::new() }),
+            output("archive", OutputTake::Match { tags: tags("a.**"), condition: None, require: Vec::new() }),
             output("unmatched", OutputTake::Fallback),
         ];
         Pipeline::new(&filters, &outputs, "logserver-1")
@@ -314,17 +298,20 @@ mod tests {
             events,
             [r#"0 1 "type""a" "server""logserver-1""#, r#"2 7 "x"1 "type""a" "server""logserver-1""#]
         );
-        assert_eq!(tally, Tally { taken: 2, left: 0, bad: 1 });
+        assert_eq!(tally, Tally { taken: 2, left: 0, bad: 1, ..Tally::default() });
         let (events, tally) = selected("unmatched", b"b", ENTRIES);
         assert_eq!(events, [r#"0 1 "server""logserver-1""#, r#"2 7 "x"1 "server""logserver-1""#]);
-        assert_eq!(tally, Tally { taken: 2, left: 0, bad: 1 });
+        assert_eq!(tally, Tally { taken: 2, left: 0, bad: 1, ..Tally::default() });
     }
 
     #[test]
     fn events_for_other_outputs_are_counted_as_left() {
-        assert_eq!(selected("archive", b"b", ENTRIES).1, Tally { taken: 0, left: 2, bad: 1 });
+        assert_eq!(
+            selected("archive", b"b", ENTRIES).1,
+            Tally { taken: 0, left: 2, bad: 1, ..Tally::default() }
+        );
         let cut = &ENTRIES[..ENTRIES.len() - 1];
-        assert_eq!(selected("archive", b"a", cut).1, Tally { taken: 1, left: 0, bad: 2 });
+        assert_eq!(selected("archive", b"a", cut).1, Tally { taken: 1, left: 0, bad: 2, ..Tally::default() });
     }
 
     #[test]
@@ -390,11 +377,15 @@ mod tests {
 
     #[test]
     fn tags_that_no_filter_and_no_condition_touches_pass_whole() {
-        let filters = [FilterConfig { tags: tags("a"), kind: FilterKind::Remove { fields: Vec::new() } }];
+        let filters = [FilterConfig {
+            tags: tags("a"),
+            condition: None,
+            kind: FilterKind::Remove { fields: Vec::new() },
+        }];
         let require = vec![crate::pipeline::field_path::FieldPath::parse("x").unwrap()];
         let outputs = [
-            output("all", OutputTake::Match { tags: tags("**"), require: Vec::new() }),
-            output("some", OutputTake::Match { tags: tags("b"), require }),
+            output("all", OutputTake::Match { tags: tags("**"), condition: None, require: Vec::new() }),
+            output("some", OutputTake::Match { tags: tags("b"), condition: None, require }),
             output("rest", OutputTake::Fallback),
         ];
         let pipeline = Pipeline::new(&filters, &outputs, "logserver-1");
@@ -414,20 +405,5 @@ mod tests {
             Err("full")
         });
         assert_eq!((result, seen), (Err("full"), 1));
-    }
-
-    #[test]
-    fn remembered_tags_are_bounded() {
-        let mut archive = pipeline().selector("archive").unwrap();
-        for number in 0..MAX_REMEMBERED_TAGS {
-            archive.wants(format!("a.{number}").as_bytes());
-        }
-        assert_eq!(archive.remembered.len(), MAX_REMEMBERED_TAGS);
-        assert!(archive.wants(b"a.one.more"));
-        assert_eq!(archive.remembered.len(), 1);
-        for (length, remembered) in [(MAX_REMEMBERED_TAG, 2), (MAX_REMEMBERED_TAG + 1, 2)] {
-            assert!(archive.wants(format!("a.{}", "x".repeat(length - 2)).as_bytes()));
-            assert_eq!(archive.remembered.len(), remembered);
-        }
     }
 }

@@ -74,3 +74,25 @@ async fn a_chunk_of_which_nothing_is_left_is_not_sent() {
     upstream.nobody_connects().await;
     relay.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_with_new_tags_go_under_them() {
+    let upstream = Upstream::start().await;
+    let retag =
+        "[[filter]]\ntype = \"retag\"\ntag = \"t.{a}\"\n[[filter]]\ntype = \"drop\"\nwhere = \"a = 3\"";
+    let relay = Relay::with_sections(&[upstream.server()], "connections = 1", retag).await;
+    let other = |a: u8| [&ENTRY[..ENTRY.len() - 1], &[a]].concat();
+    let entries = [other(1), other(2), other(3), other(2), other(1)].concat();
+    relay.take_encoded("old", &entries, 5, Encoding::Plain).await;
+    let mut peer = upstream.accept().await;
+    let mut ids = Vec::new();
+    for (tag, count) in [("t.1", 1), ("t.2", 2), ("t.1", 1)] {
+        let received = peer.expect(tag).await;
+        assert_eq!(received.size(), count);
+        ids.push(received.id().clone());
+        peer.acknowledge(&received).await;
+    }
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+    relay.until("hikyaku_output_filtered_records_total", 1.0).await;
+    relay.stop().await;
+}

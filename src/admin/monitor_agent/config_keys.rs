@@ -5,7 +5,8 @@ use super::pool_keys::push_pool;
 use crate::chunk::Encoding;
 use crate::config::{
     CertificatePair, FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig,
-    InputConfig, ListenAddress, MetadataHandling, OutputConfig, OutputKind, OutputTake, show_size, show_time,
+    InputConfig, LevelConfig, ListenAddress, MaskConfig, MetadataHandling, MultilineConfig, OutputConfig,
+    OutputKind, OutputTake, ParseConfig, SanitizeConfig, TimeSource, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -91,8 +92,11 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
 pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
     let mut keys = keys(config.kind.name(), Some(&config.id));
     match &config.take {
-        OutputTake::Match { tags, require } => {
+        OutputTake::Match { tags, condition, require } => {
             push(&mut keys, "match", tags);
+            if let Some(condition) = condition {
+                push(&mut keys, "where", condition);
+            }
             if !require.is_empty() {
                 push(&mut keys, "require", joined(require));
             }
@@ -183,9 +187,46 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
 pub(super) fn filter_keys(kind: &str, config: &FilterConfig) -> Vec<(String, String)> {
     let mut keys = keys(kind, None);
     push(&mut keys, "match", &config.tags);
+    if let Some(condition) = &config.condition {
+        push(&mut keys, "where", condition);
+    }
     match &config.kind {
         FilterKind::Set { fields } | FilterKind::Default { fields } => push_fields(&mut keys, fields),
-        FilterKind::Remove { fields } => push(&mut keys, "fields", joined(fields)),
+        FilterKind::Rename { fields } => {
+            for (from, to) in fields {
+                push(&mut keys, &format!("fields.{from}"), to);
+            }
+        }
+        FilterKind::Remove { fields } | FilterKind::Keep { fields } => {
+            push(&mut keys, "fields", joined(fields));
+        }
+        FilterKind::Hash { fields, key, .. } | FilterKind::Encrypt { fields, key } => {
+            push(&mut keys, "fields", joined(fields));
+            push(&mut keys, "key_file", key.path().display());
+        }
+        FilterKind::Sanitize(SanitizeConfig { fields, .. }) | FilterKind::Mask(MaskConfig { fields, .. }) => {
+            if !fields.is_empty() {
+                push(&mut keys, "fields", joined(fields));
+            }
+        }
+        FilterKind::KeepIf { condition } => push(&mut keys, "where", condition),
+        FilterKind::Sample { one_in, by } => {
+            push(&mut keys, "one_in", one_in);
+            if let Some(by) = by {
+                push(&mut keys, "by", by);
+            }
+        }
+        FilterKind::Retag { tag } => push(&mut keys, "tag", tag),
+        FilterKind::Level(LevelConfig { field, .. })
+        | FilterKind::Time(TimeSource { field, .. })
+        | FilterKind::Parse(ParseConfig { field, .. })
+        | FilterKind::Multiline(MultilineConfig { field, .. }) => push(&mut keys, "field", field),
+        FilterKind::Validate(validate) => {
+            if !validate.required.is_empty() {
+                push(&mut keys, "required", joined(&validate.required));
+            }
+        }
+        FilterKind::Drop => {}
     }
     keys
 }

@@ -1,6 +1,6 @@
 //! Plugins from the configuration and the metrics.
 
-use crate::config::{Config, FilterConfig, FilterKind, InputConfig, OutputConfig};
+use crate::config::{Config, FilterConfig, InputConfig, OutputConfig};
 use crate::metrics::{InputMetrics, Metrics, OutputMetrics};
 
 use super::config_keys::{filter_keys, input_keys, output_keys};
@@ -77,11 +77,7 @@ pub fn output_plugin(
 
 /// The filter at this place in the config. Filters have no id of their own: the first is `filter_1`.
 pub fn filter_plugin(index: usize, config: &FilterConfig) -> PluginInfo {
-    let kind = match &config.kind {
-        FilterKind::Set { .. } => "set",
-        FilterKind::Default { .. } => "default",
-        FilterKind::Remove { .. } => "remove",
-    };
+    let kind = config.kind.name();
     PluginInfo {
         plugin_id: format!("filter_{}", index + 1),
         kind: kind.to_owned(),

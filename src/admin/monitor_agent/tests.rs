@@ -78,11 +78,19 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
 }
 
 fn matching(id: &str, patterns: &str) -> OutputConfig {
-    output(id, OutputTake::Match { tags: TagPatterns::parse(patterns).unwrap(), require: Vec::new() })
+    output(
+        id,
+        OutputTake::Match {
+            tags: TagPatterns::parse(patterns).unwrap(),
+            condition: None,
+            require: Vec::new(),
+        },
+    )
 }
 
 fn filter() -> FilterConfig {
     FilterConfig {
+        condition: None,
         tags: TagPatterns::parse("nginx.**").unwrap(),
         kind: FilterKind::Set {
             fields: vec![

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::Table;
 use super::document::Read;
 use crate::config::{
-    FileOutputConfig, InputConfig, JournalConfig, ListenAddress, OutputConfig, OutputKind, OutputTake,
+    FileOutputConfig, FilterConfig, InputConfig, JournalConfig, ListenAddress, OutputConfig, OutputKind,
+    OutputTake,
 };
 
 /// The journal needs this many segments: one that is written, one that is read, one that is being removed.
@@ -103,6 +104,20 @@ pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
                 "what `require` refuses would have no place; add an output with `invalid = true`",
             );
         }
+    }
+}
+
+/// What a filter finds invalid needs a place.
+pub(super) fn judges(filters: &[(&Table<'_>, &FilterConfig)], outputs: &[(&Table<'_>, &OutputConfig)]) {
+    if outputs.iter().any(|(_, output)| matches!(output.take, OutputTake::Invalid)) {
+        return;
+    }
+    for (table, _) in filters.iter().filter(|(_, filter)| filter.kind.judges()) {
+        let name = if table.has("on_error") { "on_error" } else { "type" };
+        table.report(
+            name,
+            "events that it finds invalid would have no place; add an output with `invalid = true`",
+        );
     }
 }
 

@@ -22,7 +22,9 @@ use value::Value;
 
 use super::Config;
 use super::error::InvalidConfig;
-use super::reference::{FILE, FILTER, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT, SERVER};
+use super::reference::{
+    FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT, SERVER,
+};
 
 /// Reads the text of a configuration file; `file` is what messages call it.
 pub(super) fn parse(
@@ -56,7 +58,8 @@ fn read(file: &Table<'_>) -> Read<Config> {
     let journal = server::journal(&journal_table);
     let input_tables = file.tables("input", &INPUT);
     let inputs: Vec<_> = input_tables.iter().map(|table| input::input(table, server_name)).collect();
-    let filters: Vec<_> = file.tables("filter", &FILTER).iter().map(filter::filter).collect();
+    let filter_tables = file.tables_by_type("filter", &FILTER, FILTER_TYPES);
+    let filters: Vec<_> = filter_tables.iter().map(filter::filter).collect();
     let output_tables = file.tables_by_type("output", &OUTPUT, output::TYPES);
     let outputs: Vec<_> = output_tables.iter().map(output::output).collect();
     let health_table = file.table("health", &HEALTH);
@@ -73,6 +76,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     }
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);
+    checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
     checks::paths(&checked_outputs);
     let mut listeners: Vec<_> =
         checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();

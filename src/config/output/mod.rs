@@ -11,6 +11,7 @@ pub use forward::{ClientTlsConfig, ForwardOutputConfig, MetadataHandling};
 pub(crate) use forward_servers::is_host_name;
 pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 
+use crate::pipeline::condition::Condition;
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::tag_pattern::TagPatterns;
 
@@ -48,9 +49,9 @@ impl OutputKind {
 /// Which events an output takes.
 #[derive(Debug, Clone)]
 pub enum OutputTake {
-    /// `match`, narrowed by `require`: events in which one of the required fields is missing, empty or `unknown`
-    /// are left to the output with `invalid = true`.
-    Match { tags: TagPatterns, require: Vec<FieldPath> },
+    /// `match`, narrowed by `where` (what fails it does not match), and by `require`: events in which one of the required
+    /// fields is missing, empty or `unknown` are left to the output with `invalid = true`.
+    Match { tags: TagPatterns, condition: Option<Condition>, require: Vec<FieldPath> },
     /// `invalid = true`: what another output's `match` took and its `require` refused.
     Invalid,
     /// `fallback = true`: what no other output took.

@@ -76,7 +76,7 @@ impl Section {
     }
 }
 
-pub(super) use filter::FILTER;
+pub(super) use filter::{FILTER, FILTER_TYPES};
 pub(super) use input::{CERTIFICATE, INPUT, TLS};
 pub(super) use output::{
     CLIENT_TLS, FILE_OUTPUT, FORWARD_OUTPUT, FORWARD_POOL, FORWARD_SERVER, INJECT, OUTPUT, SRV,
@@ -96,6 +96,22 @@ pub const SECTIONS: &[&Section] = &[
     &SECURITY_CLIENTS,
     &CERTIFICATE,
     &FILTER,
+    FILTER_TYPES[0].1,
+    FILTER_TYPES[1].1,
+    FILTER_TYPES[2].1,
+    FILTER_TYPES[3].1,
+    FILTER_TYPES[4].1,
+    FILTER_TYPES[5].1,
+    FILTER_TYPES[6].1,
+    FILTER_TYPES[7].1,
+    FILTER_TYPES[8].1,
+    FILTER_TYPES[9].1,
+    FILTER_TYPES[10].1,
+    FILTER_TYPES[11].1,
+    FILTER_TYPES[12].1,
+    FILTER_TYPES[13].1,
+    FILTER_TYPES[14].1,
+    FILTER_TYPES[15].1,
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,

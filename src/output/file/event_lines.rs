@@ -87,6 +87,7 @@ impl Lines for EventLines {
             Ok::<(), Infallible>(())
         });
         let Ok(tally) = taken;
+        self.metrics.filtered(tally.dropped, tally.joined);
         let taken = tally.taken;
         if taken > 0 {
             self.metrics.emit_records.inc_by(taken);

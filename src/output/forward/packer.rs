@@ -70,7 +70,8 @@ impl Packer {
         }
         if let Some((entries, encoding)) = self.as_stored(chunk) {
             let (first, count) = (chunk.position.entry, chunk.entry_count());
-            let run = Run { first, end: first.saturating_add(count), events: u64::from(count) };
+            let (tag, end) = (chunk.tag().to_vec(), first.saturating_add(count));
+            let run = Run { tag, first, end, events: u64::from(count) };
             self.metrics.emit_records.inc_by(run.events);
             return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
         }
@@ -99,18 +100,23 @@ impl Packer {
         let mut plain = Vec::new();
         let alternative_names: Vec<_> = chunk.alternative_names().collect();
         let source = Source::of(chunk, &alternative_names);
-        selector.for_each_from(&source, chunk.first_index(), entries, |event| {
+        let tally = selector.for_each_from(&source, chunk.first_index(), entries, |event| {
             let before = plain.len();
             write_event(&mut plain, event, *metadata);
-            if before > 0 && plain.len() > *chunk_size {
+            // A filter may have given the event a tag of its own.
+            if before > 0 && (plain.len() > *chunk_size || run.tag != event.source.tag) {
                 let rest = plain.split_off(before);
                 send_run(&run, std::mem::replace(&mut plain, rest))?;
                 run = Run::default();
             }
-            run.add(event.index);
+            run.add(event);
             Ok(())
         })?;
-        if run.events > 0 { send_run(&run, plain) } else { Ok(()) }
+        if run.events > 0 {
+            send_run(&run, plain)?;
+        }
+        metrics.filtered(tally.dropped, tally.joined);
+        Ok(())
     }
 
     /// The entries of a chunk that goes out whole and unchanged, and how they are encoded.
@@ -131,9 +137,11 @@ impl Packer {
     }
 }
 
-/// Neighbouring events of a chunk that go into one message.
+/// Neighbouring events of a chunk with the same tag, that go into one message.
 #[derive(Debug, Default)]
 struct Run {
+    /// That of all its events.
+    tag: Vec<u8>,
     /// The index of the first event's entry.
     first: u32,
     /// One more than the index of the last one's.
@@ -142,11 +150,12 @@ struct Run {
 }
 
 impl Run {
-    fn add(&mut self, index: u32) {
+    fn add(&mut self, event: &Event<'_>) {
         if self.events == 0 {
-            self.first = index;
+            self.tag.extend_from_slice(event.source.tag);
+            self.first = event.index;
         }
-        self.end = index.saturating_add(1);
+        self.end = event.index.saturating_add(1);
         self.events += 1;
     }
 }
@@ -161,7 +170,7 @@ fn message(
 ) -> Message {
     let at = |entry| Position { entry, ..chunk.position };
     let id = acks.then(|| ids.id(at(run.first), run.end));
-    Message::new(chunk.tag(), entries, encoding, run.events, id, at(run.first)..at(run.end))
+    Message::new(&run.tag, entries, encoding, run.events, id, at(run.first)..at(run.end))
 }
 
 fn write_event(out: &mut Vec<u8>, event: &Event<'_>, metadata: MetadataHandling) {

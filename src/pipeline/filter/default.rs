@@ -1,9 +1,9 @@
 //! `type = "default"`: writes fields that are missing, nil or empty text.
 
-use super::Context;
+use super::{Draft, Scratch};
 use crate::pipeline::field_path::FieldPath;
-use crate::pipeline::record::{RecordEditor, is_blank};
-use crate::pipeline::template::{ValueRenderer, ValueTemplate};
+use crate::pipeline::record::is_blank;
+use crate::pipeline::template::ValueTemplate;
 
 #[derive(Debug)]
 pub(super) struct Default {
@@ -11,17 +11,12 @@ pub(super) struct Default {
 }
 
 impl Default {
-    pub(super) fn apply(
-        &self,
-        context: &Context<'_>,
-        record: &mut RecordEditor<'_>,
-        renderer: &mut ValueRenderer,
-    ) {
+    pub(super) fn apply(&self, draft: &mut Draft<'_>, scratch: &mut Scratch) {
         for (path, template) in &self.fields {
             // Most events have the field, and then its default need not be rendered.
-            if record.fields().get(path).is_none_or(is_blank) {
-                let value = renderer.render(template, &context.event(record));
-                record.set_default(path, value);
+            if draft.record.fields().get(path).is_none_or(is_blank) {
+                let value = scratch.renderer.render(template, &draft.event());
+                draft.record.set_default(path, value);
             }
         }
     }

@@ -1,26 +1,55 @@
-//! Filters: what changes a record on its way from the journal to an output. One file a `type`.
+//! Filters: what changes, drops and judges events on their way from the journal to an output. One file a `type`.
 
 mod default;
+mod draft;
+mod encrypt;
+mod hash;
+mod keep;
+mod level;
+mod mask;
+mod multiline;
+mod parse;
 mod remove;
+mod rename;
+mod retag;
+mod sample;
+mod sanitize;
 mod set;
+mod time;
+mod validate;
 
 use default::Default;
+pub(super) use draft::{Context, Draft, Scratch, Verdict};
+use encrypt::Encrypt;
+use hash::Hash;
+use keep::Keep;
+use level::Level;
+use mask::Mask;
+use multiline::Joined;
+pub(super) use multiline::{Multiline, Waiting};
+use parse::Parse;
 use remove::Remove;
+use rename::Rename;
+use retag::Retag;
+use sample::Sample;
+use sanitize::Sanitize;
 use set::Set;
+use time::Time;
+use validate::Validate;
 
-use super::event::{Event, Source};
-use super::record::RecordEditor;
+use super::condition::Condition;
 use super::tag_pattern::TagPatterns;
-use super::template::ValueRenderer;
 use crate::config::{FilterConfig, FilterKind};
-use crate::event_time::EventTime;
 
 /// One `[[filter]]`, ready to run.
 #[derive(Debug)]
 pub(super) struct Filter {
-    /// The tags whose events it changes. No filter changes a tag.
+    /// The tags whose events it sees.
     pub(super) tags: TagPatterns,
+    /// `where`: the events that it works on.
+    condition: Option<Condition>,
     kind: Kind,
+    judges: bool,
 }
 
 #[derive(Debug)]
@@ -28,27 +57,21 @@ enum Kind {
     Set(Set),
     Default(Default),
     Remove(Remove),
-}
-
-/// What filters see of an event beside the record that they change.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) source: &'a Source<'a>,
-    pub(super) server: &'a str,
-    pub(super) time: EventTime,
-    pub(super) metadata: Option<&'a [u8]>,
-    pub(super) index: u32,
-}
-
-impl<'a> Context<'a> {
-    /// The event as it is after the filters so far.
-    pub(super) fn event<'e>(&self, record: &'e RecordEditor<'_>) -> Event<'e>
-    where
-        'a: 'e,
-    {
-        let Self { source, server, time, metadata, index } = *self;
-        Event { source, server, time, metadata, record: record.fields(), index }
-    }
+    Keep(Keep),
+    Rename(Rename),
+    Sanitize(Sanitize),
+    Level(Level),
+    Time(Time),
+    Mask(Mask),
+    Hash(Box<Hash>),
+    Encrypt(Box<Encrypt>),
+    Parse(Parse),
+    Drop,
+    KeepIf(Condition),
+    Sample(Sample),
+    Retag(Retag),
+    Validate(Validate),
+    Multiline(Multiline),
 }
 
 impl Filter {
@@ -57,67 +80,91 @@ impl Filter {
             FilterKind::Set { fields } => Kind::Set(Set { fields }),
             FilterKind::Default { fields } => Kind::Default(Default { fields }),
             FilterKind::Remove { fields } => Kind::Remove(Remove { fields }),
+            FilterKind::Keep { fields } => Kind::Keep(Keep { fields }),
+            FilterKind::Rename { fields } => Kind::Rename(Rename { fields }),
+            FilterKind::Sanitize(config) => Kind::Sanitize(Sanitize::new(config)),
+            FilterKind::Level(config) => Kind::Level(Level::new(config)),
+            FilterKind::Time(source) => Kind::Time(Time { source }),
+            FilterKind::Mask(config) => Kind::Mask(Mask::new(config)),
+            FilterKind::Hash { fields, key, length } => Kind::Hash(Box::new(Hash::new(fields, &key, length))),
+            FilterKind::Encrypt { fields, key } => Kind::Encrypt(Box::new(Encrypt::new(fields, &key))),
+            FilterKind::Parse(config) => Kind::Parse(Parse::new(config)),
+            FilterKind::Drop => Kind::Drop,
+            FilterKind::KeepIf { condition } => Kind::KeepIf(condition),
+            FilterKind::Sample { one_in, by } => Kind::Sample(Sample { one_in, by }),
+            FilterKind::Retag { tag } => Kind::Retag(Retag { tag }),
+            FilterKind::Validate(config) => Kind::Validate(Validate::new(config)),
+            FilterKind::Multiline(config) => Kind::Multiline(Multiline::new(config)),
         };
-        Self { tags: config.tags.clone(), kind }
+        Self {
+            tags: config.tags.clone(),
+            condition: config.condition.clone(),
+            kind,
+            judges: config.kind.judges(),
+        }
     }
 
-    /// Changes the record of one event.
+    /// Works on one event. `waiting` is what this filter holds back.
     pub(super) fn apply(
         &self,
-        context: &Context<'_>,
-        record: &mut RecordEditor<'_>,
-        renderer: &mut ValueRenderer,
-    ) {
+        draft: &mut Draft<'_>,
+        scratch: &mut Scratch,
+        waiting: &mut Waiting,
+    ) -> Verdict {
+        let works = self.condition.as_ref().is_none_or(|condition| condition.holds(&draft.event()));
+        if let Kind::Multiline(multiline) = &self.kind {
+            // What is not for this filter must not overtake what waits in it.
+            let joins = works && self.tags.matches(&String::from_utf8_lossy(draft.context.source.tag));
+            return match multiline.take(draft, joins, waiting) {
+                Joined::Begins => Verdict::Waits,
+                Joined::Continues => Verdict::Joined,
+            };
+        }
+        if !works {
+            return Verdict::Passes;
+        }
         match &self.kind {
-            Kind::Set(set) => set.apply(context, record, renderer),
-            Kind::Default(default) => default.apply(context, record, renderer),
-            Kind::Remove(remove) => remove.apply(record),
+            Kind::Set(set) => set.apply(draft, scratch),
+            Kind::Default(default) => default.apply(draft, scratch),
+            Kind::Remove(remove) => remove.apply(draft),
+            Kind::Keep(keep) => keep.apply(draft),
+            Kind::Rename(rename) => rename.apply(draft),
+            Kind::Sanitize(sanitize) => sanitize.apply(draft, &mut scratch.text),
+            Kind::Level(level) => level.apply(draft, &mut scratch.value),
+            Kind::Time(time) => time.apply(draft),
+            Kind::Mask(mask) => mask.apply(draft, scratch),
+            Kind::Hash(hash) => hash.apply(draft, &mut scratch.text),
+            Kind::Encrypt(encrypt) => encrypt.apply(draft, &mut scratch.text),
+            Kind::Parse(parse) => parse.apply(draft, scratch),
+            Kind::Validate(validate) => validate.apply(draft, &mut scratch.value),
+            Kind::Drop => return Verdict::Dropped,
+            Kind::KeepIf(condition) if condition.holds(&draft.event()) => {}
+            Kind::KeepIf(_) => return Verdict::Dropped,
+            Kind::Sample(sample) => return sample.apply(draft, &mut scratch.renderer),
+            Kind::Retag(retag) => return retag.apply(draft, scratch),
+            Kind::Multiline(_) => {}
+        }
+        Verdict::Passes
+    }
+
+    /// Whether events may leave it with another tag.
+    pub(super) fn retags(&self) -> bool {
+        matches!(self.kind, Kind::Retag(_))
+    }
+
+    /// Whether it may find events invalid.
+    pub(super) fn judges(&self) -> bool {
+        self.judges
+    }
+
+    /// The filter that holds events back until it has seen the next ones, if this is one.
+    pub(super) fn multiline(&self) -> Option<&Multiline> {
+        match &self.kind {
+            Kind::Multiline(multiline) => Some(multiline),
+            _ => None,
         }
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::pipeline::field_path::FieldPath;
-    use crate::pipeline::json;
-    use crate::pipeline::record::RecordBuffer;
-    use crate::pipeline::template::ValueTemplate;
-
-    pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<(FieldPath, ValueTemplate)> {
-        let field = |(name, value): &(&str, &str)| {
-            (FieldPath::parse(name).unwrap(), ValueTemplate::parse(value).unwrap())
-        };
-        fields.iter().map(field).collect()
-    }
-
-    /// The fields of a record after one filter.
-    pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
-        let filter = Filter::new(&FilterConfig { tags: TagPatterns::parse("**").unwrap(), kind });
-        let time = EventTime::new(1_771_322_400, 0).unwrap();
-        let source = Source {
-            tag: b"nginx.access",
-            received_at: time,
-            input: "edge",
-            sender: "CN=engine-1",
-            source_address: None,
-            subject: None,
-            fingerprint: None,
-            alternative_names: &[],
-            host_name: None,
-            user: None,
-        };
-        let context = Context { source: &source, server: "logserver-1", time, metadata: None, index: 0 };
-        let mut buffer = RecordBuffer::default();
-        let mut editor = buffer.open(record);
-        filter.apply(&context, &mut editor, &mut ValueRenderer::default());
-        let mut out = Vec::new();
-        for field in editor.fields().iter() {
-            json::write_key(&mut out, field.key);
-            out.push(b'=');
-            json::write_value(&mut out, field.value);
-            out.push(b' ');
-        }
-        String::from_utf8(out).unwrap()
-    }
-}
+pub(super) mod tests;

@@ -1,7 +1,7 @@
 //! `type = "remove"`: removes fields.
 
+use super::Draft;
 use crate::pipeline::field_path::FieldPath;
-use crate::pipeline::record::RecordEditor;
 
 #[derive(Debug)]
 pub(super) struct Remove {
@@ -9,9 +9,9 @@ pub(super) struct Remove {
 }
 
 impl Remove {
-    pub(super) fn apply(&self, record: &mut RecordEditor<'_>) {
+    pub(super) fn apply(&self, draft: &mut Draft<'_>) {
         for path in &self.fields {
-            record.remove(path);
+            draft.record.remove(path);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! `type = "set"`: writes fields, replacing what is there.
 
-use super::Context;
+use super::{Draft, Scratch};
 use crate::pipeline::field_path::FieldPath;
-use crate::pipeline::record::RecordEditor;
-use crate::pipeline::template::{ValueRenderer, ValueTemplate};
+use crate::pipeline::template::ValueTemplate;
 
 #[derive(Debug)]
 pub(super) struct Set {
@@ -12,15 +11,10 @@ pub(super) struct Set {
 
 impl Set {
     /// In the order of the configuration; a later field sees what an earlier one wrote.
-    pub(super) fn apply(
-        &self,
-        context: &Context<'_>,
-        record: &mut RecordEditor<'_>,
-        renderer: &mut ValueRenderer,
-    ) {
+    pub(super) fn apply(&self, draft: &mut Draft<'_>, scratch: &mut Scratch) {
         for (path, template) in &self.fields {
-            let value = renderer.render(template, &context.event(record));
-            record.set(path, value);
+            let value = scratch.renderer.render(template, &draft.event());
+            draft.record.set(path, value);
         }
     }
 }

@@ -5,16 +5,16 @@
 //! have grown to the size of the records at hand.
 
 mod editor;
+mod rewrite;
 mod seen_keys;
 
-use std::ops::Range;
-
 pub use editor::RecordEditor;
+pub use rewrite::{Fate, Texts, rewrite_texts_of};
 use seen_keys::SeenKeys;
 
 use super::field_path::FieldPath;
 use super::nested::{MapEntries, MapEntry, descend};
-use crate::wire::msgpack::{Token, read};
+use crate::wire::msgpack::{Token, read, write_map};
 
 /// How many fields of one record filters see; the ones past it are passed on as they are. Bounds the memory that one
 /// record can claim, since a field takes two bytes of a message and many more in the list.
@@ -27,13 +27,15 @@ pub struct RecordBuffer {
     arena: Vec<u8>,
     /// Where nested values are rebuilt before they enter the arena.
     rebuilt: Vec<u8>,
-    /// The fields past [`MAX_FIELDS`], in the record.
-    rest: Range<usize>,
+    /// A value on its way from one field to another.
+    moved: Vec<u8>,
+    /// The fields past [`MAX_FIELDS`].
+    rest: Span,
     rest_count: u32,
 }
 
 /// Bytes of the record or of the arena.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Span {
     start: usize,
     end: usize,
@@ -56,7 +58,7 @@ impl RecordBuffer {
     pub fn open<'a>(&'a mut self, record: &'a [u8]) -> RecordEditor<'a> {
         self.fields.clear();
         self.arena.clear();
-        self.rest = 0..0;
+        self.rest = Span::default();
         self.rest_count = 0;
         if let Some(mut entries) = MapEntries::of(record) {
             let mut seen = SeenKeys::default();
@@ -64,7 +66,7 @@ impl RecordBuffer {
                 let Some(entry) = entries.next() else { break };
                 self.add(record, entry, entries.offset(), &mut seen);
             }
-            self.rest = entries.offset()..record.len();
+            self.rest = Span { start: entries.offset(), end: record.len(), in_arena: false };
             self.rest_count = entries.remaining();
         }
         RecordEditor::new(record, self)
@@ -142,8 +144,17 @@ impl<'a> RecordFields<'a> {
             name: fields.name(field),
             value: fields.bytes(field.value),
         });
-        let rest = MapEntries::following(&self.record[self.buffer.rest.clone()], self.buffer.rest_count);
+        let rest = MapEntries::following(self.bytes(self.buffer.rest), self.buffer.rest_count);
         listed.chain(rest.map(|MapEntry { key, name, value }| RecordField { key, name, value }))
+    }
+
+    /// Appends the record as an encoded map.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write_map(out, self.len());
+        for field in self.iter() {
+            out.extend_from_slice(field.key);
+            out.extend_from_slice(field.value);
+        }
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
@@ -174,7 +185,7 @@ pub fn is_blank(value: &[u8]) -> bool {
 mod tests {
     use super::super::json;
     use super::*;
-    use crate::wire::msgpack::{write_map, write_str, write_u64};
+    use crate::wire::msgpack::{write_str, write_u64};
 
     pub(super) fn path(text: &str) -> FieldPath {
         FieldPath::parse(text).unwrap()

@@ -13,6 +13,7 @@ use std::ops::Range;
 pub use path::PathRenderer;
 pub use path_parts::PathTemplate;
 pub use path_value::MAX_PATH_VALUE;
+pub(super) use placeholder::{Placeholder, Resolved};
 pub use value::{ValueRenderer, ValueTemplate};
 
 /// A mistake in a value of the little languages that configurations are written in.

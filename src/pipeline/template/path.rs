@@ -163,6 +163,7 @@ mod tests {
         let time = EventTime::new(time, 123_000_000).unwrap();
         let source = Source {
             tag,
+            position: crate::journal::Position::new(1, 64),
             received_at: time,
             input: "edge",
             sender: "CN=engine/1",

@@ -7,7 +7,7 @@ use crate::pipeline::field_path::FieldPath;
 
 /// What a placeholder stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Placeholder {
+pub(in crate::pipeline) enum Placeholder {
     /// `{field}`, `{a.b}`
     Field(FieldPath),
     /// `{tag}`
@@ -22,7 +22,7 @@ pub(super) enum Placeholder {
 
 /// What is known about an event beside its tag and its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
+pub(in crate::pipeline) enum About {
     ReceivedAt,
     Time,
     Server,
@@ -54,7 +54,7 @@ const ALTERNATIVE_NAMES: [(&str, &str); 4] =
 
 /// The value of a placeholder in one event.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Resolved<'a> {
+pub(in crate::pipeline) enum Resolved<'a> {
     Missing,
     Text(&'a [u8]),
     Time(EventTime),
@@ -64,7 +64,7 @@ pub(super) enum Resolved<'a> {
 
 impl Placeholder {
     /// Parses what stands between the braces.
-    fn parse(text: &str) -> Result<Self, SyntaxError> {
+    pub(in crate::pipeline) fn parse(text: &str) -> Result<Self, SyntaxError> {
         let whole = 0..text.len();
         if let Some(name) = alternative_name(text) {
             return Ok(name);
@@ -103,9 +103,19 @@ impl Placeholder {
         FieldPath::parse(text).map(Self::Field)
     }
 
+    /// Whether it is a time, in every event.
+    pub(in crate::pipeline) fn is_time(&self) -> bool {
+        matches!(self, Self::About(About::ReceivedAt | About::Time))
+    }
+
+    /// Whether it is text wherever it is not missing.
+    pub(in crate::pipeline) fn is_text(&self) -> bool {
+        !self.is_time() && !matches!(self, Self::Field(_))
+    }
+
     /// Finds the value.
     #[inline]
-    pub(super) fn resolve<'a>(&self, event: &Event<'a>) -> Resolved<'a> {
+    pub(in crate::pipeline) fn resolve<'a>(&self, event: &Event<'a>) -> Resolved<'a> {
         let text = |text: &'a str| Resolved::Text(text.as_bytes());
         let optional = |value: Option<&'a str>| value.map_or(Resolved::Missing, text);
         match self {

@@ -135,6 +135,7 @@ mod tests {
         let template = ValueTemplate::parse(template).unwrap();
         let source = Source {
             tag: b"nginx.access",
+            position: crate::journal::Position::new(1, 64),
             received_at: EventTime::new(1_771_322_400, 123_000_000).unwrap(),
             input: "edge",
             sender: "CN=engine-1",

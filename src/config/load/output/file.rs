@@ -119,7 +119,7 @@ fn inject(table: &Table<'_>) -> Read<InjectConfig> {
 }
 
 /// Only the bundled database is asked, so that a name means the same on every machine.
-fn timezone(value: Value<'_>) -> Read<TimeZone> {
+pub(in crate::config::load) fn timezone(value: Value<'_>) -> Read<TimeZone> {
     let name = value.string()?.value;
     let zones = TimeZoneDatabase::bundled();
     zones.get(&name).map_err(|_| {

@@ -4,11 +4,14 @@ mod file;
 mod forward;
 mod forward_servers;
 
+pub(super) use file::timezone;
+
 use super::document::{Read, did_you_mean};
 use super::filter::{field_paths, tag_patterns};
 use super::{Table, Value};
 use crate::config::reference::{FILE_OUTPUT, FORWARD_OUTPUT, Section};
 use crate::config::{OutputConfig, OutputKind, OutputTake, StartAt};
+use crate::pipeline::condition::Condition;
 
 /// The sections of the single types.
 pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT), ("forward", &FORWARD_OUTPUT)];
@@ -43,13 +46,19 @@ fn take(table: &Table<'_>) -> Read<OutputTake> {
     let tags = table.optional("match", tag_patterns);
     let invalid = table.optional("invalid", Value::boolean);
     let fallback = table.optional("fallback", Value::boolean);
+    let condition = table.optional("where", |value| value.syntax(Condition::parse));
     let require = table.value("require", field_paths);
     let (tags, invalid, fallback) = (tags?, invalid?.unwrap_or(false), fallback?.unwrap_or(false));
     if tags.is_none() && table.has("require") {
         table.report("require", "`require` narrows `match` and means nothing without it");
     }
+    if tags.is_none() && table.has("where") {
+        table.report("where", "`where` narrows `match` and means nothing without it");
+    }
     match (tags, invalid, fallback) {
-        (Some(tags), false, false) => Ok(OutputTake::Match { tags, require: require? }),
+        (Some(tags), false, false) => {
+            Ok(OutputTake::Match { tags, condition: condition?, require: require? })
+        }
         (None, true, false) => Ok(OutputTake::Invalid),
         (None, false, true) => Ok(OutputTake::Fallback),
         (None, false, false) => {

@@ -38,13 +38,19 @@ pub(in crate::config) const OUTPUT: Section = Section {
             name: "invalid",
             kind: Kind::Boolean,
             default: Default::Absent("one of these three is required"),
-            meaning: "`true` takes what another output's `match` took and its `require` refused; one output at most",
+            meaning: "`true` takes what another output's `match` took and its `require` refused, and what a filter found invalid; one output at most",
         },
         Key {
             name: "fallback",
             kind: Kind::Boolean,
             default: Default::Absent("one of these three is required"),
             meaning: "`true` takes what no other output took; one output at most",
+        },
+        Key {
+            name: "where",
+            kind: Kind::Syntax("condition"),
+            default: Default::Absent("all of them"),
+            meaning: "With `match`: takes only the events for which this holds; the others do not match",
         },
         Key {
             name: "require",

@@ -15,6 +15,7 @@ fn written(format: &FileFormat, inject: &InjectConfig, record: &[u8]) -> Vec<u8>
     let time = EventTime::new(1_771_322_400, 123_456_789).unwrap();
     let source = Source {
         tag: b"nginx.access",
+        position: crate::journal::Position::new(1, 64),
         received_at: time,
         input: "edge",
         sender: "CN=engine-1",

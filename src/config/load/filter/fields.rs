@@ -1,29 +1,15 @@
-//! `[[filter]]`
+//! Fields, and what is written into them.
 
 use toml::de::DeValue;
 
-use super::document::Read;
-use super::value::to_i64;
-use super::{Table, Value};
-use crate::config::{FilterConfig, FilterKind};
+use crate::config::load::document::Read;
+use crate::config::load::value::{Value, to_i64};
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::tag_pattern::TagPatterns;
 use crate::pipeline::template::ValueTemplate;
 
-pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
-    let tags = table.value("match", tag_patterns);
-    let kind = table.value("type", Value::choice).and_then(|kind| {
-        Ok(match kind {
-            "set" => FilterKind::Set { fields: table.value("fields", field_values)? },
-            "default" => FilterKind::Default { fields: table.value("fields", field_values)? },
-            _ => FilterKind::Remove { fields: table.value("fields", field_paths)? },
-        })
-    });
-    Ok(FilterConfig { tags: tags?, kind: kind? })
-}
-
 /// A string of patterns or a list of such strings.
-pub(super) fn tag_patterns(value: Value<'_>) -> Read<TagPatterns> {
+pub(in crate::config::load) fn tag_patterns(value: Value<'_>) -> Read<TagPatterns> {
     if value.value.is_str() {
         return value.syntax(TagPatterns::parse);
     }
@@ -36,12 +22,12 @@ pub(super) fn tag_patterns(value: Value<'_>) -> Read<TagPatterns> {
 }
 
 /// A list of fields.
-pub(super) fn field_paths(value: Value<'_>) -> Read<Vec<FieldPath>> {
+pub(in crate::config::load) fn field_paths(value: Value<'_>) -> Read<Vec<FieldPath>> {
     let paths: Vec<_> = value.list()?.into_iter().map(|element| element.syntax(FieldPath::parse)).collect();
     paths.into_iter().collect()
 }
 
-fn field_values(value: Value<'_>) -> Read<Vec<(FieldPath, ValueTemplate)>> {
+pub(super) fn field_values(value: Value<'_>) -> Read<Vec<(FieldPath, ValueTemplate)>> {
     let document = value.document;
     let whole = value.clone();
     let fields: Vec<_> = (value.map()?.into_iter())
@@ -49,6 +35,23 @@ fn field_values(value: Value<'_>) -> Read<Vec<(FieldPath, ValueTemplate)>> {
             let path = FieldPath::parse(name).map_err(|error| document.report(&at, error.message));
             let template = template(&value);
             Ok((path?, template?))
+        })
+        .collect();
+    if fields.is_empty() {
+        return Err(whole.report("`fields` is empty"));
+    }
+    fields.into_iter().collect()
+}
+
+/// New names by field, in the order of the file.
+pub(super) fn renames(value: Value<'_>) -> Read<Vec<(FieldPath, FieldPath)>> {
+    let document = value.document;
+    let whole = value.clone();
+    let fields: Vec<_> = (value.map()?.into_iter())
+        .map(|(name, at, value)| {
+            let from = FieldPath::parse(name).map_err(|error| document.report(&at, error.message));
+            let to = value.syntax(FieldPath::parse);
+            Ok((from?, to?))
         })
         .collect();
     if fields.is_empty() {

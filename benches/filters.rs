@@ -1,0 +1,167 @@
+//! How long each filter takes for one event: `cargo bench --bench filters`.
+//!
+//! Each filter runs alone over the events of the `pipeline` benchmark; what the walk takes without any filter is printed
+//! first and is part of every number.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::convert::Infallible;
+use std::time::Instant;
+
+use hikyaku::config::Config;
+use hikyaku::event_time::EventTime;
+use hikyaku::journal::Position;
+use hikyaku::pipeline::{Pipeline, Source};
+use hikyaku::wire::msgpack::{write_array, write_map, write_str, write_u64};
+use hikyaku::wire::time::write_time;
+
+const ENTRIES: u32 = 10_000;
+const ROUNDS: u32 = 30;
+
+const LINE: &str = r#"198.51.100.23 - - [17/Feb/2026:10:00:00 +0900] "GET /products/search?q=%E9%A3%9B HTTP/1.1" 200 48213 "https://shop.example.com/" "Mozilla/5.0 (X11; Linux x86_64)""#;
+
+/// What `parse` reads; each only in the events of its own measurement.
+const TEXTS: [(&str, &str); 6] = [
+    ("json", r#"{"a":1,"b":"text","c":[1,2,3],"d":{"e":true},"f":null,"g":1.5}"#),
+    ("ltsv", "a:1\tb:text\tc:more text\td:x"),
+    ("csv", "1,text,\"quoted, text\",4,5,6"),
+    ("key_value", "a=1 b=text c=\"quoted text\" d=x"),
+    ("line", LINE),
+    ("syslog", r#"<165>1 2026-02-17T10:00:00.003Z host app 123 ID47 [a@1 k="v"] text of the message"#),
+];
+
+const FILTERS: &[(&str, &str)] = &[
+    ("none", "type = 'remove'\nfields = ['missing']"),
+    (
+        "set",
+        "type = 'set'\nfields = { received_at = '{@received_at}', where = '{log_type}-{customer_name}' }",
+    ),
+    ("default", "type = 'default'\nfields = { severity = 'info', customer_name = 'unknown' }"),
+    ("remove", "type = 'remove'\nfields = ['year', 'month', 'day']"),
+    ("keep", "type = 'keep'\nfields = ['time', 'status', 'request', 'fqdn']"),
+    ("rename", "type = 'rename'\nfields = { time = 'at', request_method = 'method' }"),
+    ("where", "type = 'drop'\nwhere = \"level in ['ERROR', 'FATAL'] or status >= 500\""),
+    ("where matches", "type = 'drop'\nwhere = 'http_user_agent matches /bot|spider/i'"),
+    ("sanitize all", "type = 'sanitize'"),
+    ("sanitize fields", "type = 'sanitize'\nfields = ['customer_name', 'fqdn']\ncharacters = 'a-zA-Z0-9._-'"),
+    ("level", "type = 'level'\nfield = 'severity'\nto = 'level'"),
+    ("time rfc3339", "type = 'time'\nfield = 'time'"),
+    ("time strptime", "type = 'time'\nfield = 'time'\nformats = '%Y-%m-%dT%H:%M:%S%z'"),
+    ("mask fields", "type = 'mask'\nfields = ['remote_addr', 'http_referer']"),
+    ("mask pattern in a field", "type = 'mask'\nfields = ['request']\npatterns = ['q=[^& ]+']"),
+    ("mask mail everywhere", "type = 'mask'\ndetect = ['mail']"),
+    ("mask all detectors everywhere", "type = 'mask'\ndetect = ['mail', 'card', 'token', 'ipv4', 'ipv6']"),
+    ("hash", "type = 'hash'\nfields = ['remote_addr']\nkey_file = 'KEY'"),
+    ("encrypt", "type = 'encrypt'\nfields = ['remote_addr']\nkey_file = 'KEY'"),
+    ("parse json", "type = 'parse'\nformat = 'json'\nfield = 'json'"),
+    ("parse ltsv", "type = 'parse'\nformat = 'ltsv'\nfield = 'ltsv'"),
+    ("parse csv", "type = 'parse'\nformat = 'csv'\nfield = 'csv'\ncolumns = ['a', 'b', 'c', 'd', 'e', 'f']"),
+    ("parse key_value", "type = 'parse'\nformat = 'key_value'\nfield = 'key_value'"),
+    (
+        "parse regex",
+        "type = 'parse'\nformat = 'regex'\nfield = 'request'\nregex = '^(?<m>[A-Z]+) (?<u>[^ ]+) (?<p>.+)$'",
+    ),
+    ("parse nginx_access", "type = 'parse'\nformat = 'nginx_access'\nfield = 'line'"),
+    ("parse syslog_rfc5424", "type = 'parse'\nformat = 'syslog_rfc5424'\nfield = 'syslog'"),
+    ("validate", "type = 'validate'\nrequired = ['time', 'status', 'message']\ntimes = ['time']"),
+    ("sample", "type = 'sample'\none_in = 2"),
+    ("retag", "type = 'retag'\ntag = 'app.{log_type}.{status}'"),
+    ("multiline", "type = 'multiline'\nstart = '^start'"),
+];
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "7".repeat(64)).unwrap();
+    println!(
+        "an event of {} bytes and 25 fields, and the text that `parse` reads",
+        entries(None).len() / ENTRIES as usize
+    );
+    for (name, keys) in FILTERS {
+        let text = TEXTS.iter().find(|(field, _)| keys.contains(&format!("field = '{field}'")));
+        let entries = entries(text.copied());
+        let nanoseconds = measure(&keys.replace("KEY", key.to_str().unwrap()), &entries);
+        println!("{name:>30}: {nanoseconds:5} ns, {:9} events/s", 1_000_000_000 / nanoseconds);
+    }
+}
+
+fn measure(keys: &str, entries: &[u8]) -> u128 {
+    let config = Config::parse(
+        &format!(
+            "[[input]]\nid = 'edge'\ntype = 'forward'\nlisten = '127.0.0.1:0'\n[[filter]]\n{keys}\n\
+             [[output]]\nid = 'all'\ntype = 'file'\nmatch = '**'\npath = 'x'\n\
+             [[output]]\nid = 'invalid'\ntype = 'file'\ninvalid = true\npath = 'y'\n"
+        ),
+        None,
+        &|_| None,
+    );
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    let mut selector =
+        Pipeline::new(&config.filters, &config.outputs, "logserver-1").selector("all").unwrap();
+    let source = Source {
+        tag: b"nginx.access",
+        position: Position::new(1, 64),
+        received_at: EventTime::new(1_771_322_400, 123_000_000).unwrap(),
+        input: "edge",
+        sender: "CN=engine-1",
+        source_address: Some("192.0.2.7"),
+        subject: Some("CN=engine-1"),
+        fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
+    };
+    let start = Instant::now();
+    let mut fields = 0;
+    for _ in 0..ROUNDS {
+        let result = selector.for_each(&source, entries, |event| {
+            fields += event.record.len();
+            Ok::<_, Infallible>(())
+        });
+        let tally = result.unwrap();
+        assert_eq!(tally.taken + tally.left + tally.dropped + tally.joined, u64::from(ENTRIES));
+    }
+    std::hint::black_box(fields);
+    start.elapsed().as_nanos() / u128::from(ENTRIES * ROUNDS)
+}
+
+fn entries(text: Option<(&str, &str)>) -> Vec<u8> {
+    let fields: [(&str, &str); 24] = [
+        ("log_type", "nginx"),
+        ("hostname", "engine-1.example.com"),
+        ("customer_name", "customer-17"),
+        ("fqdn", "shop.customer-17.example.com"),
+        ("year", "2026"),
+        ("month", "02"),
+        ("day", "17"),
+        ("hour", "10"),
+        ("minute", "00"),
+        ("second", "00"),
+        ("time", "2026-02-17T10:00:00+09:00"),
+        ("remote_addr", "198.51.100.23"),
+        ("remote_user", ""),
+        ("request", "GET /products/search?q=%E9%A3%9B%E8%84%9A&page=3 HTTP/1.1"),
+        ("request_method", "GET"),
+        ("uri", "/products/search"),
+        ("status", "200"),
+        ("body_bytes_sent", "48213"),
+        ("http_referer", "https://shop.customer-17.example.com/products?sort=new"),
+        ("http_user_agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
+        ("http_x_forwarded_for", "198.51.100.23, 203.0.113.9"),
+        ("request_time", "0.032"),
+        ("severity", "warning"),
+        ("message", "検索結果を返しました"),
+    ];
+    let mut out = Vec::new();
+    for number in 0..ENTRIES {
+        write_array(&mut out, 2);
+        write_time(&mut out, EventTime::new(1_771_322_400 + i64::from(number / 100), number * 1000).unwrap());
+        write_map(&mut out, fields.len() as u32 + 1 + u32::from(text.is_some()));
+        for (name, value) in fields.into_iter().chain(text) {
+            write_str(&mut out, name.as_bytes());
+            write_str(&mut out, value.as_bytes());
+        }
+        write_str(&mut out, b"number");
+        write_u64(&mut out, u64::from(number));
+    }
+    out
+}

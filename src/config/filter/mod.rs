@@ -1,0 +1,104 @@
+//! `[[filter]]`
+
+mod judge;
+mod key_file;
+mod parse;
+mod text;
+
+pub use judge::{
+    LevelConfig, LevelNumbers, MultilineConfig, TimeSource, TimeSourceFormat, ValidateConfig, ValueType,
+};
+pub use key_file::{KeyFile, KeyFileError};
+pub use parse::{OnError, ParseConfig, ParseFormat, TypedField};
+pub use text::{Detector, MaskConfig, SanitizeConfig};
+
+use crate::pipeline::condition::Condition;
+use crate::pipeline::field_path::FieldPath;
+use crate::pipeline::tag_pattern::TagPatterns;
+use crate::pipeline::template::ValueTemplate;
+
+/// One `[[filter]]`.
+#[derive(Debug, Clone)]
+pub struct FilterConfig {
+    /// `match`; default `**`.
+    pub tags: TagPatterns,
+    /// `where`: the events that it works on; all of them where it is left out.
+    pub condition: Option<Condition>,
+    pub kind: FilterKind,
+}
+
+/// `type`
+#[derive(Debug, Clone)]
+pub enum FilterKind {
+    /// Writes fields, replacing what is there.
+    Set { fields: Vec<(FieldPath, ValueTemplate)> },
+    /// Writes fields that are missing, nil or empty.
+    Default { fields: Vec<(FieldPath, ValueTemplate)> },
+    /// Removes fields.
+    Remove { fields: Vec<FieldPath> },
+    /// Removes all other fields.
+    Keep { fields: Vec<FieldPath> },
+    /// Moves values, each from its first path to its second one.
+    Rename { fields: Vec<(FieldPath, FieldPath)> },
+    /// Makes text safe.
+    Sanitize(SanitizeConfig),
+    /// Writes levels in one spelling.
+    Level(LevelConfig),
+    /// Takes the event time from a field.
+    Time(TimeSource),
+    /// Hides text.
+    Mask(MaskConfig),
+    /// Writes keyed hashes in place of values; so many hex digits of each.
+    Hash { fields: Vec<FieldPath>, key: KeyFile, length: usize },
+    /// Writes values that only the key opens.
+    Encrypt { fields: Vec<FieldPath>, key: KeyFile },
+    /// Makes fields of text.
+    Parse(ParseConfig),
+    /// Drops events.
+    Drop,
+    /// Drops all events but those for which a condition of its own holds.
+    KeepIf { condition: Condition },
+    /// Keeps one event in so many; those with the same value of `by` together.
+    Sample { one_in: u64, by: Option<ValueTemplate> },
+    /// Gives events a new tag.
+    Retag { tag: ValueTemplate },
+    /// Finds events invalid.
+    Validate(ValidateConfig),
+    /// Joins the lines of one message.
+    Multiline(MultilineConfig),
+}
+
+impl FilterKind {
+    /// As the file writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Set { .. } => "set",
+            Self::Default { .. } => "default",
+            Self::Remove { .. } => "remove",
+            Self::Keep { .. } => "keep",
+            Self::Rename { .. } => "rename",
+            Self::Sanitize(_) => "sanitize",
+            Self::Level(_) => "level",
+            Self::Time(_) => "time",
+            Self::Mask(_) => "mask",
+            Self::Hash { .. } => "hash",
+            Self::Encrypt { .. } => "encrypt",
+            Self::Parse(_) => "parse",
+            Self::Drop => "drop",
+            Self::KeepIf { .. } => "keep_if",
+            Self::Sample { .. } => "sample",
+            Self::Retag { .. } => "retag",
+            Self::Validate(_) => "validate",
+            Self::Multiline(_) => "multiline",
+        }
+    }
+
+    /// Whether it may find events invalid, for which an output with `invalid = true` has to be there.
+    pub fn judges(&self) -> bool {
+        match self {
+            Self::Validate(_) => true,
+            Self::Parse(parse) => matches!(parse.on_error, OnError::Invalid { .. }),
+            _ => false,
+        }
+    }
+}

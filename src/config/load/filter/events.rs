@@ -1,0 +1,40 @@
+//! Filters that drop, join and send events elsewhere.
+
+use super::{field, field_paths, regex, text};
+use crate::config::load::document::Read;
+use crate::config::load::{Table, Value};
+use crate::config::{FilterKind, MultilineConfig};
+use crate::pipeline::template::ValueTemplate;
+
+pub(super) fn sample(table: &Table<'_>) -> Read<FilterKind> {
+    let one_in = table.value("one_in", Value::count);
+    let by = table.optional("by", |value| value.syntax(ValueTemplate::parse));
+    Ok(FilterKind::Sample { one_in: one_in? as u64, by: by? })
+}
+
+pub(super) fn retag(table: &Table<'_>) -> Read<FilterKind> {
+    Ok(FilterKind::Retag { tag: table.value("tag", |value| value.syntax(ValueTemplate::parse))? })
+}
+
+pub(super) fn multiline(table: &Table<'_>) -> Read<MultilineConfig> {
+    let line = table.value("field", field);
+    let start = table.optional("start", regex);
+    let continues = table.optional("continue", regex);
+    let separator = table.value("separator", text);
+    let group_by = table.value("group_by", field_paths);
+    let max_lines = table.value("max_lines", Value::count);
+    let max_size = table.value("max_size", Value::memory_size);
+    let (start, continues) = (start?, continues?);
+    if start.is_none() && continues.is_none() {
+        return Err(table.report("", "which lines belong together? expected `start` or `continue`"));
+    }
+    Ok(MultilineConfig {
+        field: line?,
+        start,
+        continues,
+        separator: separator?,
+        group_by: group_by?,
+        max_lines: max_lines?,
+        max_size: max_size?,
+    })
+}

@@ -1,0 +1,53 @@
+//! What the tests of single filters have in common.
+
+use super::*;
+use crate::config::{FilterConfig, FilterKind};
+use crate::event_time::EventTime;
+use crate::journal::Position;
+use crate::pipeline::event::Source;
+use crate::pipeline::field_path::FieldPath;
+use crate::pipeline::json;
+use crate::pipeline::record::RecordBuffer;
+use crate::pipeline::template::ValueTemplate;
+
+pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<(FieldPath, ValueTemplate)> {
+    let field = |(name, value): &(&str, &str)| {
+        (FieldPath::parse(name).unwrap(), ValueTemplate::parse(value).unwrap())
+    };
+    fields.iter().map(field).collect()
+}
+
+/// The fields of a record after one filter.
+pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
+    let filter =
+        Filter::new(&FilterConfig { tags: TagPatterns::parse("**").unwrap(), condition: None, kind });
+    let time = EventTime::new(1_771_322_400, 0).unwrap();
+    let source = Source {
+        tag: b"nginx.access",
+        position: Position::new(1, 64),
+        received_at: time,
+        input: "edge",
+        sender: "CN=engine-1",
+        source_address: None,
+        subject: None,
+        fingerprint: None,
+        alternative_names: &[],
+        host_name: None,
+        user: None,
+    };
+    let mut buffer = RecordBuffer::default();
+    let mut draft = Draft {
+        context: Context { source: &source, server: "logserver-1", time, metadata: None, index: 0 },
+        record: buffer.open(record),
+        is_invalid: false,
+    };
+    filter.apply(&mut draft, &mut Scratch::default(), &mut Waiting::default());
+    let mut out = Vec::new();
+    for field in draft.record.fields().iter() {
+        json::write_key(&mut out, field.key);
+        out.push(b'=');
+        json::write_value(&mut out, field.value);
+        out.push(b' ');
+    }
+    String::from_utf8(out).unwrap()
+}
