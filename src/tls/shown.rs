@@ -46,7 +46,7 @@ impl ShownCertificate {
     }
 }
 
-/// Runs a handshake, and gives the certificate besides that a [`Remembering`] verifier refused in it. It is not read yet:
+/// Runs a handshake, and gives the certificate besides that a `Remembering` verifier refused in it. It is not read yet:
 /// whoever is refused may come again and again, and not each time is told.
 pub async fn with_refused<F: Future>(handshake: F) -> (F::Output, Option<CertificateDer<'static>>) {
     REFUSED
