@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_window_that_asks_for_much_memory_is_refused() {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
-        encoder.window_log(super::super::inflating::MAX_ZSTD_WINDOW_LOG + 1).unwrap();
+        encoder.window_log(super::super::zstd_frames::MAX_WINDOW_LOG + 1).unwrap();
         encoder.write_all(b"a record").unwrap();
         let wide = encoder.finish().unwrap();
         assert!(matches!(inflated(Zstd, &wide, 100), Err(InflateError::Corrupt(_))));

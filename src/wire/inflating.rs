@@ -5,11 +5,8 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use super::compression::InflateError;
+use super::zstd_frames::ZstdFrames;
 use crate::chunk::Encoding;
-
-/// Bytes of memory, as a power of two, that a Zstandard frame may ask for its window: what every decoder must support
-/// (RFC 8878), and what its own tools write below their `--ultra` levels.
-pub(super) const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Inflates what it reads: several gzip members or Zstandard frames, one after the other. Nothing at all inflates to
 /// nothing; plain bytes stay as they are.
@@ -23,7 +20,7 @@ enum Kind<R: BufRead> {
     Unread(Encoding, Option<R>),
     Plain(R),
     Gzip(Box<MultiGzDecoder<R>>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, R>>),
+    Zstd(ZstdFrames<R>),
 }
 
 impl<R: BufRead> Inflating<R> {
@@ -38,7 +35,7 @@ impl<R: BufRead> Inflating<R> {
             Kind::Unread(_, source) => source.as_mut(),
             Kind::Plain(source) => Some(source),
             Kind::Gzip(decoder) => Some(decoder.get_mut()),
-            Kind::Zstd(decoder) => Some(decoder.get_mut()),
+            Kind::Zstd(frames) => Some(frames.get_mut()),
         }
     }
 
@@ -85,18 +82,14 @@ impl<R: BufRead> Read for Inflating<R> {
             self.0 = match encoding {
                 Encoding::Plain => Kind::Plain(source),
                 Encoding::Gzip => Kind::Gzip(Box::new(MultiGzDecoder::new(source))),
-                Encoding::Zstd => {
-                    let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
-                    decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
-                    Kind::Zstd(Box::new(decoder))
-                }
+                Encoding::Zstd => Kind::Zstd(ZstdFrames::new(source)?),
             };
         }
         match &mut self.0 {
             Kind::Unread(..) => Ok(0),
             Kind::Plain(source) => source.read(out),
             Kind::Gzip(decoder) => decoder.read(out),
-            Kind::Zstd(decoder) => decoder.read(out),
+            Kind::Zstd(frames) => frames.read(out),
         }
     }
 }

@@ -24,3 +24,4 @@ pub mod refusal;
 mod run_checker;
 pub mod salvage;
 pub mod time;
+mod zstd_frames;
