@@ -24,6 +24,8 @@ pub struct StoredChunk {
     /// What to save as the cursor once it is delivered.
     pub next: Position,
     payload: ChunkPayload,
+    /// Whether it is a piece of a large chunk.
+    pub is_piece: bool,
     /// Whether the start mark of the group that a piece begins in was put before it.
     repeats_mark: bool,
 }
@@ -184,7 +186,7 @@ impl Reader {
         Ok(match decoded {
             Ok(payload) => {
                 self.position = next;
-                Some(StoredChunk { position, next, payload, repeats_mark: false })
+                Some(StoredChunk { position, next, payload, is_piece: false, repeats_mark: false })
             }
             Err(error) => self.pass_undecoded(error, next),
         })
@@ -218,7 +220,7 @@ impl Reader {
                 if following.is_some() {
                     self.large = Some((pieces, next));
                 }
-                Ok(Some(StoredChunk { position, next: self.position, payload, repeats_mark }))
+                Ok(Some(StoredChunk { position, next: self.position, payload, is_piece: true, repeats_mark }))
             }
             Ok(None) => {
                 self.position = next;

@@ -8,6 +8,9 @@
 //! The entries are checked on the way and go elsewhere; only tag and option are held. How packed entries are encoded
 //! is said behind them, by the option. Until then their first bytes have to tell; where those mislead, the entries
 //! have to be looked at once more.
+//!
+//! Where packed entries must not be taken, the message goes on to its end all the same, for its length is known: who
+//! sent it, and what it waits for, is to be read there.
 
 use bytes::Bytes;
 
@@ -37,9 +40,18 @@ pub struct LargeMessage {
     head: u64,
     /// Bytes of entries so far.
     length: u64,
-    /// `None`: the first bytes misled, and what the entries are is found out afterwards.
-    checker: Option<ContentsChecker>,
+    checking: Checking,
     option: Scanner,
+}
+
+/// What is known of the entries so far.
+#[derive(Debug)]
+enum Checking {
+    Good(Box<ContentsChecker>),
+    /// The first bytes misled, and what the entries are is found out afterwards.
+    Misled,
+    /// Packed entries, so that the message has an end nevertheless.
+    Bad(Refusal),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +71,18 @@ pub struct LargeEnd {
     pub options: Options,
     /// How the entries are encoded.
     pub encoding: Encoding,
-    /// What the entries are; `None` where they have to be looked at once more, by a
-    /// [`ContentsChecker`] for `encoding`.
-    pub contents: Option<Contents>,
+    pub contents: LargeContents,
+}
+
+/// What the entries of a large message are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LargeContents {
+    /// They may be taken.
+    Good(Contents),
+    /// They have to be looked at once more, by [`LargeMessage::checker`] for the encoding.
+    Unknown,
+    /// They must not be taken.
+    Refused(Refusal),
 }
 
 impl LargeMessage {
@@ -134,7 +155,7 @@ impl LargeMessage {
             limits: *limits,
             head: at as u64,
             length: 0,
-            checker: Some(checker),
+            checking: Checking::Good(Box::new(checker)),
             option: Scanner::new(MAX_LARGE_OPTION_SIZE),
         };
         Ok((message, at))
@@ -164,22 +185,25 @@ impl LargeMessage {
     ///
     /// # Errors
     ///
-    /// Where the message must not be taken.
+    /// Where the message must not be taken and has no end.
     pub fn take(&mut self, part: &[u8]) -> Result<usize, Refusal> {
-        let taken = match (self.form, &mut self.checker) {
-            (Form::Packed { length, sniffed }, checker) => {
+        let taken = match (self.form, &mut self.checking) {
+            (Form::Packed { length, sniffed }, checking) => {
                 let left = usize::try_from(length - self.length).unwrap_or(usize::MAX);
                 let part = &part[..part.len().min(left)];
-                match checker.as_mut().map(|checker| checker.take(part)) {
-                    // Neither gzip nor Zstandard begins like this, so that they would be damaged.
-                    Some(Err(refusal)) if sniffed == Encoding::Plain => return Err(refusal),
-                    Some(Err(_)) => *checker = None,
-                    _ => {}
+                if let Checking::Good(checker) = checking
+                    && let Err(refusal) = checker.take(part)
+                {
+                    *checking = match sniffed {
+                        // Neither gzip nor Zstandard begins like this, so that they would be damaged.
+                        Encoding::Plain => Checking::Bad(refusal),
+                        Encoding::Gzip | Encoding::Zstd => Checking::Misled,
+                    };
                 }
                 part.len()
             }
-            (_, Some(checker)) => checker.take(part)?,
-            (_, None) => 0,
+            (_, Checking::Good(checker)) => checker.take(part)?,
+            (_, Checking::Misled | Checking::Bad(_)) => 0,
         };
         self.length += taken as u64;
         self.within_size(self.length)?;
@@ -188,9 +212,10 @@ impl LargeMessage {
 
     /// Whether all entries were taken.
     pub fn is_complete(&self) -> bool {
-        match (self.form, &self.checker) {
+        match (self.form, &self.checking) {
             (Form::Packed { length, .. }, _) => self.length == length,
-            (_, checker) => checker.as_ref().is_none_or(ContentsChecker::is_complete),
+            (_, Checking::Good(checker)) => checker.is_complete(),
+            (_, Checking::Misled | Checking::Bad(_)) => true,
         }
     }
 
@@ -209,7 +234,10 @@ impl LargeMessage {
 
     /// Bytes of memory that are held until the next part.
     pub fn held(&self) -> usize {
-        self.checker.as_ref().map_or(0, ContentsChecker::held)
+        match &self.checking {
+            Checking::Good(checker) => checker.held(),
+            Checking::Misled | Checking::Bad(_) => 0,
+        }
     }
 
     /// Reads what is behind the entries: `bytes` are all that came behind them. Gives the length of it, or `None`
@@ -235,15 +263,20 @@ impl LargeMessage {
             Form::Packed { .. } => options.encoding,
             _ => Encoding::Plain,
         };
-        let contents = match (self.form, self.checker.take()) {
-            (Form::Packed { sniffed, .. }, _) if sniffed != encoding && self.length > 0 => None,
-            (_, None) => None,
-            (_, Some(checker)) => Some(checker.finish()?),
+        let contents = match (self.form, std::mem::replace(&mut self.checking, Checking::Misled)) {
+            (_, Checking::Bad(refusal)) => LargeContents::Refused(refusal),
+            (Form::Packed { sniffed, .. }, _) if sniffed != encoding && self.length > 0 => {
+                LargeContents::Unknown
+            }
+            (_, Checking::Misled) => LargeContents::Unknown,
+            (_, Checking::Good(checker)) => {
+                checker.finish().map_or_else(LargeContents::Refused, LargeContents::Good)
+            }
         };
         Ok(Some((LargeEnd { tag: self.tag.clone(), options, encoding, contents }, length)))
     }
 
-    /// Looks at the entries once more, where [`LargeEnd::contents`] asks for it.
+    /// Looks at the entries once more, where [`LargeContents::Unknown`] asks for it.
     pub fn checker(&self, encoding: Encoding) -> ContentsChecker {
         ContentsChecker::new(encoding, self.length, &self.limits)
     }
@@ -299,10 +332,14 @@ mod tests {
         }
         loop {
             if let Some((mut end, length)) = message.end(&buffer[at..])? {
-                if end.contents.is_none() {
-                    let mut checker = message.checker(end.encoding);
-                    entries.chunks(5).try_for_each(|part| checker.take(part).map(drop))?;
-                    end.contents = Some(checker.finish()?);
+                match end.contents {
+                    LargeContents::Good(_) => {}
+                    LargeContents::Unknown => {
+                        let mut checker = message.checker(end.encoding);
+                        entries.chunks(5).try_for_each(|part| checker.take(part).map(drop))?;
+                        end.contents = LargeContents::Good(checker.finish()?);
+                    }
+                    LargeContents::Refused(refusal) => return Err(refusal),
                 }
                 return Ok((end, entries, at + length));
             }
@@ -367,8 +404,30 @@ mod tests {
                     (&end.tag, &end.options, end.encoding),
                     (&message.tag, &message.options, message.encoding)
                 );
-                assert_eq!((&entries[..], end.contents), (&message.entries[..], Some(*contents)));
+                assert_eq!(
+                    (&entries[..], end.contents.clone()),
+                    (&message.entries[..], LargeContents::Good(*contents))
+                );
             }
+        }
+    }
+
+    #[test]
+    fn packed_entries_that_are_refused_come_to_their_end() {
+        let cut = &gzip(RUN)[..20];
+        for (bytes, encoding) in [
+            (packed(b"\x92\x01\xc1", "text"), Encoding::Plain),
+            (packed(&RUN[..RUN.len() - 1], "text"), Encoding::Plain),
+            (packed(RUN, "gzip"), Encoding::Gzip),
+            (packed(cut, "gzip"), Encoding::Gzip),
+        ] {
+            let (mut message, mut at) = LargeMessage::begin(&bytes, 1 << 20, &LIMITS).unwrap().unwrap();
+            at += message.take(&bytes[at..]).unwrap();
+            assert!(message.is_complete());
+            let (end, length) = message.end(&bytes[at..]).unwrap().unwrap();
+            assert_eq!(at + length, bytes.len());
+            assert_eq!((&end.options.chunk.unwrap().id[..], end.encoding), (&b"id"[..], encoding));
+            assert!(!matches!(end.contents, LargeContents::Good(_)), "{:?}", end.contents);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Messages that nobody can take, and that their senders repeat: two refusals, then a dead letter.
 
+use std::io::Write;
+
 use hikyaku::chunk::{Chunk, Encoding};
 use hikyaku::config::InputConfig;
 use hikyaku::journal::Appended;
@@ -130,5 +132,50 @@ async fn at_the_limit_of_what_is_remembered_the_oldest_is_forgotten() {
             assert_eq!(client.ack().await, None);
         }
         assert_eq!(server.samples().input("remembered_refusals"), limit as i64);
+    }
+}
+
+#[tokio::test]
+async fn the_third_time_the_entries_of_a_message_that_went_through_a_file_are_taken_as_they_are() {
+    let run = b"\x92\x01\x81\xa1a\xa5hello".repeat(2000);
+    let mut cut_gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    cut_gzip.write_all(&run).unwrap();
+    let mut cut_gzip = cut_gzip.finish().unwrap();
+    cut_gzip.truncate(20_000);
+    for (entries, compressed, rejected) in [
+        ([&run[..], b"\xc1"].concat(), "text", "malformed"),
+        (run[..run.len() - 1].to_vec(), "text", "malformed"),
+        (run.clone(), "gzip", "corrupt_compression"),
+        (cut_gzip, "gzip", "corrupt_compression"),
+    ] {
+        let journal = ScriptedJournal::new();
+        let server = Server::start(&InputConfig { spool_above: 10_000, ..config(None) }, &journal);
+        let mut bytes = b"\x93\xa1t\xc5".to_vec();
+        bytes.extend_from_slice(&u16::try_from(entries.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(&entries);
+        bytes.extend_from_slice(b"\x82\xa5chunk\xa2id\xaacompressed\xa4");
+        bytes.extend_from_slice(compressed.as_bytes());
+        for _ in 0..2 {
+            is_refused(&server, &bytes).await;
+        }
+        let mut client = plain(server.address).await;
+        client.send(&[&bytes[..], &message("next")].concat()).await;
+        let taken = journal.next().await;
+        let file = taken.large.as_ref().unwrap().path();
+        assert!(std::fs::read(file).unwrap() == entries, "they are as they were sent");
+        let Chunk { tag, id, entry_count, has_bad_entries, refusal, encoding, .. } = taken.durable();
+        assert_eq!(
+            (&tag[..], &id.unwrap()[..], entry_count, has_bad_entries),
+            (&b"t"[..], &b"id"[..], 1, true)
+        );
+        assert_eq!(encoding, Encoding::Plain);
+        assert!(refusal.is_some());
+        assert_eq!(client.ack().await.unwrap(), b"id");
+        assert!(journal.next().await.durable().refusal.is_none());
+        assert_eq!(client.ack().await.unwrap(), b"next");
+        drop(client);
+        let samples = server.stop().await;
+        assert_eq!(samples.rejected(rejected), 2);
+        assert_eq!(samples.input("dead_messages_total"), 1);
     }
 }

@@ -136,6 +136,31 @@ async fn an_entry_longer_than_a_piece_is_a_piece() {
 }
 
 #[tokio::test]
+async fn a_refused_message_is_read_in_pieces_that_nobody_looks_into_from_the_middle_as_well() {
+    for length in [1_usize, 4 << 20, (4 << 20) + 1, 9_000_000] {
+        let bench = bench();
+        let journal = bench.open();
+        let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let refused = Chunk {
+            refusal: Some("it is garbled".into()),
+            has_bad_entries: true,
+            ..large_chunk(b"id", 1, Encoding::Plain)
+        };
+        append_large(&journal, refused, &bytes).await;
+        let mut reader = journal.reader(start());
+        let pieces: Vec<_> = std::iter::from_fn(|| reader.try_next().unwrap()).collect();
+        assert!(pieces.iter().all(|piece| piece.is_refused() && piece.is_piece));
+        assert_eq!(pieces.len(), length.div_ceil(4 << 20));
+        assert!(pieces.iter().flat_map(|piece| piece.entries()).eq(&bytes));
+        let last = pieces.last().unwrap();
+        assert_eq!((last.first_index() as usize, last.next), (pieces.len() - 1, journal.newest()));
+        let again = journal.reader(last.position).try_next().unwrap().unwrap();
+        assert!(again.entries() == last.entries());
+        journal.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_chunk_that_ends_where_a_piece_does_has_no_empty_piece_behind_it() {
     for lengths in [[4 << 20, 0], [2 << 20, 2 << 20], [4 << 20, 4 << 20], [4 << 20, 20]] {
         let bench = bench();

@@ -2,12 +2,13 @@
 
 use std::io;
 
+use aws_lc_rs::digest::{Context, Digest, SHA256};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::budget::Reservation;
 use crate::journal::large::{LargeEntries, Spool, SpoolFolder};
 use crate::wire::contents::Contents;
-use crate::wire::large::{LargeEnd, LargeMessage};
+use crate::wire::large::{LargeContents, LargeEnd, LargeMessage};
 use crate::wire::options::Signal;
 use crate::wire::refusal::Refusal;
 
@@ -45,13 +46,23 @@ pub(super) struct Spooled {
     pub(super) length: u64,
 }
 
-/// A large message that is checked and durable.
+/// A large message that is checked.
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) end: LargeEnd,
-    /// `None`: there is nothing to store.
-    pub(super) stored: Option<(Contents, LargeEntries)>,
+    pub(super) outcome: Outcome,
     pub(super) reservation: Reservation,
+}
+
+/// What is to become of a large message.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It is durable.
+    Good(Contents, LargeEntries),
+    /// There is nothing to store.
+    Nothing,
+    /// It must not be taken, but perhaps as it is.
+    Refused(Refusal, Spool),
 }
 
 impl Spooling {
@@ -94,24 +105,31 @@ impl Spooling {
 }
 
 impl Spooled {
-    /// Makes it durable, after a second look at its entries where the first bytes of them misled.
+    /// Makes it durable where it may be taken, after a second look at its entries where the first bytes of them misled.
     pub(super) async fn settle(self) -> Result<Settled, LargeError> {
         let Self { spooling: Spooling { message, spool }, end, reservation, .. } = self;
         blocking(move || {
-            if end.options.signal != Signal::Logs {
-                return Ok(Settled { end, stored: None, reservation });
-            }
-            let contents = match end.contents {
-                Some(contents) => contents,
-                None => look_again(&message, &spool, &end)?,
+            let outcome = match end.options.signal {
+                Signal::Logs => judge(&message, spool, &end)?,
+                Signal::Other(_) => Outcome::Nothing,
             };
-            let stored = match contents.entries {
-                0 => None,
-                _ => Some((contents, spool.finish()?)),
-            };
-            Ok(Settled { end, stored, reservation })
+            Ok(Settled { end, outcome, reservation })
         })
         .await
+    }
+}
+
+fn judge(message: &LargeMessage, spool: Spool, end: &LargeEnd) -> Result<Outcome, LargeError> {
+    let judged = match &end.contents {
+        LargeContents::Good(contents) => Ok(*contents),
+        LargeContents::Unknown => look_again(message, &spool, end),
+        LargeContents::Refused(refusal) => Err(refusal.clone().into()),
+    };
+    match judged {
+        Ok(contents) if contents.entries == 0 => Ok(Outcome::Nothing),
+        Ok(contents) => Ok(Outcome::Good(contents, spool.finish()?)),
+        Err(LargeError::Refused(refusal)) => Ok(Outcome::Refused(refusal, spool)),
+        Err(error) => Err(error),
     }
 }
 
@@ -126,15 +144,41 @@ pub(super) async fn spool_whole(entries: Bytes, folder: &SpoolFolder) -> Result<
     .await
 }
 
+/// The digest of what is in a spool.
+pub(super) async fn digest_of(spool: Spool) -> Result<(Spool, Digest), LargeError> {
+    blocking(move || {
+        let mut context = Context::new(&SHA256);
+        each_piece(&spool, |piece| {
+            context.update(piece);
+            Ok(())
+        })?;
+        Ok((spool, context.finish()))
+    })
+    .await
+}
+
+/// Makes what is in a spool durable, whatever it is.
+pub(super) async fn finish(spool: Spool) -> Result<LargeEntries, LargeError> {
+    blocking(move || Ok(spool.finish()?)).await
+}
+
 fn look_again(message: &LargeMessage, spool: &Spool, end: &LargeEnd) -> Result<Contents, LargeError> {
     let mut checker = message.checker(end.encoding);
+    each_piece(spool, |piece| Ok(checker.take(piece).map(drop)?))?;
+    Ok(checker.finish()?)
+}
+
+fn each_piece(
+    spool: &Spool,
+    mut look: impl FnMut(&[u8]) -> Result<(), LargeError>,
+) -> Result<(), LargeError> {
     let mut piece = vec![0; PIECE];
     let mut offset = 0;
     loop {
         match spool.read_at(&mut piece, offset)? {
-            0 => return Ok(checker.finish()?),
+            0 => return Ok(()),
             count => {
-                checker.take(&piece[..count])?;
+                look(&piece[..count])?;
                 offset += count as u64;
             }
         }

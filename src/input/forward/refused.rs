@@ -4,7 +4,7 @@
 //! stands behind them. The third time within `refusal_window` they are taken as they are: into the journal, as one bad
 //! entry that becomes a dead letter, and acknowledged. Messages that ask for no acknowledgement are not repeated by
 //! their senders and are refused each time; so are those whose end is not known (bytes that are no msgpack, more than
-//! `max_message_size`). What was counted is in memory only: after a restart the count begins anew, and a message that
+//! `max_message_size`, JSON). Of a message that went through a file the entries are taken, and not what is around them. What was counted is in memory only: after a restart the count begins anew, and a message that
 //! was taken before is recognised by its chunk id as any other.
 
 use std::collections::HashMap;
@@ -17,12 +17,16 @@ use prometheus::IntGauge;
 
 use super::acker::Stored;
 use super::intake::on_the_side;
-use super::session::{Arrival, SessionError, Shared, Taken, append};
+use super::large::{digest_of as digest_of_spool, finish};
+use super::reader::ReadError;
+use super::session::{Arrival, SessionError, Shared, Taken, append, not_taken};
 use crate::chunk::{Chunk, Encoding};
 use crate::config::InputConfig;
 use crate::input::ChunkSink;
+use crate::journal::large::Spool;
 use crate::metrics::InputMetrics;
 use crate::wire::ack::encode_ack;
+use crate::wire::large::LargeEnd;
 use crate::wire::options::ChunkId;
 use crate::wire::refusal::Refusal;
 use crate::wire::salvage::{Salvaged, salvage};
@@ -40,10 +44,45 @@ pub(super) async fn take_refused<J: ChunkSink>(
     arrival: &Arrival<'_>,
     shared: &Shared<J>,
 ) -> Result<Taken, SessionError> {
-    let sender = arrival.sender;
-    let taken = shared.refusals.take(&sender.identity, &message, &refusal, Instant::now());
+    let taken = shared.refusals.take(&arrival.sender.identity, &message, &refusal, Instant::now());
     let Some(Salvaged { tag, chunk: ChunkId { id, encoded } }) = taken else { return Err(refusal.into()) };
     let ack = encode_ack(&ChunkId { id: id.clone(), encoded });
+    let chunk = Chunk { entries: message, ..dead_chunk(tag.clone(), id, 1, &refusal, arrival, shared) };
+    let receipt = append(chunk, shared).await?;
+    let stored = Stored { receipt, tag, entries: 1, bad_entries: 1, is_refused: true };
+    Ok(Taken { ack: Some(ack), stored: Some(stored), space: None })
+}
+
+/// As [`take_refused`], of a message whose entries are in a file.
+pub(super) async fn take_refused_large<J: ChunkSink>(
+    end: LargeEnd,
+    spool: Spool,
+    refusal: Refusal,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Result<Stored, SessionError> {
+    let Some(ChunkId { id, .. }) = end.options.chunk else { return Err(refusal.into()) };
+    let (spool, digest) = digest_of_spool(spool).await.map_err(ReadError::from)?;
+    let content = as_key(&digest);
+    if shared.refusals.count(&arrival.sender.identity, content, Instant::now()) < TAKEN_AT {
+        return Err(refusal.into());
+    }
+    let entries = finish(spool).await.map_err(ReadError::from)?;
+    let chunk = dead_chunk(end.tag.clone(), id, entries.refused_pieces(), &refusal, arrival, shared);
+    let receipt = shared.journal.append_large(chunk, entries).await.map_err(not_taken)?;
+    Ok(Stored { receipt, tag: end.tag, entries: 1, bad_entries: 1, is_refused: true })
+}
+
+/// A message that becomes a dead letter, without its bytes.
+fn dead_chunk<J>(
+    tag: Bytes,
+    id: Bytes,
+    entry_count: u32,
+    refusal: &Refusal,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Chunk {
+    let sender = arrival.sender;
     let reason = refusal.to_string();
     if shared.warnings.admit("dead_message", Instant::now()) {
         tracing::warn!(
@@ -53,22 +92,19 @@ pub(super) async fn take_refused<J: ChunkSink>(
             "took a message that was refused before into the dead letters, so that its sender goes on: {reason}"
         );
     }
-    let chunk = Chunk {
+    Chunk {
         sender: sender.clone(),
         input: shared.id.clone(),
-        tag: tag.clone(),
+        tag,
         id: Some(id).filter(|id| !id.is_empty()),
         received_at: arrival.at,
-        entry_count: 1,
+        entry_count,
         has_bad_entries: true,
         has_metadata: false,
         refusal: Some(reason.into()),
         encoding: Encoding::Plain,
-        entries: message,
-    };
-    let receipt = append(chunk, shared).await?;
-    let stored = Stored { receipt, tag, entries: 1, bad_entries: 1, is_refused: true };
-    Ok(Taken { ack: Some(ack), stored: Some(stored), space: None })
+        entries: Bytes::new(),
+    }
 }
 
 /// Counts refused messages by sender and content.
@@ -97,18 +133,27 @@ impl Refusals {
         }
         let salvaged = salvage(message)?;
         let content = on_the_side(message.len(), || digest_of(message));
+        (self.count(sender, content, now) >= TAKEN_AT).then_some(salvaged)
+    }
+
+    /// How often this was refused, this time included.
+    fn count(&self, sender: &str, content: Digest, now: Instant) -> u32 {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let count = remembered.count(digest_of(sender.as_bytes()), content, now);
         self.gauge.set(remembered.count as i64);
-        (count >= TAKEN_AT).then_some(salvaged)
+        count
     }
 }
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
 fn digest_of(bytes: &[u8]) -> Digest {
+    as_key(&digest(&SHA256, bytes))
+}
+
+fn as_key(digest: &aws_lc_rs::digest::Digest) -> Digest {
     let mut out = Digest::default();
-    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out.copy_from_slice(digest.as_ref());
     out
 }
 

@@ -12,10 +12,10 @@ use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::{Budget, Reservation};
 use super::host_names::HostNames;
 use super::intake::{Accepted, Intake};
-use super::large::{MAX_INFLATED_IN_MEMORY, Settled, Spooled, spool_whole};
+use super::large::{MAX_INFLATED_IN_MEMORY, Outcome, Settled, Spooled, spool_whole};
 use super::pace::RATE_WINDOW;
 use super::reader::{Incoming, MessageReader, ReadError, ReaderSettings, Received};
-use super::refused::{Refusals, take_refused};
+use super::refused::{Refusals, take_refused, take_refused_large};
 use super::senders::{Place, Senders};
 use super::tagging::{Tagged, Tagging};
 use super::throttle::Throttle;
@@ -31,7 +31,7 @@ use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
 use crate::wire::contents::Contents;
 use crate::wire::json::encode_json_ack;
-use crate::wire::large::LargeEnd;
+use crate::wire::large::{LargeContents, LargeEnd};
 use crate::wire::message::Message;
 use crate::wire::options::{ChunkId, Options, Signal};
 use crate::wire::refusal::Refusal;
@@ -234,18 +234,21 @@ async fn take_large<J: ChunkSink>(
     arrival: &Arrival<'_>,
     shared: &Shared<J>,
 ) -> Result<Taken, SessionError> {
-    let Settled { end, stored, reservation } = spooled.settle().await.map_err(ReadError::from)?;
+    let Settled { end, outcome, reservation } = spooled.settle().await.map_err(ReadError::from)?;
     shared.metrics.large_messages.inc();
     if let Signal::Other(signal) = end.options.signal {
         set_aside(signal, arrival.sender, shared);
     }
     let ack = end.options.chunk.as_ref().map(encode_ack);
-    let stored = match stored {
-        Some((contents, entries)) => {
+    let stored = match outcome {
+        Outcome::Good(contents, entries) => {
             arrival.throttle.charge_events(contents.entries, arrival.instant);
             Some(store_large(end, contents, entries, arrival, shared).await?)
         }
-        None => None,
+        Outcome::Nothing => None,
+        Outcome::Refused(refusal, spool) => {
+            Some(take_refused_large(end, spool, refusal, arrival, shared).await?)
+        }
     };
     Ok(Taken { ack, stored, space: Some(reservation) })
 }
@@ -294,7 +297,7 @@ async fn store<J: ChunkSink>(
     let Message { tag, options, encoding, entries } = message;
     if contents.bytes > MAX_INFLATED_IN_MEMORY && encoding != Encoding::Plain {
         let entries = spool_whole(entries, shared.journal.spools()).await.map_err(ReadError::from)?;
-        let end = LargeEnd { tag, options, encoding, contents: None };
+        let end = LargeEnd { tag, options, encoding, contents: LargeContents::Good(contents) };
         return store_large(end, contents, entries, arrival, shared).await.map(Some);
     }
     let chunk = chunk(tag, options, encoding, contents, arrival, shared)?;
@@ -349,7 +352,7 @@ pub(super) async fn append<J: ChunkSink>(chunk: Chunk, shared: &Shared<J>) -> Re
     shared.journal.append(chunk).await.map_err(not_taken)
 }
 
-fn not_taken(error: AppendError) -> SessionError {
+pub(super) fn not_taken(error: AppendError) -> SessionError {
     match error {
         AppendError::TooLarge => Refusal::TooLargeForJournal.into(),
         error => error.into(),

@@ -13,7 +13,7 @@ use crate::wire::msgpack::MsgpackError;
 
 /// Bytes of entries in a piece; more where a single entry is longer. Pieces begin at the same entries whenever they are
 /// read: this number is part of what makes ids of them stable.
-const PIECE_LENGTH: usize = 4 * 1024 * 1024;
+pub(super) const PIECE_LENGTH: usize = 4 * 1024 * 1024;
 
 /// Bytes that are inflated at once.
 const READ_LENGTH: usize = 256 * 1024;
@@ -23,6 +23,8 @@ const READ_LENGTH: usize = 256 * 1024;
 pub(in crate::journal) struct Pieces {
     source: Inflating<Blocks>,
     length: u64,
+    /// Whether it is of a refused message, whose bytes nobody looks into: each piece then is so many bytes.
+    is_refused: bool,
     /// The payload of the frame without what refers to the file, made to say that entries are plain.
     head: Vec<u8>,
     /// Entries that were passed, whatever they are.
@@ -89,6 +91,7 @@ impl Pieces {
         Ok(Self {
             length: reference.length,
             source: Inflating::new(frame.encoding(), Blocks::new(file, reference)),
+            is_refused: frame.is_refused(),
             head: frame.head_of_pieces(),
             passed: 0,
             open_mark: Vec::new(),
@@ -101,6 +104,9 @@ impl Pieces {
     /// The next piece of which at least one entry is at or behind `from`; `None` where there is none. After an error it
     /// has to be opened anew.
     pub(in crate::journal) fn next_from(&mut self, from: u32) -> Result<Option<Piece>, LargeFault> {
+        if self.is_refused {
+            return self.next_of_refused(from);
+        }
         while !self.is_over {
             if let Some(fault) = self.fault.take() {
                 self.is_over = true;
@@ -131,6 +137,25 @@ impl Pieces {
                 .map_err(|_| self.damage("its frame does not decode".to_owned()))?;
             let next = (!self.is_over).then_some(self.passed);
             return Ok(Some(Piece { first: first_kept, repeats_mark, next, payload }));
+        }
+        Ok(None)
+    }
+
+    fn next_of_refused(&mut self, from: u32) -> Result<Option<Piece>, LargeFault> {
+        while !self.is_over {
+            let first = self.passed;
+            let head = self.head.len();
+            let mut run = Vec::with_capacity(head + PIECE_LENGTH);
+            run.extend_from_slice(&self.head);
+            self.fill(&mut run, head + PIECE_LENGTH)?;
+            self.passed += 1;
+            self.is_over = u64::from(self.passed) * PIECE_LENGTH as u64 >= self.length;
+            if first >= from && run.len() > head {
+                let payload = ChunkPayload::of_piece(run, 1)
+                    .map_err(|_| self.damage("its frame does not decode".to_owned()))?;
+                let next = (!self.is_over).then_some(self.passed);
+                return Ok(Some(Piece { first, repeats_mark: false, next, payload }));
+            }
         }
         Ok(None)
     }

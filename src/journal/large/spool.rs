@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::super::durable::create_folder;
 use super::super::format::reference::{BLOCK_LENGTH, Reference};
 use super::super::segment_file::allocate;
+use super::pieces::PIECE_LENGTH;
 use crate::storage::disk;
 
 /// Nobody but the server reads what is half sent.
@@ -157,6 +158,11 @@ impl LargeEntries {
     /// Bytes of the file.
     pub fn length(&self) -> u64 {
         self.reference.length
+    }
+
+    /// How many pieces it is read in, where it is of a refused message and not looked into.
+    pub fn refused_pieces(&self) -> u32 {
+        u32::try_from(self.length().div_ceil(PIECE_LENGTH as u64)).unwrap_or(u32::MAX)
     }
 
     /// What the file is, for its frame.

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! `offset` is where the entry begins in the run of entries, after inflating. A refused message has `message`, base64 of
-//! all of it, in place of `index`, `offset` and `msgpack`.
+//! all of it, in place of `index`, `offset` and `msgpack`. One that was too large for memory becomes several lines, with
+//! `piece`, counted from 0, and `entries`, base64 of that piece of its entries as they were sent.
 
 use std::path::PathBuf;
 
@@ -68,9 +69,17 @@ impl Lines for DeadLetterLines {
         };
         if chunk.is_refused() {
             let mut line = letter(chunk.refusal().unwrap_or_default());
-            line["message"] = BASE64_STANDARD.encode(chunk.entries()).into();
+            let bytes = BASE64_STANDARD.encode(chunk.entries());
+            if chunk.is_piece {
+                line["piece"] = chunk.first_index().into();
+                line["entries"] = bytes.into();
+            } else {
+                line["message"] = bytes.into();
+            }
             write(line);
-            self.metrics.dead_letter("refused_message", 1);
+            if chunk.first_index() == 0 {
+                self.metrics.dead_letter("refused_message", 1);
+            }
             return;
         }
         let entries = match self.inflater.entries(chunk) {
