@@ -141,6 +141,7 @@ impl Journal {
         }
         shared.metrics.max_bytes.set(i64::try_from(config.max_size).unwrap_or(i64::MAX));
         shared.set_status(Status::Accepting);
+        shared.set_taken(opened.dedup.turn());
 
         let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer {
@@ -188,6 +189,11 @@ impl Journal {
     pub async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
         let chunk = Chunk { entries: entries.reference().encode().into(), ..chunk };
         self.hand_over(chunk, Some(Box::new(entries))).await
+    }
+
+    /// How many chunks were taken up, resends included: what [`AckProof::sent_after`](crate::chunk::AckProof) counts in.
+    pub fn taken(&self) -> u64 {
+        self.shared.taken()
     }
 
     /// Where the entries of large chunks are put until they are handed over.

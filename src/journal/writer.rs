@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
-use super::dedup::Dedup;
+use super::dedup::{Dedup, Doubt, Verdict};
 use super::format::chunk_payload::chunk_payload_length;
-use super::format::footer::{Footer, chunk_key};
+use super::format::footer::{ChunkKey, Footer, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::large::LargeEntries;
@@ -165,14 +165,15 @@ impl Writer {
         }
         while !self.closing && self.active.pending_bytes() < MAX_COMMIT {
             match self.next.take().or_else(|| self.requests.try_recv().ok()) {
-                Some(Request::Append { chunk, mut large, reply }) => match self.take(&chunk, &mut large, now)
-                {
-                    Ok(appended) => self.replies.push((reply, appended)),
-                    Err(obstacle) => {
-                        self.next = Some(Request::Append { chunk, large, reply });
-                        return Err(obstacle);
+                Some(Request::Append { mut chunk, mut large, reply }) => {
+                    match self.take(&mut chunk, &mut large, now) {
+                        Ok(appended) => self.replies.push((reply, appended)),
+                        Err(obstacle) => {
+                            self.next = Some(Request::Append { chunk, large, reply });
+                            return Err(obstacle);
+                        }
                     }
-                },
+                }
                 Some(Request::Release) => {}
                 Some(Request::Close) => self.closing = true,
                 None => break,
@@ -181,30 +182,49 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds a chunk to the next commit, unless it is kept already.
+    /// Adds a chunk to the next commit, unless it is kept already. Where it can't be, because there is no room, nothing
+    /// has happened.
     fn take(
         &mut self,
-        chunk: &Chunk,
+        chunk: &mut Chunk,
         large: &mut Option<Box<LargeEntries>>,
         now: Moment,
     ) -> Result<Appended, Obstacle> {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
-        if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
+        let verdict = key.map_or(Verdict::New, |key| self.dedup.judge(&sender, key, chunk, large.is_some()));
+        let acknowledged = self.dedup.newly_acknowledged(&sender, &chunk.proof);
+        if let Verdict::Resend(doubt) = verdict {
+            self.next_turn(&sender, acknowledged);
+            self.shared.metrics.doubtful_resend(doubt.map(Doubt::label));
             return Ok(Appended::Duplicate);
         }
+        // Only what is news is kept with it.
+        chunk.proof.acknowledged = acknowledged;
         self.make_room(chunk, large.as_deref(), key.map(|_| &*sender), now)?;
         let kind = match large.take() {
             None => FrameKind::Chunk,
             Some(large) => self.name_large(*large)?,
         };
         self.active.push(kind, chunk);
+        self.next_turn(&sender, acknowledged);
+        if let Some(key) = acknowledged {
+            self.active.footer.add_acknowledged(&sender, key);
+        }
         if let Some(key) = key {
             let received_at = chunk.received_at.unix_nanoseconds();
             self.active.footer.add_id(&sender, received_at, key);
             self.dedup.insert(&sender, received_at, key, self.active.number);
         }
+        if verdict == Verdict::Equal {
+            self.shared.metrics.equal_chunks.inc();
+        }
         Ok(Appended::Written)
+    }
+
+    fn next_turn(&mut self, sender: &str, acknowledged: Option<ChunkKey>) {
+        self.dedup.next_turn(sender, acknowledged);
+        self.shared.set_taken(self.dedup.turn());
     }
 
     /// Sees to it that the active segment can take a chunk, whose sender is remembered with its id where it has one.
@@ -218,6 +238,7 @@ impl Writer {
         if let Some(large) = large {
             self.make_room_for_file(large.length(), now)?;
         }
+        let sender = sender.or_else(|| chunk.proof.acknowledged.map(|_| chunk.sender.identity.as_str()));
         let growth = sender.map_or(0, |sender| self.active.footer.growth(sender));
         match self.active.has_room_for(chunk_payload_length(chunk), growth) {
             true => Ok(()),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::model::{Model, NewEvent};
 use super::settings::{Settings, TAGS};
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::{AckProof, Chunk, Encoding};
 use crate::event_time::EventTime;
 use crate::journal::{AppendError, Appended, Journal, Receipt};
 use crate::sender::Sender;
@@ -137,6 +137,7 @@ impl SimulatedSender {
         let sent = &model.chunks[chunk];
         let message = Chunk {
             refusal: None,
+            proof: AckProof::default(),
             sender: Arc::clone(&self.identity),
             input: "edge".into(),
             tag: Bytes::from_static(sent.tag.as_bytes()),

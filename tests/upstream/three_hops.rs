@@ -6,8 +6,11 @@ use std::process::{Command, Stdio};
 
 use crate::process::{HIKYAKU, Server, get, lines_below, sum_of};
 
-const EVENTS: u64 = 20_000;
+/// `HIKYAKU_KILLS=30 cargo nextest run --release killed_again` is a longer campaign.
 const KILLS: usize = 4;
+
+/// Enough for a kill every few chunks.
+const EVENTS_FOR_A_KILL: u64 = 5_000;
 
 /// One folder for all three, with one authority.
 struct Scene {
@@ -87,6 +90,9 @@ listen = "127.0.0.1:{metrics_port}"
 
 #[test]
 fn every_event_is_in_the_last_archive_once_although_the_middle_is_killed_again_and_again() {
+    let planned_kills = std::env::var("HIKYAKU_KILLS")
+        .map_or(KILLS, |kills| kills.parse().expect("HIKYAKU_KILLS is a number"));
+    let planned_events = planned_kills as u64 * EVENTS_FOR_A_KILL;
     let scene = Scene::new();
     let last = scene.start("last", 0, 0, &scene.archive());
     let middle_output = scene.forward_to(last.port("edge"));
@@ -99,38 +105,54 @@ fn every_event_is_in_the_last_archive_once_although_the_middle_is_killed_again_a
     for (option, file) in [("--ca", "ca.crt"), ("--cert", "client.crt"), ("--key", "client.key")] {
         sender.arg(option).arg(scene.path("certs").join(file));
     }
-    let sender = sender
-        .args(["nginx.access", "--chunk-events", "50", "--rate", "10000", "--count", &EVENTS.to_string()])
+    let mut sender = sender
+        .args([
+            "nginx.access",
+            "--chunk-events",
+            "50",
+            "--rate",
+            "10000",
+            "--count",
+            &planned_events.to_string(),
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
 
-    for kill in 0..KILLS {
-        let chunks = 10.0 + (kill * 7) as f64;
+    let mut kills = 0;
+    while kills < planned_kills {
+        // In the middle of the work: a different number of chunks after each start.
+        let chunks = 10.0 + (kills * 7 % 23) as f64;
         let reached = || {
             get(metrics_port, "/metrics")
                 .is_some_and(|(_, text)| sum_of(&text, "hikyaku_journal_chunks_total") >= chunks)
         };
-        while !reached() {
+        while !reached() && sender.try_wait().unwrap().is_none() {
             std::thread::yield_now();
+        }
+        if sender.try_wait().unwrap().is_some() {
+            break;
         }
         middle.child.kill().unwrap();
         middle.child.wait().unwrap();
+        kills += 1;
         middle = scene.start("middle", port, metrics_port, &middle_output);
     }
-    assert!(sender.wait_with_output().unwrap().status.success());
+    assert!(sender.wait().unwrap().success());
+    assert!(kills >= planned_kills / 2, "only {kills} kills: the load was over too soon to show anything");
     last.until("all events have arrived", |_| {
         let events = delivered(&scene.path("archive"));
-        events.len() as u64 >= EVENTS
+        events.len() as u64 >= planned_events
     });
     for server in [first, middle, last] {
         assert!(server.stop().success());
     }
     let events = delivered(&scene.path("archive"));
     let doubled = events.values().filter(|count| **count > 1).count();
-    let missing = (0..EVENTS).filter(|number| !events.contains_key(number)).count();
-    assert_eq!((missing, doubled, events.len() as u64), (0, 0, EVENTS));
+    let missing = (0..planned_events).filter(|number| !events.contains_key(number)).count();
+    println!("{planned_events} events, {kills} kills, {missing} events missing, {doubled} doubled");
+    assert_eq!((missing, doubled, events.len() as u64), (0, 0, planned_events));
 }
 
 /// How often each event lies in the files below a folder.
