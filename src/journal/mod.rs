@@ -206,8 +206,7 @@ impl Journal {
         chunk: Chunk,
         large: Option<Box<LargeEntries>>,
     ) -> Result<Receipt, AppendError> {
-        let sender_length = chunk.sender.identity.len() as u64;
-        if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
+        if !fits_into_segment(&chunk, chunk_payload_length(&chunk), self.segment_size) {
             return Err(AppendError::TooLarge);
         }
         let (reply, receipt) = Receipt::channel();

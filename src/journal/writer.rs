@@ -201,7 +201,7 @@ impl Writer {
         }
         // Only what is news is kept with it.
         chunk.proof.acknowledged = acknowledged;
-        self.make_room(chunk, large.as_deref(), key.map(|_| &*sender), now)?;
+        self.make_room(chunk, large.as_deref(), key.is_some(), now)?;
         let kind = match large.take() {
             None => FrameKind::Chunk,
             Some(large) => self.name_large(*large)?,
@@ -227,19 +227,22 @@ impl Writer {
         self.shared.set_taken(self.dedup.turn());
     }
 
-    /// Sees to it that the active segment can take a chunk, whose sender is remembered with its id where it has one.
+    /// Sees to it that the active segment can take a chunk, and remember its id where it has one.
     fn make_room(
         &mut self,
         chunk: &Chunk,
         large: Option<&LargeEntries>,
-        sender: Option<&str>,
+        has_id: bool,
         now: Moment,
     ) -> Result<(), Obstacle> {
         if let Some(large) = large {
             self.make_room_for_file(large.length(), now)?;
         }
-        let sender = sender.or_else(|| chunk.proof.acknowledged.map(|_| chunk.sender.identity.as_str()));
-        let growth = sender.map_or(0, |sender| self.active.footer.growth(sender));
+        let shows_acknowledgement = chunk.proof.acknowledged.is_some();
+        let growth = match has_id || shows_acknowledgement {
+            true => self.active.footer.growth(&chunk.sender.identity, shows_acknowledgement),
+            false => 0,
+        };
         match self.active.has_room_for(chunk_payload_length(chunk), growth) {
             true => Ok(()),
             false => self.roll(now),

@@ -105,7 +105,7 @@ async fn a_sender_that_was_away_is_known_by_the_chunk_that_it_repeats_also_after
         let journal = bench.open();
         // Others go on, and it comes back with what is new before it repeats.
         let other = Arc::new(Sender::from_address([127, 0, 0, 2].into()));
-        for day in 0..days {
+        for day in 0i64..days {
             let id = day.to_le_bytes();
             append(&journal, Chunk { sender: Arc::clone(&other), ..at(day, &id) }).await;
         }

@@ -121,10 +121,12 @@ impl Footer {
         (FIXED_LENGTH + self.senders_length + ids) as u64
     }
 
-    /// How much longer the payload gets at most by one more chunk of this sender.
-    pub fn growth(&self, sender: &str) -> u64 {
+    /// How much longer the payload gets by the id of one more chunk of this sender, and by the acknowledgement that it
+    /// may show.
+    pub fn growth(&self, sender: &str, shows_acknowledgement: bool) -> u64 {
         let sender_length = if self.indexes.contains_key(sender) { 0 } else { 4 + sender.len() };
-        (ID_LENGTH + ACKNOWLEDGED_LENGTH + sender_length) as u64
+        let acknowledged = if shows_acknowledgement { ACKNOWLEDGED_LENGTH } else { 0 };
+        (ID_LENGTH + acknowledged + sender_length) as u64
     }
 
     /// What was noted, oldest first.
@@ -273,9 +275,13 @@ mod tests {
     #[test]
     fn growth_is_what_a_chunk_adds() {
         let mut footer = footer();
-        for sender in ["a", "somebody new"] {
-            let expected = footer.payload_length() + footer.growth(sender);
-            footer.add_acknowledged(&sender.into(), 0);
+        for (sender, shows_acknowledgement) in
+            [("a", false), ("a", true), ("somebody new", true), ("x", false)]
+        {
+            let expected = footer.payload_length() + footer.growth(sender, shows_acknowledgement);
+            if shows_acknowledgement {
+                footer.add_acknowledged(&sender.into(), 0);
+            }
             footer.add_id(&sender.into(), 0, 0);
             assert_eq!(footer.payload_length(), expected);
         }
