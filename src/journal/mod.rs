@@ -210,7 +210,7 @@ impl Journal {
             return Err(AppendError::TooLarge);
         }
         let (reply, receipt) = Receipt::channel();
-        match self.requests.send(Request::Append { chunk, large, reply }).await {
+        match self.requests.send(Request::Append { chunk: Box::new(chunk), large, reply }).await {
             Ok(()) => Ok(receipt),
             Err(_) => Err(match &*self.shared.status().borrow() {
                 Status::Failed(reason) => AppendError::Failed(Arc::clone(reason)),

@@ -41,7 +41,7 @@ pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Request {
     Append {
-        chunk: Chunk,
+        chunk: Box<Chunk>,
         /// The file that holds its entries, where they are no part of the frame.
         large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
