@@ -65,13 +65,10 @@ fn serve(client: &TcpStream, server: &TcpStream, one_in: u64, counts: &Counts) {
 
 /// Passes TLS records on, until one is lost.
 fn pass_records(mut from: &TcpStream, mut to: &TcpStream, one_in: u64, counts: &Counts) {
-    let mut record = Vec::new();
-    loop {
-        record.resize(RECORD_HEADER, 0);
-        if from.read_exact(&mut record).is_err() {
-            return;
-        }
-        let length = usize::from(u16::from_be_bytes([record[3], record[4]]));
+    let mut header = [0; RECORD_HEADER];
+    while from.read_exact(&mut header).is_ok() {
+        let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+        let mut record = header.to_vec();
         record.resize(RECORD_HEADER + length, 0);
         if from.read_exact(&mut record[RECORD_HEADER..]).is_err() {
             return;

@@ -206,6 +206,9 @@ fn take(dedup: &mut Dedup, id: &[u8], proof: AckProof) -> Verdict {
     verdict
 }
 
+/// An id, what is shown for the chunk, and what comes of it.
+type Taken<'a> = (&'a [u8], AckProof, Verdict);
+
 fn after(id: &[u8], sent_after: Turn) -> AckProof {
     AckProof { acknowledged: Some(chunk_key(b"t", id)), sent_after }
 }
@@ -218,7 +221,7 @@ fn a_repeat_is_new_only_where_id_and_order_prove_it() {
     let first_of_its_connection = |sent_after| AckProof { acknowledged: None, sent_after };
     let nothing = AckProof::default();
     // What is taken one after the other, at the turns 1, 2, 3 …
-    let cases: &[(&str, &[(&[u8], AckProof, Verdict)])] = &[
+    let cases: &[(&str, &[Taken<'_>])] = &[
         ("at once", &[(&hash, nothing, New), (&hash, after(&hash, 1), Equal)]),
         ("an id of its own", &[(&own, nothing, New), (&own, after(&own, 1), Resend(None))]),
         (
