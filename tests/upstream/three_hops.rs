@@ -72,33 +72,46 @@ listen = "127.0.0.1:{metrics_port}"
         Server::start(command, 2)
     }
 
-    fn forward_to(&self, port: u16) -> String {
+    fn forward_to(&self, ports: &[u16]) -> String {
         let certs = self.path("certs");
         let certs = certs.display();
+        let servers: Vec<_> =
+            ports.iter().map(|port| format!("{{ address = \"127.0.0.1:{port}\" }}")).collect();
+        let servers = servers.join(", ");
         format!(
-            "type = \"forward\"\nservers = [{{ address = \"127.0.0.1:{port}\" }}]\ncheckpoint_interval = \"50ms\"\n\
+            "type = \"forward\"\nservers = [{servers}]\ncheckpoint_interval = \"50ms\"\n\
              retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n\
              tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
         )
     }
 
-    fn archive(&self) -> String {
-        let folder = self.path("archive");
+    fn archive_of(&self, name: &str) -> String {
+        let folder = self.path("archive").join(name);
         format!("type = \"file\"\npath = \"{}/%Y.log\"\nflush_interval = \"100ms\"", folder.display())
     }
 }
 
 #[test]
 fn every_event_is_in_the_last_archive_once_although_the_middle_is_killed_again_and_again() {
+    kill_the_middle(&["last"]);
+}
+
+#[test]
+fn every_event_is_in_one_of_two_archives_once_although_the_middle_is_killed_again_and_again() {
+    kill_the_middle(&["last-1", "last-2"]);
+}
+
+fn kill_the_middle(last: &[&str]) {
     let planned_kills = std::env::var("HIKYAKU_KILLS")
         .map_or(KILLS, |kills| kills.parse().expect("HIKYAKU_KILLS is a number"));
     let planned_events = planned_kills as u64 * EVENTS_FOR_A_KILL;
     let scene = Scene::new();
-    let last = scene.start("last", 0, 0, &scene.archive());
-    let middle_output = scene.forward_to(last.port("edge"));
+    let last: Vec<_> = last.iter().map(|name| scene.start(name, 0, 0, &scene.archive_of(name))).collect();
+    let ports: Vec<_> = last.iter().map(|server| server.port("edge")).collect();
+    let middle_output = scene.forward_to(&ports);
     let mut middle = scene.start("middle", 0, 0, &middle_output);
     let (port, metrics_port) = (middle.port("edge"), middle.port("metrics"));
-    let first = scene.start("first", 0, 0, &scene.forward_to(port));
+    let first = scene.start("first", 0, 0, &scene.forward_to(&[port]));
 
     let mut sender = Command::new(HIKYAKU);
     sender.arg("send").arg("--server").arg(format!("localhost:{}", first.port("edge")));
@@ -141,12 +154,15 @@ fn every_event_is_in_the_last_archive_once_although_the_middle_is_killed_again_a
     }
     assert!(sender.wait().unwrap().success());
     assert!(kills >= planned_kills / 2, "only {kills} kills: the load was over too soon to show anything");
-    last.until("all events have arrived", |_| {
+    last[0].until("all events have arrived", |_| {
         let events = delivered(&scene.path("archive"));
         events.len() as u64 >= planned_events
     });
-    for server in [first, middle, last] {
+    for server in [first, middle].into_iter().chain(last) {
         assert!(server.stop().success());
+    }
+    for name in scene.path("archive").read_dir().unwrap() {
+        assert!(!delivered(&name.unwrap().path()).is_empty(), "each of the last servers had its share");
     }
     let events = delivered(&scene.path("archive"));
     let doubled = events.values().filter(|count| **count > 1).count();

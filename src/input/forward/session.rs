@@ -138,6 +138,8 @@ where
             acknowledge(&mut pending, &mut write_half, stall_timeout, &shared.metrics, &trail, taken);
         tokio::pin!(reading, acking);
         tokio::select! {
+            // First what there is to read, so that no acknowledgement goes out past it unseen.
+            biased;
             taken = &mut reading => {
                 let acked = acking.await;
                 taken.and(acked.map_err(SessionError::from))
