@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event_time::EventTime;
+use crate::journal::format::footer::ChunkKey;
 use crate::sender::Sender;
 
 /// A run of entries that arrived in one message, kept as the sender sent it.
@@ -30,10 +31,23 @@ pub struct Chunk {
     /// Why the message was refused, where it was so often that it was taken as it is: `entries` is the whole message
     /// then, plain, and counts as one bad entry. No output takes anything of it; it becomes a dead letter.
     pub refusal: Option<Arc<str>>,
+    /// What its connection shows about the acknowledgements that its sender has had.
+    pub proof: AckProof,
     /// How `entries` is encoded.
     pub encoding: Encoding,
     /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.
     pub entries: Bytes,
+}
+
+/// What a connection shows about the acknowledgements that its sender had when it sent a chunk. By it a sender that has
+/// the same content to send twice is told from one that sends a chunk again (`journal/dedup/mod.rs`). Nothing, by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AckProof {
+    /// The sender had the acknowledgement of this chunk of its: it came before on the same connection, on which there
+    /// never were two chunks without an acknowledgement.
+    pub acknowledged: Option<ChunkKey>,
+    /// How many chunks the journal had taken at some time before the sender sent this one.
+    pub sent_after: u64,
 }
 
 /// How a run of entries is encoded.

@@ -21,6 +21,9 @@ pub trait ChunkSink: Clone + Send + Sync + 'static {
 
     /// Where the entries of large chunks are put until they are handed over.
     fn spools(&self) -> &SpoolFolder;
+
+    /// How many chunks were taken up, resends included: what [`AckProof::sent_after`](crate::chunk::AckProof) counts in.
+    fn taken(&self) -> u64;
 }
 
 impl ChunkSink for Journal {
@@ -38,5 +41,9 @@ impl ChunkSink for Journal {
 
     fn spools(&self) -> &SpoolFolder {
         Journal::spools(self)
+    }
+
+    fn taken(&self) -> u64 {
+        Journal::taken(self)
     }
 }

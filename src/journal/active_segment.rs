@@ -128,10 +128,10 @@ pub(super) struct Written {
     pub(super) frames: Vec<u8>,
 }
 
-/// Whether a chunk fits into an empty segment of this size.
-pub(super) fn fits_into_segment(payload_length: u64, sender_length: u64, segment_size: u64) -> bool {
+/// Whether a chunk, whose payload is so long, fits into an empty segment of this size.
+pub(super) fn fits_into_segment(chunk: &Chunk, payload_length: u64, segment_size: u64) -> bool {
     let mut footer = Footer::default();
-    let growth = footer.growth("") + sender_length;
+    let growth = footer.growth(&chunk.sender.identity, chunk.proof.acknowledged.is_some());
     footer.counts.chunks = 1;
     SEGMENT_HEADER_LENGTH
         + frame_length(payload_length)

@@ -141,6 +141,7 @@ impl Journal {
         }
         shared.metrics.max_bytes.set(i64::try_from(config.max_size).unwrap_or(i64::MAX));
         shared.set_status(Status::Accepting);
+        shared.set_taken(opened.dedup.turn());
 
         let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer {
@@ -190,6 +191,11 @@ impl Journal {
         self.hand_over(chunk, Some(Box::new(entries))).await
     }
 
+    /// How many chunks were taken up, resends included: what [`AckProof::sent_after`](crate::chunk::AckProof) counts in.
+    pub fn taken(&self) -> u64 {
+        self.shared.taken()
+    }
+
     /// Where the entries of large chunks are put until they are handed over.
     pub fn spools(&self) -> &SpoolFolder {
         &self.spools
@@ -200,12 +206,11 @@ impl Journal {
         chunk: Chunk,
         large: Option<Box<LargeEntries>>,
     ) -> Result<Receipt, AppendError> {
-        let sender_length = chunk.sender.identity.len() as u64;
-        if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
+        if !fits_into_segment(&chunk, chunk_payload_length(&chunk), self.segment_size) {
             return Err(AppendError::TooLarge);
         }
         let (reply, receipt) = Receipt::channel();
-        match self.requests.send(Request::Append { chunk, large, reply }).await {
+        match self.requests.send(Request::Append { chunk: Box::new(chunk), large, reply }).await {
             Ok(()) => Ok(receipt),
             Err(_) => Err(match &*self.shared.status().borrow() {
                 Status::Failed(reason) => AppendError::Failed(Arc::clone(reason)),

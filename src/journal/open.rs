@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::active_segment::ActiveSegment;
 use super::dedup::{Dedup, DedupLimits};
 use super::format::JournalId;
-use super::format::footer::Footer;
+use super::format::footer::{Footer, Noted};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
 use super::large::LargePlace;
@@ -347,7 +347,16 @@ fn warn_of_gaps(segments: &[u64]) {
 }
 
 fn remember(dedup: &mut Dedup, footer: &Footer, segment: u64) {
-    for id in footer.ids().filter(|_| !is_planted(Bug::ForgottenIds)) {
-        dedup.insert(&id.sender, id.received_at, id.key, segment);
+    if is_planted(Bug::ForgottenIds) {
+        return;
+    }
+    for noted in footer.noted() {
+        match noted {
+            Noted::Id(id) => {
+                dedup.next_turn(&id.sender, None);
+                dedup.insert(&id.sender, id.received_at, id.key, segment);
+            }
+            Noted::Acknowledged { sender, key } => dedup.next_turn(&sender, Some(key)),
+        }
     }
 }

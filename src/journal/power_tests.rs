@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::writer::{Moment, Writer};
 use super::{Appended, Journal};
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::{AckProof, Chunk, Encoding};
 use crate::config::{JournalConfig, StartAt};
 use crate::metrics::Metrics;
 use crate::sender::Sender;
@@ -53,6 +53,7 @@ fn append(journal: &Journal, writer: &mut Writer, content: &str) -> bool {
 fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appended> {
     let chunk = Chunk {
         refusal: None,
+        proof: AckProof::default(),
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
         input: "edge".into(),
         tag: Bytes::from_static(b"app"),

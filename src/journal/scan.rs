@@ -130,7 +130,11 @@ fn judge(stretches: Vec<Stretch>, torn_end: u64, sealed: bool, standing: Standin
 pub(super) fn note_chunk(footer: &mut Footer, chunk: &ChunkPayload) {
     let received_at = chunk.received_at().unix_nanoseconds();
     footer.counts.add(chunk.entry_count(), received_at);
+    let sender = Arc::from(chunk.sender());
+    if let Some(key) = chunk.acknowledged() {
+        footer.add_acknowledged(&sender, key);
+    }
     if let Some(id) = chunk.id() {
-        footer.add_id(&Arc::from(chunk.sender()), received_at, chunk_key(chunk.tag(), id));
+        footer.add_id(&sender, received_at, chunk_key(chunk.tag(), id));
     }
 }

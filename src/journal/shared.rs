@@ -1,6 +1,7 @@
 //! What the writer, the readers and the operator's endpoints know together.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     /// Up to where everything is synced. Readers and acks see nothing behind it.
     synced: watch::Sender<Position>,
     status: watch::Sender<Status>,
+    /// Chunks that were taken up, resends included.
+    taken: AtomicU64,
 }
 
 /// Whether the journal takes chunks.
@@ -128,12 +131,22 @@ impl Shared {
             changed: Condvar::new(),
             synced: watch::Sender::new(end),
             status: watch::Sender::new(Status::Accepting),
+            taken: AtomicU64::new(0),
         }
     }
 
     /// Up to where everything is synced.
     pub(super) fn synced(&self) -> watch::Receiver<Position> {
         self.synced.subscribe()
+    }
+
+    /// How many chunks were taken up, resends included.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_taken(&self, taken: u64) {
+        self.taken.store(taken, Ordering::Release);
     }
 
     pub(super) fn status(&self) -> watch::Receiver<Status> {

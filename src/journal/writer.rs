@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
-use super::dedup::Dedup;
+use super::dedup::{Dedup, Doubt, Verdict};
 use super::format::chunk_payload::chunk_payload_length;
-use super::format::footer::{Footer, chunk_key};
+use super::format::footer::{ChunkKey, Footer, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::large::LargeEntries;
@@ -41,7 +41,7 @@ pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Request {
     Append {
-        chunk: Chunk,
+        chunk: Box<Chunk>,
         /// The file that holds its entries, where they are no part of the frame.
         large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
@@ -165,14 +165,15 @@ impl Writer {
         }
         while !self.closing && self.active.pending_bytes() < MAX_COMMIT {
             match self.next.take().or_else(|| self.requests.try_recv().ok()) {
-                Some(Request::Append { chunk, mut large, reply }) => match self.take(&chunk, &mut large, now)
-                {
-                    Ok(appended) => self.replies.push((reply, appended)),
-                    Err(obstacle) => {
-                        self.next = Some(Request::Append { chunk, large, reply });
-                        return Err(obstacle);
+                Some(Request::Append { mut chunk, mut large, reply }) => {
+                    match self.take(&mut chunk, &mut large, now) {
+                        Ok(appended) => self.replies.push((reply, appended)),
+                        Err(obstacle) => {
+                            self.next = Some(Request::Append { chunk, large, reply });
+                            return Err(obstacle);
+                        }
                     }
-                },
+                }
                 Some(Request::Release) => {}
                 Some(Request::Close) => self.closing = true,
                 None => break,
@@ -181,44 +182,67 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds a chunk to the next commit, unless it is kept already.
+    /// Adds a chunk to the next commit, unless it is kept already. Where it can't be, because there is no room, nothing
+    /// has happened.
     fn take(
         &mut self,
-        chunk: &Chunk,
+        chunk: &mut Chunk,
         large: &mut Option<Box<LargeEntries>>,
         now: Moment,
     ) -> Result<Appended, Obstacle> {
         let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
-        if key.is_some_and(|key| self.dedup.contains(&sender, key)) {
+        let verdict = key.map_or(Verdict::New, |key| self.dedup.judge(&sender, key, chunk, large.is_some()));
+        let acknowledged = self.dedup.newly_acknowledged(&sender, &chunk.proof);
+        if let Verdict::Resend(doubt) = verdict {
+            self.next_turn(&sender, acknowledged);
+            self.shared.metrics.doubtful_resend(doubt.map(Doubt::label));
             return Ok(Appended::Duplicate);
         }
-        self.make_room(chunk, large.as_deref(), key.map(|_| &*sender), now)?;
+        // Only what is news is kept with it.
+        chunk.proof.acknowledged = acknowledged;
+        self.make_room(chunk, large.as_deref(), key.is_some(), now)?;
         let kind = match large.take() {
             None => FrameKind::Chunk,
             Some(large) => self.name_large(*large)?,
         };
         self.active.push(kind, chunk);
+        self.next_turn(&sender, acknowledged);
+        if let Some(key) = acknowledged {
+            self.active.footer.add_acknowledged(&sender, key);
+        }
         if let Some(key) = key {
             let received_at = chunk.received_at.unix_nanoseconds();
             self.active.footer.add_id(&sender, received_at, key);
             self.dedup.insert(&sender, received_at, key, self.active.number);
         }
+        if verdict == Verdict::Equal {
+            self.shared.metrics.equal_chunks.inc();
+        }
         Ok(Appended::Written)
     }
 
-    /// Sees to it that the active segment can take a chunk, whose sender is remembered with its id where it has one.
+    fn next_turn(&mut self, sender: &str, acknowledged: Option<ChunkKey>) {
+        self.dedup.next_turn(sender, acknowledged);
+        self.shared.set_taken(self.dedup.turn());
+    }
+
+    /// Sees to it that the active segment can take a chunk, and remember its id where it has one.
     fn make_room(
         &mut self,
         chunk: &Chunk,
         large: Option<&LargeEntries>,
-        sender: Option<&str>,
+        has_id: bool,
         now: Moment,
     ) -> Result<(), Obstacle> {
         if let Some(large) = large {
             self.make_room_for_file(large.length(), now)?;
         }
-        let growth = sender.map_or(0, |sender| self.active.footer.growth(sender));
+        let shows_acknowledgement = chunk.proof.acknowledged.is_some();
+        let growth = match has_id || shows_acknowledgement {
+            true => self.active.footer.growth(&chunk.sender.identity, shows_acknowledgement),
+            false => 0,
+        };
         match self.active.has_room_for(chunk_payload_length(chunk), growth) {
             true => Ok(()),
             false => self.roll(now),

@@ -1,8 +1,8 @@
 //! What the journal counts.
 
-use prometheus::{Histogram, IntCounter, IntGauge, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
 
-use super::{counter, gauge, latency, register};
+use super::{counter, counter_family, gauge, latency, register};
 
 /// The metrics of the journal.
 #[derive(Debug, Clone)]
@@ -19,6 +19,10 @@ pub struct JournalMetrics {
     pub chunks: IntCounter,
     /// Chunks recognised as a resend of one that is kept already.
     pub duplicates: IntCounter,
+    /// Chunks with the id of another of the same sender, kept because they proved to be new: equal content.
+    pub equal_chunks: IntCounter,
+    /// Those of `duplicates` that may have been equal content.
+    doubtful_resends: IntCounterVec,
     /// Syncs done; chunks over syncs is the size of a group commit.
     pub syncs: IntCounter,
     /// Seconds that one sync took.
@@ -53,6 +57,18 @@ impl JournalMetrics {
                 "hikyaku_journal_duplicate_chunks_total",
                 "Chunks that were sent again and recognised by sender, tag and id.",
             ),
+            equal_chunks: count(
+                "hikyaku_journal_equal_chunks_total",
+                "Chunks whose id is a hash of their content and known already, kept as new: their sender had the ack.",
+            ),
+            doubtful_resends: register(
+                registry,
+                counter_family(
+                    "hikyaku_journal_doubtful_resends_total",
+                    "Resends whose id is a hash of their content, so that they may have been equal content.",
+                    &["reason"],
+                ),
+            ),
             syncs: count("hikyaku_journal_syncs_total", "Syncs of the journal."),
             sync_time: register(
                 registry,
@@ -72,6 +88,13 @@ impl JournalMetrics {
                 "hikyaku_journal_dedup_evicted_total",
                 "Chunk ids forgotten before their window was over, because a limit was reached.",
             ),
+        }
+    }
+
+    /// Counts a resend of which it is not certain that it is one; `None`: it is.
+    pub fn doubtful_resend(&self, reason: Option<&str>) {
+        if let Some(reason) = reason {
+            self.doubtful_resends.with_label_values(&[reason]).inc();
         }
     }
 }

@@ -70,7 +70,8 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             OutputKind::Forward(upstream) => {
                 let name = &config.server.name;
                 let output =
-                    forward::open_output(output, upstream, name, &journal, &pipeline, &metrics).await?;
+                    forward::open_output(output, upstream, name, data_dir, &journal, &pipeline, &metrics)
+                        .await?;
                 reload_triggers.extend(output.reload_trigger());
                 Box::new(output)
             }

@@ -5,12 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
 use super::model::{Model, NewEvent};
 use super::settings::{Settings, TAGS};
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::{AckProof, Chunk, Encoding};
 use crate::event_time::EventTime;
+use crate::journal::format::footer::{ChunkKey, chunk_key};
 use crate::journal::{AppendError, Appended, Journal, Receipt};
 use crate::sender::Sender;
 use crate::storage::simulated::Random;
@@ -25,6 +28,11 @@ const HOSTS: [&str; 2] = ["h1", "h2"];
 #[derive(Debug)]
 pub(super) struct SimulatedSender {
     identity: Arc<Sender>,
+    /// Whether it is like Fluent Bit: its ids are a hash of the content, it waits for each acknowledgement before it sends
+    /// the next chunk, and gives a connection up on which none comes.
+    waits: bool,
+    /// The last chunk whose acknowledgement it had on this connection, where it waits.
+    acknowledged: Option<ChunkKey>,
     next_id: u64,
     /// Chunks without an acknowledgement, oldest first.
     unacknowledged: VecDeque<usize>,
@@ -46,6 +54,8 @@ impl SimulatedSender {
     pub(super) fn new(number: usize, lines: bool) -> Self {
         Self {
             identity: Arc::new(Sender::from_address([10, 0, 0, number as u8].into())),
+            waits: number % 2 == 1,
+            acknowledged: None,
             next_id: 0,
             unacknowledged: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -72,7 +82,8 @@ impl SimulatedSender {
         settings: &Settings,
         random: &mut Random,
     ) {
-        if self.unacknowledged.len() + self.waiting.len() >= WINDOW {
+        let window = if self.waits { 1 } else { WINDOW };
+        if self.unacknowledged.len() + self.waiting.len() >= window {
             return;
         }
         let tag = random.pick(&TAGS).copied().unwrap_or(TAGS[0]);
@@ -88,6 +99,10 @@ impl SimulatedSender {
             })
             .collect();
         let chunk = model.add_chunk(tag, id, &events);
+        if self.waits {
+            let sent = &mut model.chunks[chunk];
+            sent.id = Some(content_hash(&sent.entries));
+        }
         if model.chunks[chunk].id.is_some() {
             self.unacknowledged.push_back(chunk);
         }
@@ -105,6 +120,7 @@ impl SimulatedSender {
     /// The connection is gone, and all answers with it.
     pub(super) fn disconnect(&mut self) {
         self.waiting.clear();
+        self.acknowledged = None;
     }
 
     /// Takes the answers that are there.
@@ -119,10 +135,17 @@ impl SimulatedSender {
                 Ok(appended) => {
                     model.chunks[chunk].promised = true;
                     answers.duplicates += u64::from(appended == Appended::Duplicate);
-                    if random.one_in(lost_acks) {
+                    let is_lost = random.one_in(lost_acks);
+                    if is_lost {
                         answers.lost_acks += 1;
                     } else {
                         self.unacknowledged.retain(|waiting| *waiting != chunk);
+                    }
+                    if self.waits && is_lost {
+                        self.disconnect();
+                    } else if self.waits {
+                        let sent = &model.chunks[chunk];
+                        self.acknowledged = sent.id.as_ref().map(|id| chunk_key(sent.tag.as_bytes(), id));
                     }
                 }
                 Err(AppendError::Failed(_) | AppendError::Stopped | AppendError::TooLarge) => {
@@ -135,8 +158,13 @@ impl SimulatedSender {
 
     fn send(&mut self, chunk: usize, model: &Model, journal: &Journal, now: EventTime) {
         let sent = &model.chunks[chunk];
+        let proof = match self.waits {
+            true => AckProof { acknowledged: self.acknowledged, sent_after: journal.taken() },
+            false => AckProof::default(),
+        };
         let message = Chunk {
             refusal: None,
+            proof,
             sender: Arc::clone(&self.identity),
             input: "edge".into(),
             tag: Bytes::from_static(sent.tag.as_bytes()),
@@ -163,6 +191,12 @@ impl SimulatedSender {
             lines.push(format!("sender {identity}: {}", line()));
         }
     }
+}
+
+/// As Fluent Bit makes its ids.
+fn content_hash(entries: &[u8]) -> Bytes {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, entries);
+    BASE64_STANDARD.encode(&hash.as_ref()[..16]).into()
 }
 
 fn poll(receipt: &mut Receipt) -> Poll<Result<Appended, AppendError>> {

@@ -9,6 +9,7 @@
 pub mod ack;
 pub mod client;
 pub mod compression;
+pub mod content_id;
 pub mod contents;
 pub mod entry;
 pub mod framing;

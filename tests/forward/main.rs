@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ack_proofs;
 mod acknowledgements;
 mod group_marks;
 mod handshake;

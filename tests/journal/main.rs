@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
+mod equal_content;
 mod formats;
 mod full;
 mod large;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hikyaku::chunk::{Chunk, Encoding};
+use hikyaku::chunk::{AckProof, Chunk, Encoding};
 use hikyaku::config::{JournalConfig, StartAt};
 use hikyaku::event_time::EventTime;
 use hikyaku::journal::{Appended, Journal, OpenError, Position, Reader};
@@ -90,6 +91,7 @@ pub(crate) fn chunk(content: &[u8]) -> Chunk {
         has_bad_entries: false,
         has_metadata: false,
         refusal: None,
+        proof: AckProof::default(),
         encoding: Encoding::Plain,
         entries: Bytes::copy_from_slice(content),
     }

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ack_proxy;
 mod archive;
 mod dead_letters;
 mod dev;
+mod equal_content;
 mod full;
 mod kill;
 mod large;
+mod lost_acks;
 mod message_forms;
 mod operator;
 mod refusals;

@@ -6,8 +6,11 @@ use std::process::{Command, Stdio};
 
 use crate::process::{HIKYAKU, Server, get, lines_below, sum_of};
 
-const EVENTS: u64 = 20_000;
+/// `HIKYAKU_KILLS=30 cargo nextest run --release killed_again` is a longer campaign.
 const KILLS: usize = 4;
+
+/// Enough for a kill every few chunks.
+const EVENTS_FOR_A_KILL: u64 = 5_000;
 
 /// One folder for all three, with one authority.
 struct Scene {
@@ -69,68 +72,103 @@ listen = "127.0.0.1:{metrics_port}"
         Server::start(command, 2)
     }
 
-    fn forward_to(&self, port: u16) -> String {
+    fn forward_to(&self, ports: &[u16]) -> String {
         let certs = self.path("certs");
         let certs = certs.display();
+        let servers: Vec<_> =
+            ports.iter().map(|port| format!("{{ address = \"127.0.0.1:{port}\" }}")).collect();
+        let servers = servers.join(", ");
         format!(
-            "type = \"forward\"\nservers = [{{ address = \"127.0.0.1:{port}\" }}]\ncheckpoint_interval = \"50ms\"\n\
+            "type = \"forward\"\nservers = [{servers}]\ncheckpoint_interval = \"50ms\"\n\
              retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n\
              tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
         )
     }
 
-    fn archive(&self) -> String {
-        let folder = self.path("archive");
+    fn archive_of(&self, name: &str) -> String {
+        let folder = self.path("archive").join(name);
         format!("type = \"file\"\npath = \"{}/%Y.log\"\nflush_interval = \"100ms\"", folder.display())
     }
 }
 
 #[test]
 fn every_event_is_in_the_last_archive_once_although_the_middle_is_killed_again_and_again() {
+    kill_the_middle(&["last"]);
+}
+
+#[test]
+fn every_event_is_in_one_of_two_archives_once_although_the_middle_is_killed_again_and_again() {
+    kill_the_middle(&["last-1", "last-2"]);
+}
+
+fn kill_the_middle(last: &[&str]) {
+    let planned_kills = std::env::var("HIKYAKU_KILLS")
+        .map_or(KILLS, |kills| kills.parse().expect("HIKYAKU_KILLS is a number"));
+    let planned_events = planned_kills as u64 * EVENTS_FOR_A_KILL;
     let scene = Scene::new();
-    let last = scene.start("last", 0, 0, &scene.archive());
-    let middle_output = scene.forward_to(last.port("edge"));
+    let last: Vec<_> = last.iter().map(|name| scene.start(name, 0, 0, &scene.archive_of(name))).collect();
+    let ports: Vec<_> = last.iter().map(|server| server.port("edge")).collect();
+    let middle_output = scene.forward_to(&ports);
     let mut middle = scene.start("middle", 0, 0, &middle_output);
     let (port, metrics_port) = (middle.port("edge"), middle.port("metrics"));
-    let first = scene.start("first", 0, 0, &scene.forward_to(port));
+    let first = scene.start("first", 0, 0, &scene.forward_to(&[port]));
 
     let mut sender = Command::new(HIKYAKU);
     sender.arg("send").arg("--server").arg(format!("localhost:{}", first.port("edge")));
     for (option, file) in [("--ca", "ca.crt"), ("--cert", "client.crt"), ("--key", "client.key")] {
         sender.arg(option).arg(scene.path("certs").join(file));
     }
-    let sender = sender
-        .args(["nginx.access", "--chunk-events", "50", "--rate", "10000", "--count", &EVENTS.to_string()])
+    let mut sender = sender
+        .args([
+            "nginx.access",
+            "--chunk-events",
+            "50",
+            "--rate",
+            "10000",
+            "--count",
+            &planned_events.to_string(),
+        ])
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
 
-    for kill in 0..KILLS {
-        let chunks = 10.0 + (kill * 7) as f64;
+    let mut kills = 0;
+    while kills < planned_kills {
+        // In the middle of the work: a different number of chunks after each start.
+        let chunks = 10.0 + (kills * 7 % 23) as f64;
         let reached = || {
             get(metrics_port, "/metrics")
                 .is_some_and(|(_, text)| sum_of(&text, "hikyaku_journal_chunks_total") >= chunks)
         };
-        while !reached() {
+        while !reached() && sender.try_wait().unwrap().is_none() {
             std::thread::yield_now();
+        }
+        if sender.try_wait().unwrap().is_some() {
+            break;
         }
         middle.child.kill().unwrap();
         middle.child.wait().unwrap();
+        kills += 1;
         middle = scene.start("middle", port, metrics_port, &middle_output);
     }
-    assert!(sender.wait_with_output().unwrap().status.success());
-    last.until("all events have arrived", |_| {
+    assert!(sender.wait().unwrap().success());
+    assert!(kills >= planned_kills / 2, "only {kills} kills: the load was over too soon to show anything");
+    last[0].until("all events have arrived", |_| {
         let events = delivered(&scene.path("archive"));
-        events.len() as u64 >= EVENTS
+        events.len() as u64 >= planned_events
     });
-    for server in [first, middle, last] {
+    for server in [first, middle].into_iter().chain(last) {
         assert!(server.stop().success());
+    }
+    for name in scene.path("archive").read_dir().unwrap() {
+        assert!(!delivered(&name.unwrap().path()).is_empty(), "each of the last servers had its share");
     }
     let events = delivered(&scene.path("archive"));
     let doubled = events.values().filter(|count| **count > 1).count();
-    let missing = (0..EVENTS).filter(|number| !events.contains_key(number)).count();
-    assert_eq!((missing, doubled, events.len() as u64), (0, 0, EVENTS));
+    let missing = (0..planned_events).filter(|number| !events.contains_key(number)).count();
+    println!("{planned_events} events, {kills} kills, {missing} events missing, {doubled} doubled");
+    assert_eq!((missing, doubled, events.len() as u64), (0, 0, planned_events));
 }
 
 /// How often each event lies in the files below a folder.

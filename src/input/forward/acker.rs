@@ -8,6 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
+use super::ack_trail::AckTrail;
 use super::budget::Reservation;
 use crate::journal::{AppendError, Appended, Receipt};
 use crate::metrics::InputMetrics;
@@ -60,12 +61,15 @@ pub(super) enum AckError {
 }
 
 /// Acknowledges until the queue ends. Each acknowledgement is a write, and so a TLS record, of its own: Fluent Bit
-/// reads once and expects one whole acknowledgement. A peer has `stall_timeout` to take one.
+/// reads once and expects one whole acknowledgement. A peer has `stall_timeout` to take one. `taken` says how many chunks
+/// the journal has taken.
 pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
     queue: &mut mpsc::UnboundedReceiver<Pending>,
     stream: &mut W,
     stall_timeout: Duration,
     metrics: &InputMetrics,
+    trail: &AckTrail,
+    taken: impl Fn() -> u64,
 ) -> Result<(), AckError> {
     while let Some(Pending { stored, ack, received, reservation, space, slot }) = queue.recv().await {
         if let Some(stored) = stored {
@@ -80,11 +84,13 @@ pub(super) async fn acknowledge<W: AsyncWrite + Unpin>(
         drop(space);
         drop(slot);
         if let Some(ack) = ack {
+            trail.acknowledging(taken());
             let write = async {
                 stream.write_all(&ack).await?;
                 stream.flush().await
             };
             timeout(stall_timeout, write).await.map_err(|_| AckError::Stalled(stall_timeout))??;
+            trail.acknowledged();
             metrics.ack_latency.observe(received.elapsed().as_secs_f64());
         }
     }
@@ -174,7 +180,7 @@ mod tests {
         let metrics = Metrics::new("test", 10).input("edge");
         let mut queue = queue(&["first", "second", "third"], &metrics).await;
         let mut stream = Writes::default();
-        acknowledge(&mut queue, &mut stream, Duration::MAX, &metrics).await.unwrap();
+        acknowledge(&mut queue, &mut stream, Duration::MAX, &metrics, &AckTrail::new(0), || 0).await.unwrap();
         assert_eq!(stream.writes, [&b"first"[..], b"second", b"third"]);
         assert_eq!(stream.flushed, 3);
         assert_eq!(metrics.chunks.get(), 3);
@@ -185,7 +191,8 @@ mod tests {
         let metrics = Metrics::new("test", 10).input("edge");
         let mut queue = queue(&["too long for the pipe"], &metrics).await;
         let (_peer, mut stream) = tokio::io::duplex(4);
-        let result = acknowledge(&mut queue, &mut stream, Duration::from_millis(10), &metrics).await;
+        let (trail, timeout) = (AckTrail::new(0), Duration::from_millis(10));
+        let result = acknowledge(&mut queue, &mut stream, timeout, &metrics, &trail, || 0).await;
         assert!(matches!(result, Err(AckError::Stalled(_))));
     }
 }

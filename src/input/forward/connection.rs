@@ -37,9 +37,11 @@ pub(super) async fn serve<J: ChunkSink>(
         return refuse(peer, None, &too_many_handshakes(&shared.config), &shared);
     };
     let Some(tls) = tls else {
-        return serve_sender(stream, peer.into(), Sender::from_address(peer.ip()), Some(place), &shared)
-            .await;
+        let sender = Sender::from_address(peer.ip());
+        return serve_sender(stream, peer.into(), sender, Some(place), 0, &shared).await;
     };
+    // What a client sends hangs on the server's part of the handshake, which comes after this.
+    let opened_after = shared.journal.taken();
     // Handshake and stream are on the heap: as parts of this future they would be in it several times over, for as
     // long as the connection lives.
     let handshake = Box::pin(async {
@@ -58,7 +60,9 @@ pub(super) async fn serve<J: ChunkSink>(
     };
     match handshake {
         Ok(Some(Ok(stream))) => match sender_of(&stream, peer) {
-            Ok(sender) => serve_sender(stream, peer.into(), sender, Some(place), &shared).await,
+            Ok(sender) => {
+                serve_sender(stream, peer.into(), sender, Some(place), opened_after, &shared).await;
+            }
             Err(explanation) => {
                 refuse(peer, certificate_of(&stream), &explanation, &shared);
                 close(stream).await;
@@ -76,7 +80,7 @@ pub(super) async fn serve<J: ChunkSink>(
 
 /// As [`serve`], of a process of this machine.
 pub(super) async fn serve_unix<J: ChunkSink>(stream: UnixStream, uid: u32, shared: Arc<Shared<J>>) {
-    serve_sender(stream, Peer::Unix { uid }, Sender::from_user(uid), None, &shared).await;
+    serve_sender(stream, Peer::Unix { uid }, Sender::from_user(uid), None, 0, &shared).await;
 }
 
 fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
@@ -94,17 +98,21 @@ fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'stat
     stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
 }
 
-/// `handshake` is the place that the connection had while nobody knew who it is.
+/// `handshake` is the place that the connection had while nobody knew who it is. Nothing was sent on it before the journal
+/// had taken `opened_after` chunks; 0 where that can't be known, since bytes may lie in a socket before it is accepted.
 async fn serve_sender<S, J>(
     mut stream: S,
     peer: Peer,
     sender: Sender,
     handshake: Option<Handshake>,
+    opened_after: u64,
     shared: &Shared<J>,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     J: ChunkSink,
 {
+    // The shared key handshake begins with a nonce of the server's.
+    let opened_after = if shared.config.security.is_some() { shared.journal.taken() } else { opened_after };
     let Some((mut sender, already_read)) = greet(&mut stream, sender, peer, shared).await else {
         return close(stream).await;
     };
@@ -120,7 +128,7 @@ async fn serve_sender<S, J>(
     shared.metrics.accepted_connections.inc();
     let _open = OpenConnection::new(shared.metrics.connections(&sender.identity));
     tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "connected");
-    let (stream, result) = session::run(stream, already_read, &sender, &place, shared).await;
+    let (stream, result) = session::run(stream, already_read, opened_after, &sender, &place, shared).await;
     match result {
         Ok(()) => tracing::debug!(input = &*shared.id, %peer, sender = sender.identity, "closed"),
         Err(error) => report(&error, peer, &sender, shared),
@@ -273,6 +281,10 @@ mod tests {
 
         fn spools(&self) -> &SpoolFolder {
             &self.0
+        }
+
+        fn taken(&self) -> u64 {
+            0
         }
     }
 

@@ -12,6 +12,7 @@
 //! At each limit the sender waits, and nobody else does. What one sender may have of all this, and how fast it may come,
 //! is kept in `senders`, `budget` and `throttle`; what becomes of messages that nobody can take, in `refused`.
 
+mod ack_trail;
 mod acker;
 mod backoff;
 mod bucket;

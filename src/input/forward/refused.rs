@@ -102,6 +102,7 @@ fn dead_chunk<J>(
         has_bad_entries: true,
         has_metadata: false,
         refusal: Some(reason.into()),
+        proof: arrival.trail.next_chunk(None),
         encoding: Encoding::Plain,
         entries: Bytes::new(),
     }

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::ack_trail::{AckTrail, Watched};
 use super::acker::{AckError, Pending, Stored, acknowledge};
 use super::budget::{Budget, Reservation};
 use super::host_names::HostNames;
@@ -24,11 +25,13 @@ use crate::chunk::{Chunk, Encoding};
 use crate::config::InputConfig;
 use crate::event_time::EventTime;
 use crate::input::ChunkSink;
+use crate::journal::format::footer::chunk_key;
 use crate::journal::large::LargeEntries;
 use crate::journal::{AppendError, Receipt};
 use crate::metrics::InputMetrics;
 use crate::sender::Sender;
 use crate::wire::ack::encode_ack;
+use crate::wire::content_id::looks_like_content_hash;
 use crate::wire::contents::Contents;
 use crate::wire::json::encode_json_ack;
 use crate::wire::large::{LargeContents, LargeEnd};
@@ -92,10 +95,12 @@ impl From<Refusal> for SessionError {
 }
 
 /// Takes messages and acknowledges them until either side is done. Whatever ends the reading, what was taken before
-/// is still acknowledged. `already_read` comes before what the stream still gives. The stream comes back to be closed.
+/// is still acknowledged. `already_read` comes before what the stream still gives, and nothing was sent before the journal
+/// had taken `opened_after` chunks. The stream comes back to be closed.
 pub(super) async fn run<S, J>(
     stream: S,
     already_read: BytesMut,
+    opened_after: u64,
     sender: &Arc<Sender>,
     place: &Place,
     shared: &Shared<J>,
@@ -105,9 +110,10 @@ where
     J: ChunkSink,
 {
     let stall_timeout = shared.config.stall_timeout;
+    let trail = AckTrail::new(opened_after);
     let (read_half, mut write_half) = tokio::io::split(stream);
     let mut reader = MessageReader::new(
-        read_half,
+        Watched { stream: read_half, trail: &trail },
         already_read,
         &shared.budget.of_sender(place.in_flight()),
         ReaderSettings {
@@ -126,10 +132,14 @@ where
     );
     let (queue, mut pending) = mpsc::unbounded_channel();
     let result = {
-        let reading = take_messages(&mut reader, queue, sender, place.throttle(), shared);
-        let acking = acknowledge(&mut pending, &mut write_half, stall_timeout, &shared.metrics);
+        let reading = take_messages(&mut reader, queue, sender, place.throttle(), &trail, shared);
+        let taken = || shared.journal.taken();
+        let acking =
+            acknowledge(&mut pending, &mut write_half, stall_timeout, &shared.metrics, &trail, taken);
         tokio::pin!(reading, acking);
         tokio::select! {
+            // First what there is to read, so that no acknowledgement goes out past it unseen.
+            biased;
             taken = &mut reading => {
                 let acked = acking.await;
                 taken.and(acked.map_err(SessionError::from))
@@ -138,7 +148,7 @@ where
             acked = &mut acking => acked.map_err(SessionError::from),
         }
     };
-    (reader.into_inner().unsplit(write_half), result)
+    (reader.into_inner().stream.unsplit(write_half), result)
 }
 
 /// Reads, checks and appends in order; the queue's end tells the acker that it is over.
@@ -147,6 +157,7 @@ async fn take_messages<R, J>(
     queue: mpsc::UnboundedSender<Pending>,
     sender: &Arc<Sender>,
     throttle: &Throttle,
+    trail: &AckTrail,
     shared: &Shared<J>,
 ) -> Result<(), SessionError>
 where
@@ -162,7 +173,7 @@ where
             throttle.charge_bytes(reader.buffered(), Instant::now());
         }
         let Some(Received { message, mut reservation }) = next? else { break };
-        let arrival = Arrival { at: EventTime::now(), instant: Instant::now(), sender, throttle };
+        let arrival = Arrival { at: EventTime::now(), instant: Instant::now(), sender, throttle, trail };
         throttle.charge_bytes(usize::try_from(message.length()).unwrap_or(usize::MAX), arrival.instant);
         shared.metrics.bytes.inc_by(message.length());
         let slot = one_of(&slots, &shared.metrics).await;
@@ -179,6 +190,12 @@ where
             }
             Incoming::InFile(spooled) => take_large(*spooled, &arrival, shared).await?,
         };
+        if ack.is_some() {
+            trail.will_acknowledge();
+        }
+        if reader.buffered() > 0 {
+            trail.bytes_came();
+        }
         let pending = Pending { stored, ack, received: arrival.instant, reservation, space, slot };
         if queue.send(pending).is_err() {
             // The acker has ended, and its error ends the session.
@@ -195,6 +212,7 @@ pub(super) struct Arrival<'a> {
     pub(super) instant: Instant,
     pub(super) sender: &'a Arc<Sender>,
     pub(super) throttle: &'a Throttle,
+    pub(super) trail: &'a AckTrail,
 }
 
 /// What became of a message.
@@ -332,6 +350,9 @@ fn chunk<J>(
     // An empty id asks for an acknowledgement, and tells no chunk from another.
     let id = options.chunk.map(|chunk| chunk.id).filter(|id| !id.is_empty());
     let Tagged { tag, id } = shared.tagging.apply(tag, id)?;
+    // To others nothing hangs on it.
+    let equal_ids = id.as_ref().filter(|id| looks_like_content_hash(id));
+    let proof = arrival.trail.next_chunk(equal_ids.map(|id| chunk_key(&tag, id)));
     Ok(Chunk {
         sender: arrival.sender.clone(),
         input: shared.id.clone(),
@@ -342,6 +363,7 @@ fn chunk<J>(
         has_bad_entries: contents.bad_entries > 0,
         has_metadata: contents.has_metadata,
         refusal: None,
+        proof,
         encoding,
         entries: Bytes::new(),
     })

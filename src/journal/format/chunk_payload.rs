@@ -11,8 +11,9 @@
 //! 20  …  attributes, one after the other:
 //!          0  1  kind: 1 tag, 2 sender, 3 chunk id, 4 input, 5 source address, 6 subject,
 //!                      7 alternative name (may repeat), 8 fingerprint, 9 host name of the
-//!                      peer, 10 user of the handshake, 16 why the message was refused;
-//!                      others are skipped
+//!                      peer, 10 user of the handshake, 11 key of a chunk before, whose
+//!                      acknowledgement the sender had when it sent this one (footer.rs),
+//!                      16 why the message was refused; others are skipped
 //!          1  3  length
 //!          4  …  value
 //!  …  …  entries, byte for byte as the sender sent them; of a refused message all of it, and
@@ -22,6 +23,7 @@
 use bytes::Bytes;
 
 use super::array_at;
+use super::footer::ChunkKey;
 use crate::chunk::{Chunk, Encoding};
 use crate::event_time::EventTime;
 
@@ -42,6 +44,7 @@ const ALTERNATIVE_NAME: u8 = 7;
 const FINGERPRINT: u8 = 8;
 const HOST_NAME: u8 = 9;
 const USER: u8 = 10;
+const ACKNOWLEDGED: u8 = 11;
 const REFUSAL: u8 = 16;
 
 /// Length of the payload that [`write_chunk_payload`] appends.
@@ -97,6 +100,9 @@ fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
     }
     if let Some(user) = &chunk.sender.user {
         write_attribute(out, USER, user.as_bytes());
+    }
+    if let Some(key) = &chunk.proof.acknowledged {
+        write_attribute(out, ACKNOWLEDGED, &key.to_le_bytes());
     }
     if let Some(reason) = &chunk.refusal {
         write_attribute(out, REFUSAL, reason.as_bytes());
@@ -256,6 +262,11 @@ impl ChunkPayload {
         self.text(USER)
     }
 
+    /// The key of a chunk before, whose acknowledgement the sender had when it sent this one; not every one is told.
+    pub fn acknowledged(&self) -> Option<ChunkKey> {
+        self.attribute(ACKNOWLEDGED).and_then(|key| array_at(key, 0)).map(u128::from_le_bytes)
+    }
+
     fn text(&self, kind: u8) -> Option<&str> {
         self.attribute(kind).and_then(|value| str::from_utf8(value).ok())
     }
@@ -281,6 +292,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::chunk::AckProof;
     use crate::sender::{Sender, SenderCertificate};
 
     fn chunk() -> Chunk {
@@ -299,6 +311,7 @@ mod tests {
             has_bad_entries: true,
             has_metadata: true,
             refusal: None,
+            proof: AckProof::default(),
             encoding: Encoding::Gzip,
             entries: Bytes::from_static(b"\x1f\x8b..."),
         }
@@ -362,6 +375,7 @@ mod tests {
             has_bad_entries: false,
             has_metadata: false,
             refusal: None,
+            proof: AckProof::default(),
             encoding: Encoding::Plain,
             ..chunk()
         };

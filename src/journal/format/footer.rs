@@ -13,6 +13,10 @@
 //!          4  4  zero
 //!          8  8  time of receipt
 //!         16 16  key: the first half of SHA-256 over (length of tag u64, tag, chunk id)
+//!  …  …  acknowledged: 24 bytes each, to the end of the payload; none were written at first
+//!          0  4  how many of the chunk ids above came before it was known
+//!          4  4  sender: index into the list above
+//!          8 16  key of the chunk, in this segment or before, whose acknowledgement the sender had
 //! ```
 
 use std::collections::HashMap;
@@ -22,6 +26,7 @@ use super::array_at;
 
 const FIXED_LENGTH: usize = 40;
 const ID_LENGTH: usize = 32;
+const ACKNOWLEDGED_LENGTH: usize = 24;
 
 /// What stands for a tag and a chunk id. Long enough that two never meet by chance.
 pub type ChunkKey = u128;
@@ -65,6 +70,15 @@ pub struct FooterId {
     pub key: ChunkKey,
 }
 
+/// What dedup has to know of a segment, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Noted {
+    /// A chunk with an id.
+    Id(FooterId),
+    /// From here on it was known that the sender had the acknowledgement of this chunk.
+    Acknowledged { sender: Arc<str>, key: ChunkKey },
+}
+
 /// What a footer says; grows with the segment and is written when it is sealed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Footer {
@@ -73,41 +87,61 @@ pub struct Footer {
     senders_length: usize,
     indexes: HashMap<Arc<str>, u32>,
     ids: Vec<(u32, i64, ChunkKey)>,
+    /// After how many ids, whose, and which.
+    acknowledged: Vec<(u32, u32, ChunkKey)>,
 }
 
 impl Footer {
     /// Notes the id of a chunk.
     pub fn add_id(&mut self, sender: &Arc<str>, received_at: i64, key: ChunkKey) {
-        let index = match self.indexes.get(sender) {
-            Some(index) => *index,
-            None => {
-                let index = self.senders.len() as u32;
-                self.senders.push(Arc::clone(sender));
-                self.senders_length += 4 + sender.len();
-                self.indexes.insert(Arc::clone(sender), index);
-                index
-            }
-        };
+        let index = self.index_of(sender);
         self.ids.push((index, received_at, key));
+    }
+
+    /// Notes that a sender is known by now to have had the acknowledgement of a chunk.
+    pub fn add_acknowledged(&mut self, sender: &Arc<str>, key: ChunkKey) {
+        let index = self.index_of(sender);
+        self.acknowledged.push((self.ids.len() as u32, index, key));
+    }
+
+    fn index_of(&mut self, sender: &Arc<str>) -> u32 {
+        if let Some(index) = self.indexes.get(sender) {
+            return *index;
+        }
+        let index = self.senders.len() as u32;
+        self.senders.push(Arc::clone(sender));
+        self.senders_length += 4 + sender.len();
+        self.indexes.insert(Arc::clone(sender), index);
+        index
     }
 
     /// Length of the payload that [`write`](Self::write) appends.
     pub fn payload_length(&self) -> u64 {
-        (FIXED_LENGTH + self.senders_length + self.ids.len() * ID_LENGTH) as u64
+        let ids = self.ids.len() * ID_LENGTH + self.acknowledged.len() * ACKNOWLEDGED_LENGTH;
+        (FIXED_LENGTH + self.senders_length + ids) as u64
     }
 
-    /// How much longer the payload gets by one more id of this sender.
-    pub fn growth(&self, sender: &str) -> u64 {
+    /// How much longer the payload gets by the id of one more chunk of this sender, and by the acknowledgement that it
+    /// may show.
+    pub fn growth(&self, sender: &str, shows_acknowledgement: bool) -> u64 {
         let sender_length = if self.indexes.contains_key(sender) { 0 } else { 4 + sender.len() };
-        (ID_LENGTH + sender_length) as u64
+        let acknowledged = if shows_acknowledgement { ACKNOWLEDGED_LENGTH } else { 0 };
+        (ID_LENGTH + acknowledged + sender_length) as u64
     }
 
-    /// The chunk ids, oldest first.
-    pub fn ids(&self) -> impl Iterator<Item = FooterId> {
-        self.ids.iter().map(|(sender, received_at, key)| FooterId {
-            sender: Arc::clone(&self.senders[*sender as usize]),
-            received_at: *received_at,
-            key: *key,
+    /// What was noted, oldest first.
+    pub fn noted(&self) -> impl Iterator<Item = Noted> {
+        let sender_of = |index: u32| Arc::clone(&self.senders[index as usize]);
+        let mut acknowledged = self.acknowledged.iter().peekable();
+        let mut ids = self.ids.iter().zip(1..).peekable();
+        std::iter::from_fn(move || {
+            let taken = ids.peek().map_or(u32::MAX, |(_, count)| *count - 1);
+            if let Some((_, sender, key)) = acknowledged.next_if(|(after, ..)| *after <= taken) {
+                return Some(Noted::Acknowledged { sender: sender_of(*sender), key: *key });
+            }
+            ids.next().map(|((sender, received_at, key), _)| {
+                Noted::Id(FooterId { sender: sender_of(*sender), received_at: *received_at, key: *key })
+            })
         })
     }
 
@@ -128,6 +162,11 @@ impl Footer {
             out.extend_from_slice(&sender.to_le_bytes());
             out.extend_from_slice(&[0; 4]);
             out.extend_from_slice(&received_at.to_le_bytes());
+            out.extend_from_slice(&key.to_le_bytes());
+        }
+        for (after, sender, key) in &self.acknowledged {
+            out.extend_from_slice(&after.to_le_bytes());
+            out.extend_from_slice(&sender.to_le_bytes());
             out.extend_from_slice(&key.to_le_bytes());
         }
     }
@@ -161,6 +200,14 @@ impl Footer {
             footer.add_id(sender, received_at, key);
             at += ID_LENGTH;
         }
+        while at < payload.len() {
+            let after = u32::from_le_bytes(array_at(payload, at)?);
+            let sender = senders.get(u32::from_le_bytes(array_at(payload, at + 4)?) as usize)?;
+            let key = u128::from_le_bytes(array_at(payload, at + 8)?);
+            let index = footer.index_of(sender);
+            footer.acknowledged.push((after, index, key));
+            at += ACKNOWLEDGED_LENGTH;
+        }
         Some(footer)
     }
 }
@@ -175,6 +222,7 @@ mod tests {
             let received_at = 1_000 + index as i64;
             footer.counts.add(10, received_at);
             footer.add_id(&sender.into(), received_at, chunk_key(b"tag", &[index as u8]));
+            footer.add_acknowledged(&sender.into(), index as ChunkKey);
         }
         footer
     }
@@ -189,15 +237,51 @@ mod tests {
         assert_eq!(read.counts.chunks, 3);
         assert_eq!(read.counts.entries, 30);
         assert_eq!((read.counts.first_received_at, read.counts.last_received_at), (1_000, 1_002));
-        let senders: Vec<_> = read.ids().map(|id| id.sender.to_string()).collect();
-        assert_eq!(senders, ["a", "b", "a"]);
+        let noted: Vec<_> = read
+            .noted()
+            .map(|noted| match noted {
+                Noted::Id(FooterId { sender, received_at, .. }) => (sender, received_at),
+                Noted::Acknowledged { sender, key } => (sender, key as i64),
+            })
+            .collect();
+        let expected = [("a", 1_000), ("a", 0), ("b", 1_001), ("b", 1), ("a", 1_002), ("a", 2)];
+        assert_eq!(noted, expected.map(|(sender, number)| (Arc::from(sender), number)));
     }
 
     #[test]
-    fn growth_is_what_an_id_adds() {
+    fn what_was_known_before_the_first_id_stands_before_it() {
+        let mut footer = Footer::default();
+        footer.add_acknowledged(&"a".into(), 1);
+        footer.add_acknowledged(&"b".into(), 2);
+        footer.add_id(&"a".into(), 0, 3);
+        let keys: Vec<_> = footer
+            .noted()
+            .map(|noted| match noted {
+                Noted::Id(id) => id.key,
+                Noted::Acknowledged { key, .. } => key,
+            })
+            .collect();
+        assert_eq!(keys, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_footer_of_before_there_were_acknowledgements_reads_as_one_without() {
+        let mut bytes = Vec::new();
+        footer().write(&mut bytes);
+        let read = Footer::read(&bytes[..bytes.len() - 3 * ACKNOWLEDGED_LENGTH]).unwrap();
+        assert!(read.acknowledged.is_empty() && read.ids == footer().ids);
+    }
+
+    #[test]
+    fn growth_is_what_a_chunk_adds() {
         let mut footer = footer();
-        for sender in ["a", "somebody new"] {
-            let expected = footer.payload_length() + footer.growth(sender);
+        for (sender, shows_acknowledgement) in
+            [("a", false), ("a", true), ("somebody new", true), ("x", false)]
+        {
+            let expected = footer.payload_length() + footer.growth(sender, shows_acknowledgement);
+            if shows_acknowledgement {
+                footer.add_acknowledged(&sender.into(), 0);
+            }
             footer.add_id(&sender.into(), 0, 0);
             assert_eq!(footer.payload_length(), expected);
         }
@@ -207,7 +291,9 @@ mod tests {
     fn a_footer_cut_anywhere_is_none() {
         let mut bytes = Vec::new();
         footer().write(&mut bytes);
-        for length in 0..bytes.len() {
+        let whole_without_some: Vec<_> =
+            (1..=3).map(|less| bytes.len() - less * ACKNOWLEDGED_LENGTH).collect();
+        for length in (0..bytes.len()).filter(|length| !whole_without_some.contains(length)) {
             assert_eq!(Footer::read(&bytes[..length]), None, "{length}");
         }
     }

@@ -12,6 +12,7 @@ use super::failures::Failures;
 use super::idle::Idle;
 use super::message::Message;
 use super::pool::{Pool, ServerId, Target};
+use super::sent_log::SentLog;
 use crate::metrics::{ForwardOutputMetrics, OutputMetrics};
 
 /// A write that takes longer counts as slow, as in Fluentd.
@@ -30,6 +31,8 @@ pub(super) struct Courier {
     /// One permit for each message in doubt that need not count as under way.
     pub(super) parking: Arc<Semaphore>,
     pub(super) in_doubt_timeout: Duration,
+    /// Where messages went; `None` where there is only one place.
+    pub(super) sent_log: Option<Arc<SentLog>>,
     pub(super) back_off: BackOff,
     pub(super) metrics: OutputMetrics,
     pub(super) forward_metrics: ForwardOutputMetrics,
@@ -56,14 +59,19 @@ impl Courier {
     /// Brings a message to a server. Returns once it is delivered, whenever that is.
     pub(super) async fn carry(self: Arc<Self>, mut message: Message, slot: OwnedSemaphorePermit) {
         let mut place = slot;
+        let mut is_parked = false;
         let mut back_off = self.back_off.clone();
         let mut failed_at: Vec<ServerId> = Vec::new();
-        let mut doubt: Option<Doubt> = None;
+        let mut doubt = self.doubt_of_before(&message).await;
+        let mut noted: Option<ServerId> = doubt.as_ref().map(|doubt| doubt.server);
         loop {
             let target = self.target(doubt.as_ref()).await;
             if doubt.as_ref().is_some_and(|doubt| doubt.server != target.id) {
                 self.moves(&message, &target);
                 doubt = None;
+            }
+            if noted.replace(target.id) != Some(target.id) {
+                self.note(&message, &target).await;
             }
             let Failure { reason, is_in_doubt, was_kept } = match self.attempt(&target, &message).await {
                 Ok(()) => break,
@@ -80,9 +88,12 @@ impl Courier {
             if is_in_doubt && doubt.is_none() {
                 doubt = Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout });
                 self.forward_metrics.in_doubt.inc();
+            }
+            if doubt.is_some() && !is_parked {
                 message.detach();
                 if let Ok(parked) = Arc::clone(&self.parking).try_acquire_owned() {
                     place = parked;
+                    is_parked = true;
                 }
             }
             // Every other server is tried at once; after that, patience.
@@ -100,6 +111,34 @@ impl Courier {
         self.metrics.delivered(&message.tag, message.events);
         self.metrics.delivered_bytes.inc_by(message.len() as u64);
         drop(place);
+    }
+
+    /// The server that the process before sent a message to: nobody knows here whether it has it.
+    async fn doubt_of_before(&self, message: &Message) -> Option<Doubt> {
+        let address = self.sent_log.as_ref()?.take(message.id.as_ref()?)?;
+        let target =
+            self.pool.targets().await.into_iter().find(|target| *target.address.to_string() == *address);
+        let Some(target) = target else {
+            self.forward_metrics.moved_in_doubt.inc();
+            tracing::warn!(
+                output = self.output, server = &*address, position = %message.place.start, events = message.events,
+                "a message may have gone to a server before the restart that is in the list no longer: another one gets it"
+            );
+            return None;
+        };
+        self.forward_metrics.in_doubt.inc();
+        Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout })
+    }
+
+    /// Writes down where a message is about to go, on a thread that may wait for a disk.
+    async fn note(&self, message: &Message, target: &Target) {
+        let (Some(log), Some(id)) = (&self.sent_log, &message.id) else { return };
+        let (log, id, start, address) =
+            (Arc::clone(log), id.clone(), message.place.start, target.address.to_string());
+        let noted = tokio::task::spawn_blocking(move || log.note(&id, start, &address)).await;
+        if let Err(error) = noted {
+            tracing::error!(output = self.output, %error, "cannot write down where a message goes: please report this");
+        }
     }
 
     /// Where a message goes next.

@@ -308,6 +308,9 @@ impl Deliveries {
         match self.cursor.save(self.ledger.delivered_up_to(), generation) {
             Ok(()) => {
                 self.metrics.checkpoints.inc();
+                if let Some(log) = &self.courier.sent_log {
+                    log.saved(self.cursor.saved().position);
+                }
                 self.saving_fails = false;
                 self.retrying = self.back_off.clone();
             }

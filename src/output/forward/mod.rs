@@ -18,7 +18,8 @@
 //! also after a restart, and the upstream recognises it. That helps only at the server that may have it already:
 //! once a byte of a message went out and no acknowledgement came, it is *in doubt* and stays with its server for
 //! `in_doubt_timeout`. Meanwhile it lets others go on in its place, up to `max_in_doubt`. Then another server gets it,
-//! which is counted, since it may now be in two places.
+//! which is counted, since it may now be in two places. After a restart every message from the cursor on that had gone
+//! to a server is in doubt (`sent_log.rs`).
 //!
 //! # Memory
 //!
@@ -42,6 +43,7 @@ mod open;
 mod packer;
 pub mod pool;
 mod resolve;
+mod sent_log;
 
 pub use delivery::ForwardOutput;
 pub use open::{OpenError, open_output};

@@ -1,5 +1,6 @@
 //! The forward outputs of a configuration, opened.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -14,6 +15,7 @@ use super::message_id::MessageIds;
 use super::packer::Packer;
 use super::pool::Pool;
 use super::resolve::SystemLookup;
+use super::sent_log::SentLog;
 use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
@@ -43,6 +45,7 @@ pub async fn open_output(
     config: &OutputConfig,
     forward: &ForwardOutputConfig,
     server_name: &str,
+    data_dir: &Path,
     journal: &Journal,
     pipeline: &Pipeline,
     metrics: &Metrics,
@@ -69,6 +72,9 @@ pub async fn open_output(
         .expect("the pipeline is made from the configuration that this output is in");
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
     let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
+    let has_choice = forward.pool.servers.len() > 1 || forward.pool.srv.is_some();
+    let sent_log = (has_choice && forward.acks)
+        .then(|| Arc::new(SentLog::open(journal.storage(), data_dir, &config.id, cursor.saved().position)));
     let courier = Courier {
         output: config.id.clone(),
         pool,
@@ -78,6 +84,7 @@ pub async fn open_output(
         slots: Arc::new(Semaphore::new(forward.connections)),
         parking: Arc::new(Semaphore::new(forward.max_in_doubt)),
         in_doubt_timeout: forward.in_doubt_timeout,
+        sent_log,
         back_off: BackOff::new(config.retry_min_interval, config.retry_max_interval),
         metrics: output_metrics,
         forward_metrics: metrics.forward_output(&config.id),

@@ -1,6 +1,7 @@
 //! A journal that does what the test says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hikyaku::chunk::Chunk;
 use hikyaku::input::ChunkSink;
@@ -15,6 +16,8 @@ pub(crate) struct ScriptedJournal {
     chunks: Arc<Mutex<mpsc::UnboundedReceiver<Taken>>>,
     refusal: Option<AppendError>,
     spools: SpoolFolder,
+    /// How many chunks were taken.
+    count: Arc<AtomicU64>,
     _data_dir: Arc<tempfile::TempDir>,
 }
 
@@ -55,7 +58,15 @@ impl ScriptedJournal {
         let data_dir = Arc::new(tempfile::tempdir().unwrap());
         let spools = SpoolFolder::new(data_dir.path());
         spools.prepare().unwrap();
-        Self { room, taken, chunks: Arc::new(Mutex::new(chunks)), refusal: None, spools, _data_dir: data_dir }
+        Self {
+            room,
+            taken,
+            chunks: Arc::new(Mutex::new(chunks)),
+            refusal: None,
+            spools,
+            count: Arc::default(),
+            _data_dir: data_dir,
+        }
     }
 
     pub(crate) fn refusing(error: AppendError) -> Self {
@@ -83,6 +94,7 @@ impl ScriptedJournal {
             return Err(error.clone());
         }
         self.room.acquire().await.unwrap().forget();
+        self.count.fetch_add(1, Ordering::Relaxed);
         let (sender, receipt) = Receipt::channel();
         self.taken.send(Taken { chunk, large, receipt: sender }).unwrap();
         Ok(receipt)
@@ -100,5 +112,9 @@ impl ChunkSink for ScriptedJournal {
 
     fn spools(&self) -> &SpoolFolder {
         &self.spools
+    }
+
+    fn taken(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 }
