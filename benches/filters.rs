@@ -66,6 +66,14 @@ const FILTERS: &[(&str, &str)] = &[
     ("sample", "type = 'sample'\none_in = 2"),
     ("retag", "type = 'retag'\ntag = 'app.{log_type}.{status}'"),
     ("multiline", "type = 'multiline'\nstart = '^start'"),
+    #[cfg(feature = "remap")]
+    (
+        "remap, three fields",
+        "type = 'remap'\nsource = '''\n.severity = upcase(string!(.severity))\n\
+         .took = to_float!(.request_time) * 1000.0\ndel(.year)\n'''",
+    ),
+    #[cfg(feature = "remap")]
+    ("remap, the whole record", "type = 'remap'\nsource = '. = compact(., recursive: true)'"),
 ];
 
 fn main() {

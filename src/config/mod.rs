@@ -28,6 +28,8 @@ pub use filter::{
     MultilineConfig, OnError, ParseConfig, ParseFormat, SanitizeConfig, TimeSource, TimeSourceFormat,
     TypedField, ValidateConfig, ValueType,
 };
+#[cfg(feature = "remap")]
+pub use filter::{RemapConfig, RemapEnd};
 pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
 pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub(crate) use output::is_host_name;

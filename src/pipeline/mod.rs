@@ -15,6 +15,8 @@ mod metadata;
 mod nested;
 pub mod patterns;
 pub mod record;
+#[cfg(feature = "remap")]
+pub mod remap;
 mod route;
 pub mod selector;
 mod tag_decisions;

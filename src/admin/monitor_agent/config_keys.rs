@@ -226,6 +226,8 @@ pub(super) fn filter_keys(kind: &str, config: &FilterConfig) -> Vec<(String, Str
                 push(&mut keys, "required", joined(&validate.required));
             }
         }
+        #[cfg(feature = "remap")]
+        FilterKind::Remap(remap) => push(&mut keys, "source", remap.program.source()),
         FilterKind::Drop => {}
     }
     keys

@@ -3,6 +3,8 @@
 mod judge;
 mod key_file;
 mod parse;
+#[cfg(feature = "remap")]
+mod remap;
 mod text;
 
 pub use judge::{
@@ -10,6 +12,8 @@ pub use judge::{
 };
 pub use key_file::{KeyFile, KeyFileError};
 pub use parse::{OnError, ParseConfig, ParseFormat, TypedField};
+#[cfg(feature = "remap")]
+pub use remap::{RemapConfig, RemapEnd};
 pub use text::{Detector, MaskConfig, SanitizeConfig};
 
 use crate::pipeline::condition::Condition;
@@ -66,6 +70,9 @@ pub enum FilterKind {
     Validate(ValidateConfig),
     /// Joins the lines of one message.
     Multiline(MultilineConfig),
+    /// Runs a program.
+    #[cfg(feature = "remap")]
+    Remap(RemapConfig),
 }
 
 impl FilterKind {
@@ -90,6 +97,8 @@ impl FilterKind {
             Self::Retag { .. } => "retag",
             Self::Validate(_) => "validate",
             Self::Multiline(_) => "multiline",
+            #[cfg(feature = "remap")]
+            Self::Remap(_) => "remap",
         }
     }
 
@@ -98,6 +107,8 @@ impl FilterKind {
         match self {
             Self::Validate(_) => true,
             Self::Parse(parse) => matches!(parse.on_error, OnError::Invalid { .. }),
+            #[cfg(feature = "remap")]
+            Self::Remap(remap) => [remap.on_error, remap.on_abort].contains(&RemapEnd::Invalid),
             _ => false,
         }
     }

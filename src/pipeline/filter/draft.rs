@@ -5,6 +5,8 @@ use crate::event_time::EventTime;
 use crate::journal::Position;
 use crate::pipeline::event::{Event, Source};
 use crate::pipeline::record::RecordEditor;
+#[cfg(feature = "remap")]
+use crate::pipeline::remap::RemapScratch;
 use crate::pipeline::template::ValueRenderer;
 
 /// What is known about an event beside its record.
@@ -75,4 +77,6 @@ pub(in crate::pipeline) struct Scratch {
     /// More text in the making.
     pub(super) more: Vec<u8>,
     pub(super) parse: ParseScratch,
+    #[cfg(feature = "remap")]
+    pub(super) remap: RemapScratch,
 }

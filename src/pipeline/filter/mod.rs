@@ -9,6 +9,8 @@ mod level;
 mod mask;
 mod multiline;
 mod parse;
+#[cfg(feature = "remap")]
+mod remap;
 mod remove;
 mod rename;
 mod retag;
@@ -28,8 +30,12 @@ use mask::Mask;
 use multiline::Joined;
 pub(super) use multiline::{Multiline, Waiting};
 use parse::Parse;
+#[cfg(feature = "remap")]
+use remap::Remap;
 use remove::Remove;
 use rename::Rename;
+#[cfg(feature = "remap")]
+pub(super) use retag::MAX_TAG;
 use retag::Retag;
 use sample::Sample;
 use sanitize::Sanitize;
@@ -72,6 +78,8 @@ enum Kind {
     Retag(Retag),
     Validate(Validate),
     Multiline(Multiline),
+    #[cfg(feature = "remap")]
+    Remap(Box<Remap>),
 }
 
 impl Filter {
@@ -95,6 +103,8 @@ impl Filter {
             FilterKind::Retag { tag } => Kind::Retag(Retag { tag }),
             FilterKind::Validate(config) => Kind::Validate(Validate::new(config)),
             FilterKind::Multiline(config) => Kind::Multiline(Multiline::new(config)),
+            #[cfg(feature = "remap")]
+            FilterKind::Remap(config) => Kind::Remap(Box::new(Remap::new(config))),
         };
         Self {
             tags: config.tags.clone(),
@@ -142,6 +152,8 @@ impl Filter {
             Kind::KeepIf(_) => return Verdict::Dropped,
             Kind::Sample(sample) => return sample.apply(draft, &mut scratch.renderer),
             Kind::Retag(retag) => return retag.apply(draft, scratch),
+            #[cfg(feature = "remap")]
+            Kind::Remap(remap) => return remap.apply(draft, scratch),
             Kind::Multiline(_) => {}
         }
         Verdict::Passes
@@ -149,7 +161,12 @@ impl Filter {
 
     /// Whether events may leave it with another tag.
     pub(super) fn retags(&self) -> bool {
-        matches!(self.kind, Kind::Retag(_))
+        match &self.kind {
+            Kind::Retag(_) => true,
+            #[cfg(feature = "remap")]
+            Kind::Remap(remap) => remap.retags(),
+            _ => false,
+        }
     }
 
     /// Whether it may find events invalid.

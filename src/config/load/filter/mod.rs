@@ -4,6 +4,7 @@ mod events;
 mod fields;
 mod judge;
 mod parse;
+mod remap;
 mod secrets;
 mod text;
 
@@ -45,7 +46,8 @@ pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
         },
         "sample" => events::sample(table)?,
         "retag" => events::retag(table)?,
-        _ => FilterKind::Multiline(events::multiline(table)?),
+        "multiline" => FilterKind::Multiline(events::multiline(table)?),
+        _ => remap::remap(table)?,
     };
     Ok(FilterConfig { tags: tags?, condition, kind })
 }

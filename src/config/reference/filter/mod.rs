@@ -4,6 +4,7 @@ mod events;
 mod fields;
 mod judge;
 mod parse;
+mod remap;
 mod secrets;
 mod text;
 
@@ -12,6 +13,7 @@ use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER};
 use fields::{DEFAULT_FILTER, KEEP_FILTER, REMOVE_FILTER, RENAME_FILTER, SET_FILTER};
 use judge::{LEVEL_FILTER, TIME_FILTER, VALIDATE_FILTER};
 use parse::PARSE_FILTER;
+use remap::REMAP_FILTER;
 use secrets::{ENCRYPT_FILTER, HASH_FILTER};
 use text::{MASK_FILTER, SANITIZE_FILTER};
 
@@ -52,6 +54,7 @@ pub(in crate::config) const FILTER: Section = Section {
                 "sample",
                 "retag",
                 "multiline",
+                "remap",
             ]),
             default: Default::Required,
             meaning: "What it does: each that has keys of its own has a section below",
@@ -77,4 +80,5 @@ pub(in crate::config) const FILTER_TYPES: &[(&str, &Section)] = &[
     ("sample", &SAMPLE_FILTER),
     ("retag", &RETAG_FILTER),
     ("multiline", &MULTILINE_FILTER),
+    ("remap", &REMAP_FILTER),
 ];
