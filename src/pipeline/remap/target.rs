@@ -1,9 +1,9 @@
 //! One event as a program sees and changes it.
 //!
 //! The compiler knows which top-level fields a program can touch; only those are turned into values, and only those that
-//! were written to are turned back. So a program costs what it uses, and whatever it leaves alone stays byte for byte as
+//! come out different are turned back. So a program costs what it uses, and whatever it leaves alone stays byte for byte as
 //! it came: integers beyond 2^63 - 1, NaN, ext types, the order of the fields. A program that asks for `.` itself has the
-//! whole record turned; then each field that comes out as it went in keeps its bytes as well.
+//! whole record turned.
 //!
 //! Fields whose names are no text in UTF-8 are not seen. They stay, unless the program puts something else in place of `.`.
 
@@ -138,7 +138,9 @@ fn write_fields(
     encoded.clear();
     ends.clear();
     for (index, (name, _)) in names.iter().enumerate().filter(|(index, _)| changed[*index]) {
+        let before = draft.record.fields().get_name(name.as_str().as_bytes());
         let end = match record.get(name) {
+            Some(value) if before.is_some_and(|before| to_vrl(before) == *value) => continue,
             Some(value) => {
                 write(encoded, value, 1)?;
                 Some(encoded.len())
