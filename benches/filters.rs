@@ -64,6 +64,7 @@ const FILTERS: &[(&str, &str)] = &[
     ("parse syslog_rfc5424", "type = 'parse'\nformat = 'syslog_rfc5424'\nfield = 'syslog'"),
     ("validate", "type = 'validate'\nrequired = ['time', 'status', 'message']\ntimes = ['time']"),
     ("sample", "type = 'sample'\none_in = 2"),
+    ("throttle", "type = 'throttle'\nkey = '{customer_name}'\nlimit = 1000000000"),
     ("retag", "type = 'retag'\ntag = 'app.{log_type}.{status}'"),
     ("multiline", "type = 'multiline'\nstart = '^start'"),
     #[cfg(feature = "remap")]

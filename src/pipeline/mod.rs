@@ -22,6 +22,7 @@ pub mod selector;
 mod tag_decisions;
 pub mod tag_pattern;
 pub mod template;
+pub mod throttle_state;
 pub mod time_format;
 pub mod time_source;
 pub mod timestamp;

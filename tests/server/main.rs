@@ -14,3 +14,4 @@ mod refusals;
 mod reload;
 mod stop;
 mod support;
+mod throttle;

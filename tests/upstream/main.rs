@@ -16,4 +16,5 @@ mod reencoding;
 mod startup;
 mod support;
 mod three_hops;
+mod throttle;
 mod tls;

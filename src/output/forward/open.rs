@@ -15,6 +15,7 @@ use super::packer::Packer;
 use super::pool::Pool;
 use super::resolve::SystemLookup;
 use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
+use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -64,9 +65,12 @@ pub async fn open_output(
     }
     let cursor = journal.attach(&config.id, config.start)?;
     let output_metrics = metrics.output(&config.id, config.kind.name());
-    let selector = pipeline
+    let mut selector = pipeline
         .selector(&config.id)
         .expect("the pipeline is made from the configuration that this output is in");
+    if let Some(counts) = cursor.attribute(THROTTLE) {
+        selector.resume(counts);
+    }
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
     let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
     let courier = Courier {

@@ -8,6 +8,7 @@ use crate::pipeline::record::RecordEditor;
 #[cfg(feature = "remap")]
 use crate::pipeline::remap::RemapScratch;
 use crate::pipeline::template::ValueRenderer;
+use crate::pipeline::throttle_state::ThrottleState;
 
 /// What is known about an event beside its record.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,8 @@ pub(in crate::pipeline) struct Scratch {
     /// More text in the making.
     pub(super) more: Vec<u8>,
     pub(super) parse: ParseScratch,
+    /// What `throttle` filters have counted. It outlives events and chunks.
+    pub(in crate::pipeline) throttle: ThrottleState,
     #[cfg(feature = "remap")]
     pub(super) remap: RemapScratch,
 }

@@ -17,6 +17,7 @@ mod retag;
 mod sample;
 mod sanitize;
 mod set;
+mod throttle;
 mod time;
 mod validate;
 
@@ -40,11 +41,13 @@ use retag::Retag;
 use sample::Sample;
 use sanitize::Sanitize;
 use set::Set;
+use throttle::Throttle;
 use time::Time;
 use validate::Validate;
 
 use super::condition::Condition;
 use super::tag_pattern::TagPatterns;
+use super::throttle_state::ShortHash;
 use crate::config::{FilterConfig, FilterKind};
 
 /// One `[[filter]]`, ready to run.
@@ -75,6 +78,7 @@ enum Kind {
     Drop,
     KeepIf(Condition),
     Sample(Sample),
+    Throttle(Box<Throttle>),
     Retag(Retag),
     Validate(Validate),
     Multiline(Multiline),
@@ -100,6 +104,10 @@ impl Filter {
             FilterKind::Drop => Kind::Drop,
             FilterKind::KeepIf { condition } => Kind::KeepIf(condition),
             FilterKind::Sample { one_in, by } => Kind::Sample(Sample { one_in, by }),
+            FilterKind::Throttle(throttle) => {
+                let identity = config.throttle_identity().unwrap_or_default();
+                Kind::Throttle(Box::new(Throttle::new(throttle, &identity)))
+            }
             FilterKind::Retag { tag } => Kind::Retag(Retag { tag }),
             FilterKind::Validate(config) => Kind::Validate(Validate::new(config)),
             FilterKind::Multiline(config) => Kind::Multiline(Multiline::new(config)),
@@ -151,6 +159,7 @@ impl Filter {
             Kind::KeepIf(condition) if condition.holds(&draft.event()) => {}
             Kind::KeepIf(_) => return Verdict::Dropped,
             Kind::Sample(sample) => return sample.apply(draft, &mut scratch.renderer),
+            Kind::Throttle(throttle) => return throttle.apply(draft, scratch),
             Kind::Retag(retag) => return retag.apply(draft, scratch),
             #[cfg(feature = "remap")]
             Kind::Remap(remap) => return remap.apply(draft, scratch),
@@ -166,6 +175,14 @@ impl Filter {
             #[cfg(feature = "remap")]
             Kind::Remap(remap) => remap.retags(),
             _ => false,
+        }
+    }
+
+    /// Of one that counts events: what its counts are kept under.
+    pub(super) fn counts_as(&self) -> Option<&ShortHash> {
+        match &self.kind {
+            Kind::Throttle(throttle) => Some(throttle.identity()),
+            _ => None,
         }
     }
 

@@ -45,6 +45,7 @@ pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
             None => return Err(table.report("type", "`keep_if` needs `where`: which events stay?")),
         },
         "sample" => events::sample(table)?,
+        "throttle" => FilterKind::Throttle(events::throttle(table)?),
         "retag" => events::retag(table)?,
         "multiline" => FilterKind::Multiline(events::multiline(table)?),
         _ => remap::remap(table)?,

@@ -9,7 +9,7 @@ mod secrets;
 mod text;
 
 use super::{Default, Key, Kind, Section};
-use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER};
+use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER, THROTTLE_FILTER};
 use fields::{DEFAULT_FILTER, KEEP_FILTER, REMOVE_FILTER, RENAME_FILTER, SET_FILTER};
 use judge::{LEVEL_FILTER, TIME_FILTER, VALIDATE_FILTER};
 use parse::PARSE_FILTER;
@@ -52,6 +52,7 @@ pub(in crate::config) const FILTER: Section = Section {
                 "drop",
                 "keep_if",
                 "sample",
+                "throttle",
                 "retag",
                 "multiline",
                 "remap",
@@ -78,6 +79,7 @@ pub(in crate::config) const FILTER_TYPES: &[(&str, &Section)] = &[
     ("encrypt", &ENCRYPT_FILTER),
     ("parse", &PARSE_FILTER),
     ("sample", &SAMPLE_FILTER),
+    ("throttle", &THROTTLE_FILTER),
     ("retag", &RETAG_FILTER),
     ("multiline", &MULTILINE_FILTER),
     ("remap", &REMAP_FILTER),
