@@ -320,3 +320,18 @@ fn vrl_says_what_is_wrong_and_where() {
         assert!(found.contains(at) && message.contains(part), "{source}: {found}: {message}");
     }
 }
+
+#[test]
+fn records_of_very_many_fields_come_through() {
+    let count = crate::pipeline::record::MAX_FIELDS as u32 + 2;
+    let mut record = Vec::new();
+    write_map(&mut record, count);
+    for number in 0..count {
+        write_str(&mut record, format!("k{number}").as_bytes());
+        write_u64(&mut record, u64::from(number));
+    }
+    assert_eq!(run(". = .", &record).record, record);
+    let ran = run(".count = length(.); .k7 = \"x\"", &record);
+    assert_eq!(ran.record.len(), record.len() + 6 + 5 + 1);
+    assert!(run(".new = .k3", &record).json().contains("\"new\":3"));
+}

@@ -21,7 +21,7 @@ pub(in crate::config) const REMAP_FILTER: Section = Section {
         Key {
             name: "on_error",
             kind: Kind::Choice(&["keep", "field", "drop", "invalid"]),
-            default: Default::Value("\"keep\""),
+            default: Default::Value("\"field\""),
             meaning: "An event whose program fails goes on as it was, with the reason in a field, nowhere, or to the output with `invalid = true`",
         },
         Key {
