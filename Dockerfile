@@ -3,19 +3,22 @@
 FROM rust:1-bookworm AS build
 WORKDIR /build
 
+# `--build-arg FEATURES=remap` for filters of `type = "remap"`.
+ARG FEATURES=
+
 # The dependencies alone, so that this layer stays cached until a manifest changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \
-    && cargo build --release --locked \
+    && cargo build --release --locked --features "$FEATURES" \
     && rm -r src
 
 COPY config config
 COPY src src
 # Cargo compares modification times, and those of a checkout may be older than the stand-ins above.
 RUN touch src/main.rs src/lib.rs \
-    && cargo build --release --locked
+    && cargo build --release --locked --features "$FEATURES"
 
 FROM debian:bookworm-slim
 

@@ -54,5 +54,9 @@ step "Tests"
 cargo nextest run --locked --no-fail-fast
 cargo test --locked --doc --quiet
 
+step "Tests of programs in VRL"
+# Everything else is the same with this feature, whose two hundred crates take minutes to build.
+cargo nextest run --locked --features remap --lib --test filters
+
 step "Tests with real clients"
 HIKYAKU_CLIENTS="$PWD/$clients" cargo nextest run --locked --no-fail-fast --run-ignored only -E 'binary(real_clients)'

@@ -64,8 +64,17 @@ const FILTERS: &[(&str, &str)] = &[
     ("parse syslog_rfc5424", "type = 'parse'\nformat = 'syslog_rfc5424'\nfield = 'syslog'"),
     ("validate", "type = 'validate'\nrequired = ['time', 'status', 'message']\ntimes = ['time']"),
     ("sample", "type = 'sample'\none_in = 2"),
+    ("throttle", "type = 'throttle'\nkey = '{customer_name}'\nlimit = 1000000000"),
     ("retag", "type = 'retag'\ntag = 'app.{log_type}.{status}'"),
     ("multiline", "type = 'multiline'\nstart = '^start'"),
+    #[cfg(feature = "remap")]
+    (
+        "remap, three fields",
+        "type = 'remap'\nsource = '''\n.severity = upcase(string!(.severity))\n\
+         .took = to_float!(.request_time) * 1000.0\ndel(.year)\n'''",
+    ),
+    #[cfg(feature = "remap")]
+    ("remap, the whole record", "type = 'remap'\nsource = '. = compact(., recursive: true)'"),
 ];
 
 fn main() {

@@ -25,9 +25,11 @@ pub(crate) use units::{parse_time, show_size, show_time};
 pub use error::{ConfigErrors, InvalidConfig, Problem};
 pub use filter::{
     Detector, FilterConfig, FilterKind, KeyFile, KeyFileError, LevelConfig, LevelNumbers, MaskConfig,
-    MultilineConfig, OnError, ParseConfig, ParseFormat, SanitizeConfig, TimeSource, TimeSourceFormat,
-    TypedField, ValidateConfig, ValueType,
+    MultilineConfig, OnError, ParseConfig, ParseFormat, SanitizeConfig, ThrottleConfig, TimeSource,
+    TimeSourceFormat, TypedField, ValidateConfig, ValueType,
 };
+#[cfg(feature = "remap")]
+pub use filter::{RemapConfig, RemapEnd};
 pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
 pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub(crate) use output::is_host_name;

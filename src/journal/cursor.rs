@@ -13,7 +13,7 @@
 //! 48  8  generation: counts checkpoints, so that an undo log can be told to belong to one
 //! 56  4  length of what the output itself keeps here
 //! 60  4  CRC-32 of bytes 0 to 60 and of what the output keeps
-//! 64  …  what the output itself keeps here
+//! 64  …  what the output itself keeps here: attributes, see cursor_attributes.rs
 //! ```
 
 use std::io;
@@ -110,6 +110,15 @@ impl CursorFolder {
 
     /// The cursor of an output; `None` where it never had one.
     pub fn load(&self, id: &str) -> Result<Option<SavedCursor>, CursorError> {
+        Ok(self.load_whole(id)?.map(|(cursor, _)| cursor))
+    }
+
+    /// The [attributes](super::cursor_attributes) that an output keeps in its cursor; none where it has no cursor.
+    pub fn load_attributes(&self, id: &str) -> Result<Vec<u8>, CursorError> {
+        Ok(self.load_whole(id)?.map(|(_, attributes)| attributes).unwrap_or_default())
+    }
+
+    fn load_whole(&self, id: &str) -> Result<Option<(SavedCursor, Vec<u8>)>, CursorError> {
         let path = self.path_of(id);
         match read_file(self.storage.as_ref(), &path) {
             Ok(Some(bytes)) => decode(&bytes).map(Some).map_err(|fault| match fault {
@@ -123,8 +132,13 @@ impl CursorFolder {
 
     /// Replaces the cursor of an output, durably. Where the disk is full, the reserve makes room.
     pub fn save(&self, id: &str, cursor: &SavedCursor) -> Result<(), CursorError> {
+        self.save_with(id, cursor, &[])
+    }
+
+    /// As [`save`](Self::save), with what the output itself keeps.
+    pub fn save_with(&self, id: &str, cursor: &SavedCursor, attributes: &[u8]) -> Result<(), CursorError> {
         let path = self.path_of(id);
-        let bytes = encode(cursor);
+        let bytes = encode(cursor, attributes);
         let storage = self.storage.as_ref();
         let saved = match replace_file(storage, &path, &bytes) {
             Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
@@ -187,8 +201,8 @@ impl CursorFolder {
     }
 }
 
-fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
-    let mut bytes = [0; HEADER_LENGTH];
+fn encode(cursor: &SavedCursor, attributes: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER_LENGTH];
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     bytes[10..12].copy_from_slice(&(HEADER_LENGTH as u16).to_le_bytes());
@@ -197,9 +211,19 @@ fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
     bytes[32..40].copy_from_slice(&cursor.position.segment.to_le_bytes());
     bytes[40..48].copy_from_slice(&cursor.position.offset.to_le_bytes());
     bytes[48..56].copy_from_slice(&cursor.generation.to_le_bytes());
-    let checksum = crc32fast::hash(&bytes[..60]);
+    bytes[56..60].copy_from_slice(&(attributes.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(attributes);
+    let checksum = checksum(&bytes);
     bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
     bytes
+}
+
+/// Of everything but the place of the checksum itself.
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&bytes[..60]);
+    checksum.update(&bytes[HEADER_LENGTH..]);
+    checksum.finalize()
 }
 
 enum Fault {
@@ -207,7 +231,7 @@ enum Fault {
     Version(u16),
 }
 
-fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
+fn decode(bytes: &[u8]) -> Result<(SavedCursor, Vec<u8>), Fault> {
     if array_at(bytes, 0) != Some(MAGIC) {
         return Err(Fault::Damaged);
     }
@@ -218,14 +242,11 @@ fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
     let own = bytes.get(HEADER_LENGTH..).ok_or(Fault::Damaged)?;
     let number = |offset| array_at(bytes, offset).map(u64::from_le_bytes).ok_or(Fault::Damaged);
     let own_length = u32::from_le_bytes(array_at(bytes, 56).ok_or(Fault::Damaged)?);
-    let mut checksum = crc32fast::Hasher::new();
-    checksum.update(&bytes[..60]);
-    checksum.update(own);
     let stored = u32::from_le_bytes(array_at(bytes, 60).ok_or(Fault::Damaged)?);
-    if own.len() != own_length as usize || checksum.finalize() != stored {
+    if own.len() != own_length as usize || checksum(bytes) != stored {
         return Err(Fault::Damaged);
     }
-    Ok(SavedCursor {
+    let cursor = SavedCursor {
         journal: array_at(bytes, 16).ok_or(Fault::Damaged)?,
         position: Position {
             segment: number(32)?,
@@ -233,7 +254,8 @@ fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
             entry: u32::from_le_bytes(array_at(bytes, 12).ok_or(Fault::Damaged)?),
         },
         generation: number(48)?,
-    })
+    };
+    Ok((cursor, own.to_vec()))
 }
 
 #[cfg(test)]
@@ -265,10 +287,21 @@ mod tests {
     }
 
     #[test]
+    fn what_an_output_keeps_is_saved_with_its_cursor() {
+        let (_directory, folder) = folder();
+        assert_eq!(folder.load_attributes("archive").unwrap(), b"");
+        folder.save_with("archive", &cursor(), b"kept").unwrap();
+        assert_eq!(folder.load("archive").unwrap(), Some(cursor()));
+        assert_eq!(folder.load_attributes("archive").unwrap(), b"kept");
+        folder.save("archive", &cursor()).unwrap();
+        assert_eq!(folder.load_attributes("archive").unwrap(), b"");
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
-        let bytes = encode(&cursor());
+        let bytes = encode(&cursor(), b"what the output keeps");
         for bit in 0..bytes.len() * 8 {
-            let mut damaged = bytes;
+            let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&damaged).is_err(), "bit {bit}");
         }

@@ -17,6 +17,7 @@
 mod active_segment;
 mod append;
 mod cursor;
+pub mod cursor_attributes;
 mod damage;
 mod dedup;
 pub(crate) mod durable;
@@ -55,6 +56,7 @@ use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
+use cursor_attributes::find_attribute;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
 use shared::Shared;
@@ -254,7 +256,10 @@ impl Journal {
             self.cursors.save(id, &saved)?;
         }
         self.shared.set_cursor(id, saved.position);
-        Ok(OutputCursor { id: id.to_owned(), saved, cursors: self.cursors.clone(), journal: self.clone() })
+        // What was kept belongs to the position that it was saved with.
+        let attributes = if loaded == Some(saved) { self.cursors.load_attributes(id)? } else { Vec::new() };
+        let (id, cursors) = (id.to_owned(), self.cursors.clone());
+        Ok(OutputCursor { id, saved, attributes, cursors, journal: self.clone() })
     }
 
     /// Outputs that have a cursor, sorted.
@@ -322,11 +327,22 @@ impl Journal {
 pub struct OutputCursor {
     id: String,
     saved: SavedCursor,
+    attributes: Vec<u8>,
     cursors: CursorFolder,
     journal: Journal,
 }
 
 impl OutputCursor {
+    /// The value of an [attribute](cursor_attributes) that was saved with it.
+    pub fn attribute(&self, kind: u8) -> Option<&[u8]> {
+        find_attribute(&self.attributes, kind)
+    }
+
+    /// What is saved with it from now on: attributes, which have to belong to the position that is saved.
+    pub fn keep(&mut self, attributes: Vec<u8>) {
+        self.attributes = attributes;
+    }
+
     /// What was saved last.
     pub fn saved(&self) -> &SavedCursor {
         &self.saved
@@ -341,7 +357,7 @@ impl OutputCursor {
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.
     pub fn save(&mut self, position: Position, generation: u64) -> Result<(), CursorError> {
         let cursor = SavedCursor { position, generation, ..self.saved };
-        self.cursors.save(&self.id, &cursor)?;
+        self.cursors.save_with(&self.id, &cursor, &self.attributes)?;
         self.saved = cursor;
         self.journal.shared.set_cursor(&self.id, position);
         self.journal.release();

@@ -15,11 +15,14 @@ mod metadata;
 mod nested;
 pub mod patterns;
 pub mod record;
+#[cfg(feature = "remap")]
+pub mod remap;
 mod route;
 pub mod selector;
 mod tag_decisions;
 pub mod tag_pattern;
 pub mod template;
+pub mod throttle_state;
 pub mod time_format;
 pub mod time_source;
 pub mod timestamp;

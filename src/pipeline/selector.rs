@@ -10,6 +10,7 @@ use super::metadata::{MetadataMerger, OpenGroup};
 use super::record::RecordBuffer;
 use super::route::{Decision, Routes};
 use super::tag_decisions::TagDecisions;
+use super::throttle_state::ThrottleState;
 use super::walk::Walk;
 use crate::config::{FilterConfig, InputConfig, OutputConfig};
 use crate::wire::entry::{Entries, Item};
@@ -111,6 +112,23 @@ impl Selector {
     /// Whether the records of an input get a field with what metadata there is.
     pub fn adds_metadata(&self, input: &str) -> bool {
         self.shared.metadata_fields.contains_key(input)
+    }
+
+    /// What `throttle` filters have counted so far; to be saved with how far the output has come.
+    pub fn throttled(&self) -> &ThrottleState {
+        &self.scratch.throttle
+    }
+
+    /// Goes on with the counts that were saved where the output starts to read. Those of filters that are no more are
+    /// left out. Bytes that a newer version wrote count for nothing, with a warning.
+    pub fn resume(&mut self, encoded: &[u8]) {
+        let is_known = |identity: &_| self.shared.filters.iter().any(|it| it.counts_as() == Some(identity));
+        match ThrottleState::decode(encoded, is_known) {
+            Some(state) => self.scratch.throttle = state,
+            None => tracing::warn!(
+                "a cursor holds counts of throttle filters that this hikyaku can't read: their windows begin anew"
+            ),
+        }
     }
 
     /// Walks over a run of entries in plain (inflated) msgpack, and hands those that are for this output to `sink`, in

@@ -56,6 +56,8 @@ impl TagDecisions {
         // An event with a new tag can be anybody's.
         let wants = take != Decision::Never
             || filters.iter().any(|index| all[*index].retags())
+            // What one output counts, all of them have to.
+            || filters.iter().any(|index| all[*index].counts_as().is_some())
             || (shared.routes.takes_invalid(self.output) && filters.iter().any(|index| all[*index].judges()));
         let decision = Arc::new(TagDecision { filters, take, wants });
         if tag.len() <= MAX_REMEMBERED_TAG {

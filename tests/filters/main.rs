@@ -6,3 +6,4 @@ mod golden;
 mod hostile;
 mod properties;
 mod support;
+mod throttle;

@@ -17,4 +17,5 @@ mod restarts;
 mod startup;
 mod support;
 mod three_hops;
+mod throttle;
 mod tls;

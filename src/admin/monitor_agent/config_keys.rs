@@ -6,7 +6,7 @@ use crate::chunk::Encoding;
 use crate::config::{
     CertificatePair, FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig,
     InputConfig, LevelConfig, ListenAddress, MaskConfig, MetadataHandling, MultilineConfig, OutputConfig,
-    OutputKind, OutputTake, ParseConfig, SanitizeConfig, TimeSource, show_size, show_time,
+    OutputKind, OutputTake, ParseConfig, SanitizeConfig, ThrottleConfig, TimeSource, show_size, show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -216,6 +216,14 @@ pub(super) fn filter_keys(kind: &str, config: &FilterConfig) -> Vec<(String, Str
                 push(&mut keys, "by", by);
             }
         }
+        FilterKind::Throttle(ThrottleConfig { key, limit, interval, max_keys }) => {
+            if let Some(key) = key {
+                push(&mut keys, "key", key);
+            }
+            push(&mut keys, "limit", limit);
+            push(&mut keys, "interval", show_time(*interval));
+            push(&mut keys, "max_keys", max_keys);
+        }
         FilterKind::Retag { tag } => push(&mut keys, "tag", tag),
         FilterKind::Level(LevelConfig { field, .. })
         | FilterKind::Time(TimeSource { field, .. })
@@ -226,6 +234,8 @@ pub(super) fn filter_keys(kind: &str, config: &FilterConfig) -> Vec<(String, Str
                 push(&mut keys, "required", joined(&validate.required));
             }
         }
+        #[cfg(feature = "remap")]
+        FilterKind::Remap(remap) => push(&mut keys, "source", remap.program.source()),
         FilterKind::Drop => {}
     }
     keys

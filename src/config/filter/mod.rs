@@ -3,14 +3,20 @@
 mod judge;
 mod key_file;
 mod parse;
+#[cfg(feature = "remap")]
+mod remap;
 mod text;
+mod throttle;
 
 pub use judge::{
     LevelConfig, LevelNumbers, MultilineConfig, TimeSource, TimeSourceFormat, ValidateConfig, ValueType,
 };
 pub use key_file::{KeyFile, KeyFileError};
 pub use parse::{OnError, ParseConfig, ParseFormat, TypedField};
+#[cfg(feature = "remap")]
+pub use remap::{RemapConfig, RemapEnd};
 pub use text::{Detector, MaskConfig, SanitizeConfig};
+pub use throttle::ThrottleConfig;
 
 use crate::pipeline::condition::Condition;
 use crate::pipeline::field_path::FieldPath;
@@ -25,6 +31,20 @@ pub struct FilterConfig {
     /// `where`: the events that it works on; all of them where it is left out.
     pub condition: Option<Condition>,
     pub kind: FilterKind,
+}
+
+impl FilterConfig {
+    /// Of a filter that throttles: all that decides which events it counts, and how. Its counts are kept under this.
+    pub fn throttle_identity(&self) -> Option<String> {
+        let FilterKind::Throttle(ThrottleConfig { key, limit, interval, max_keys }) = &self.kind else {
+            return None;
+        };
+        let (tags, condition) = (&self.tags, self.condition.as_ref().map(ToString::to_string));
+        Some(format!(
+            "{tags}\0{condition:?}\0{:?}\0{limit}\0{interval:?}\0{max_keys}",
+            key.as_ref().map(ToString::to_string)
+        ))
+    }
 }
 
 /// `type`
@@ -60,12 +80,17 @@ pub enum FilterKind {
     KeepIf { condition: Condition },
     /// Keeps one event in so many; those with the same value of `by` together.
     Sample { one_in: u64, by: Option<ValueTemplate> },
+    /// Lets so many events of a key pass in a time.
+    Throttle(ThrottleConfig),
     /// Gives events a new tag.
     Retag { tag: ValueTemplate },
     /// Finds events invalid.
     Validate(ValidateConfig),
     /// Joins the lines of one message.
     Multiline(MultilineConfig),
+    /// Runs a program.
+    #[cfg(feature = "remap")]
+    Remap(RemapConfig),
 }
 
 impl FilterKind {
@@ -87,9 +112,12 @@ impl FilterKind {
             Self::Drop => "drop",
             Self::KeepIf { .. } => "keep_if",
             Self::Sample { .. } => "sample",
+            Self::Throttle(_) => "throttle",
             Self::Retag { .. } => "retag",
             Self::Validate(_) => "validate",
             Self::Multiline(_) => "multiline",
+            #[cfg(feature = "remap")]
+            Self::Remap(_) => "remap",
         }
     }
 
@@ -98,6 +126,8 @@ impl FilterKind {
         match self {
             Self::Validate(_) => true,
             Self::Parse(parse) => matches!(parse.on_error, OnError::Invalid { .. }),
+            #[cfg(feature = "remap")]
+            Self::Remap(remap) => [remap.on_error, remap.on_abort].contains(&RemapEnd::Invalid),
             _ => false,
         }
     }

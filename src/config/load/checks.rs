@@ -121,6 +121,18 @@ pub(super) fn judges(filters: &[(&Table<'_>, &FilterConfig)], outputs: &[(&Table
     }
 }
 
+/// Two filters that throttle the same events in the same way would be one count that goes up by two.
+pub(super) fn throttles(filters: &[(&Table<'_>, &FilterConfig)]) {
+    let mut known = Vec::new();
+    for (table, filter) in filters {
+        let Some(identity) = filter.throttle_identity() else { continue };
+        if known.contains(&identity) {
+            table.report("type", "an earlier filter throttles the same events in the same way; remove one");
+        }
+        known.push(identity);
+    }
+}
+
 /// A file has one writer.
 pub(super) fn paths(outputs: &[(&Table<'_>, &OutputConfig)]) {
     let mut files: Vec<(&str, &FileOutputConfig)> = Vec::new();

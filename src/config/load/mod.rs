@@ -77,6 +77,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);
     checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
+    checks::throttles(&checks::complete(&filter_tables, &filters));
     checks::paths(&checked_outputs);
     let mut listeners: Vec<_> =
         checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();

@@ -11,10 +11,12 @@ use super::archive::{Archive, ArchiveOptions};
 use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
 use crate::config::StartAt;
+use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::durable::create_folder;
 use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError, Reader, Status};
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
+use crate::pipeline::throttle_state::ThrottleState;
 
 /// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
 const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
@@ -31,6 +33,8 @@ pub struct FileOutput {
     metrics: OutputMetrics,
     /// Where the files are once everything in memory is written: behind the last chunk that was read.
     flushed: Position,
+    /// What its filters had counted there.
+    throttled: ThrottleState,
     /// When the oldest line in memory is due in its file.
     flush_due: Option<Instant>,
     /// When the cursor is due, once it is behind.
@@ -73,7 +77,7 @@ impl FileOutput {
     /// Takes up the cursor of an output, or makes one. Its files must have been recovered before.
     pub(super) fn new(
         options: DeliveryOptions,
-        lines: Box<dyn Lines>,
+        mut lines: Box<dyn Lines>,
         data_dir: &Path,
         journal: &Journal,
         metrics: OutputMetrics,
@@ -86,6 +90,9 @@ impl FileOutput {
             source,
         })?;
         let position = cursor.saved().position;
+        if let Some(counts) = cursor.attribute(THROTTLE) {
+            lines.resume(counts);
+        }
         let archive = ArchiveOptions {
             undo_folder,
             generation: cursor.saved().generation,
@@ -95,6 +102,7 @@ impl FileOutput {
         Ok(Self {
             reader: journal.reader(position),
             journal_status: journal.status(),
+            throttled: lines.throttled(),
             lines,
             archive: Archive::new(Arc::clone(journal.storage()), archive, metrics.clone()),
             cursor,
@@ -191,9 +199,10 @@ impl FileOutput {
     }
 
     fn flush(&mut self) -> Result<(), ArchiveError> {
-        let (cursor, flushed) = (&mut self.cursor, self.flushed);
-        self.archive.flush(&mut |generation| save(cursor, flushed, generation))?;
+        let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
+        self.archive.flush(&mut |generation| save(cursor, flushed, throttled, generation))?;
         self.flushed = self.reader.position();
+        self.throttled = self.lines.throttled();
         self.flush_due = None;
         self.lines.written();
         self.update_gauges();
@@ -202,8 +211,8 @@ impl FileOutput {
 
     fn checkpoint(&mut self) -> Result<(), ArchiveError> {
         if self.cursor.saved().position != self.flushed {
-            let (cursor, flushed) = (&mut self.cursor, self.flushed);
-            self.archive.checkpoint(&mut |generation| save(cursor, flushed, generation))?;
+            let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
+            self.archive.checkpoint(&mut |generation| save(cursor, flushed, throttled, generation))?;
         }
         self.checkpoint_due = None;
         Ok(())
@@ -279,7 +288,13 @@ impl FileOutput {
 }
 
 /// Saves a cursor, and says what is on disk if that fails.
-fn save(cursor: &mut OutputCursor, position: Position, generation: u64) -> Result<(), SaveCursorError> {
+fn save(
+    cursor: &mut OutputCursor,
+    position: Position,
+    throttled: &ThrottleState,
+    generation: u64,
+) -> Result<(), SaveCursorError> {
+    cursor.keep(throttled.attribute());
     cursor.save(position, generation).map_err(|error| match error {
         CursorError::Uncertain { .. } => SaveCursorError::Uncertain(io::Error::other(error)),
         error => SaveCursorError::Unchanged(io::Error::other(error)),

@@ -10,6 +10,7 @@ use crate::config::FileOutputConfig;
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
 use crate::pipeline::template::PathRenderer;
+use crate::pipeline::throttle_state::ThrottleState;
 use crate::pipeline::{Pipeline, Selector, Source};
 
 /// Lines for the events that are an output's.
@@ -98,6 +99,14 @@ impl Lines for EventLines {
                 }
             }
         }
+    }
+
+    fn throttled(&self) -> ThrottleState {
+        self.selector.throttled().clone()
+    }
+
+    fn resume(&mut self, encoded: &[u8]) {
+        self.selector.resume(encoded);
     }
 
     fn written(&mut self) {

@@ -2,6 +2,7 @@
 
 use crate::chunk::Encoding;
 use crate::journal::StoredChunk;
+use crate::pipeline::throttle_state::ThrottleState;
 use crate::wire::compression::{InflateError, inflate};
 
 use super::archive::Archive;
@@ -16,6 +17,14 @@ pub(super) trait Lines: Send + std::fmt::Debug {
 
     /// All lines so far are in their files, and slots of the archive are void.
     fn written(&mut self);
+
+    /// What its filters have counted of the chunks so far.
+    fn throttled(&self) -> ThrottleState {
+        ThrottleState::default()
+    }
+
+    /// Goes on with the counts of a cursor.
+    fn resume(&mut self, _encoded: &[u8]) {}
 }
 
 /// Entries as plain msgpack, in memory that is reused.

@@ -80,12 +80,11 @@ impl ForwardOutput {
         Self {
             id: id.to_owned(),
             reader: journal.reader(Position { entry: 0, ..resumed_at }),
-            packer,
             resumed_at,
             deliveries: Deliveries {
                 id: id.to_owned(),
                 courier: Arc::new(courier),
-                ledger: Ledger::new(resumed_at),
+                ledger: Ledger::new(resumed_at, packer.throttled().clone()),
                 under_way: JoinSet::new(),
                 cursor,
                 checkpoint_interval,
@@ -97,6 +96,7 @@ impl ForwardOutput {
                 patience_ends: None,
                 metrics,
             },
+            packer,
             tls_files,
         }
     }
@@ -168,6 +168,9 @@ impl ForwardOutput {
                     let (deliveries, reader) = (&mut self.deliveries, &self.reader);
                     self.packer
                         .pack(&chunk, skip, |message| deliveries.hand_over(message, reader, controls))?;
+                    if chunk.next.entry == 0 {
+                        deliveries.ledger.counted_up_to(self.packer.throttled());
+                    }
                     deliveries.read_up_to(chunk.next);
                     deliveries.catch_up_with_events(controls)?;
                 }
@@ -305,6 +308,7 @@ impl Deliveries {
             return;
         }
         let generation = self.cursor.saved().generation + 1;
+        self.cursor.keep(self.ledger.throttled().attribute());
         match self.cursor.save(self.ledger.delivered_up_to(), generation) {
             Ok(()) => {
                 self.metrics.checkpoints.inc();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::journal::Position;
+use crate::pipeline::throttle_state::ThrottleState;
 
 /// Messages in the order in which they were read.
 #[derive(Debug)]
@@ -10,25 +11,29 @@ pub(super) struct Ledger {
     under_way: BTreeMap<u64, Entry>,
     next_number: u64,
     read_up_to: Position,
+    /// What filters had counted where the chunk begins that is being read. After a restart a chunk is read from its
+    /// start, whatever of it is delivered.
+    throttled: ThrottleState,
     bytes: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     start: Position,
+    throttled: ThrottleState,
     bytes: u64,
 }
 
 impl Ledger {
-    pub(super) fn new(read_up_to: Position) -> Self {
-        Self { under_way: BTreeMap::new(), next_number: 0, read_up_to, bytes: 0 }
+    pub(super) fn new(read_up_to: Position, throttled: ThrottleState) -> Self {
+        Self { under_way: BTreeMap::new(), next_number: 0, read_up_to, throttled, bytes: 0 }
     }
 
     /// Notes a message of so many bytes that begins at `start`; gives its number.
     pub(super) fn sent(&mut self, start: Position, bytes: u64) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
-        self.under_way.insert(number, Entry { start, bytes });
+        self.under_way.insert(number, Entry { start, throttled: self.throttled.clone(), bytes });
         self.bytes += bytes;
         number
     }
@@ -36,6 +41,16 @@ impl Ledger {
     /// Everything before `position` is delivered or noted as sent.
     pub(super) fn read_up_to(&mut self, position: Position) {
         self.read_up_to = position;
+    }
+
+    /// A chunk was read to its end: what filters have counted since then belongs to the next one.
+    pub(super) fn counted_up_to(&mut self, throttled: &ThrottleState) {
+        self.throttled = throttled.clone();
+    }
+
+    /// What filters had counted at the start of the chunk in which [`delivered_up_to`](Self::delivered_up_to) lies.
+    pub(super) fn throttled(&self) -> &ThrottleState {
+        self.under_way.first_key_value().map_or(&self.throttled, |(_, oldest)| &oldest.throttled)
     }
 
     /// A message is delivered.
@@ -71,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_oldest_message_under_way_holds_the_cursor() {
-        let mut ledger = Ledger::new(at(0));
+        let mut ledger = Ledger::new(at(0), ThrottleState::default());
         assert_eq!(ledger.delivered_up_to(), at(0));
         let numbers = [10, 20, 30].map(|offset| {
             let number = ledger.sent(at(offset), 5);

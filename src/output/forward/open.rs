@@ -17,6 +17,7 @@ use super::pool::Pool;
 use super::resolve::SystemLookup;
 use super::sent_log::SentLog;
 use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
+use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
@@ -67,9 +68,12 @@ pub async fn open_output(
     }
     let cursor = journal.attach(&config.id, config.start)?;
     let output_metrics = metrics.output(&config.id, config.kind.name());
-    let selector = pipeline
+    let mut selector = pipeline
         .selector(&config.id)
         .expect("the pipeline is made from the configuration that this output is in");
+    if let Some(counts) = cursor.attribute(THROTTLE) {
+        selector.resume(counts);
+    }
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
     let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
     let has_choice = forward.pool.servers.len() > 1 || forward.pool.srv.is_some();

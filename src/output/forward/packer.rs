@@ -14,6 +14,7 @@ use crate::chunk::Encoding;
 use crate::config::{ForwardOutputConfig, MetadataHandling};
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
+use crate::pipeline::throttle_state::ThrottleState;
 use crate::pipeline::{Event, Selector, Source};
 use crate::wire::msgpack::{write_array, write_map};
 use crate::wire::time::write_time;
@@ -51,6 +52,11 @@ impl Packer {
             acks: config.acks,
             metrics,
         }
+    }
+
+    /// What its filters have counted of the chunks so far.
+    pub(super) fn throttled(&self) -> &ThrottleState {
+        self.selector.throttled()
     }
 
     /// Hands the messages of a chunk to `send`, but for those that end before the entry `skip`.

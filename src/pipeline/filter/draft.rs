@@ -5,7 +5,10 @@ use crate::event_time::EventTime;
 use crate::journal::Position;
 use crate::pipeline::event::{Event, Source};
 use crate::pipeline::record::RecordEditor;
+#[cfg(feature = "remap")]
+use crate::pipeline::remap::RemapScratch;
 use crate::pipeline::template::ValueRenderer;
+use crate::pipeline::throttle_state::ThrottleState;
 
 /// What is known about an event beside its record.
 #[derive(Debug, Clone, Copy)]
@@ -75,4 +78,8 @@ pub(in crate::pipeline) struct Scratch {
     /// More text in the making.
     pub(super) more: Vec<u8>,
     pub(super) parse: ParseScratch,
+    /// What `throttle` filters have counted. It outlives events and chunks.
+    pub(in crate::pipeline) throttle: ThrottleState,
+    #[cfg(feature = "remap")]
+    pub(super) remap: RemapScratch,
 }

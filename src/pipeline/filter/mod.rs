@@ -9,12 +9,15 @@ mod level;
 mod mask;
 mod multiline;
 mod parse;
+#[cfg(feature = "remap")]
+mod remap;
 mod remove;
 mod rename;
 mod retag;
 mod sample;
 mod sanitize;
 mod set;
+mod throttle;
 mod time;
 mod validate;
 
@@ -28,17 +31,23 @@ use mask::Mask;
 use multiline::Joined;
 pub(super) use multiline::{Multiline, Waiting};
 use parse::Parse;
+#[cfg(feature = "remap")]
+use remap::Remap;
 use remove::Remove;
 use rename::Rename;
+#[cfg(feature = "remap")]
+pub(super) use retag::MAX_TAG;
 use retag::Retag;
 use sample::Sample;
 use sanitize::Sanitize;
 use set::Set;
+use throttle::Throttle;
 use time::Time;
 use validate::Validate;
 
 use super::condition::Condition;
 use super::tag_pattern::TagPatterns;
+use super::throttle_state::ShortHash;
 use crate::config::{FilterConfig, FilterKind};
 
 /// One `[[filter]]`, ready to run.
@@ -69,9 +78,12 @@ enum Kind {
     Drop,
     KeepIf(Condition),
     Sample(Sample),
+    Throttle(Box<Throttle>),
     Retag(Retag),
     Validate(Validate),
     Multiline(Multiline),
+    #[cfg(feature = "remap")]
+    Remap(Box<Remap>),
 }
 
 impl Filter {
@@ -92,9 +104,15 @@ impl Filter {
             FilterKind::Drop => Kind::Drop,
             FilterKind::KeepIf { condition } => Kind::KeepIf(condition),
             FilterKind::Sample { one_in, by } => Kind::Sample(Sample { one_in, by }),
+            FilterKind::Throttle(throttle) => {
+                let identity = config.throttle_identity().unwrap_or_default();
+                Kind::Throttle(Box::new(Throttle::new(throttle, &identity)))
+            }
             FilterKind::Retag { tag } => Kind::Retag(Retag { tag }),
             FilterKind::Validate(config) => Kind::Validate(Validate::new(config)),
             FilterKind::Multiline(config) => Kind::Multiline(Multiline::new(config)),
+            #[cfg(feature = "remap")]
+            FilterKind::Remap(config) => Kind::Remap(Box::new(Remap::new(config))),
         };
         Self {
             tags: config.tags.clone(),
@@ -141,7 +159,10 @@ impl Filter {
             Kind::KeepIf(condition) if condition.holds(&draft.event()) => {}
             Kind::KeepIf(_) => return Verdict::Dropped,
             Kind::Sample(sample) => return sample.apply(draft, &mut scratch.renderer),
+            Kind::Throttle(throttle) => return throttle.apply(draft, scratch),
             Kind::Retag(retag) => return retag.apply(draft, scratch),
+            #[cfg(feature = "remap")]
+            Kind::Remap(remap) => return remap.apply(draft, scratch),
             Kind::Multiline(_) => {}
         }
         Verdict::Passes
@@ -149,7 +170,20 @@ impl Filter {
 
     /// Whether events may leave it with another tag.
     pub(super) fn retags(&self) -> bool {
-        matches!(self.kind, Kind::Retag(_))
+        match &self.kind {
+            Kind::Retag(_) => true,
+            #[cfg(feature = "remap")]
+            Kind::Remap(remap) => remap.retags(),
+            _ => false,
+        }
+    }
+
+    /// Of one that counts events: what its counts are kept under.
+    pub(super) fn counts_as(&self) -> Option<&ShortHash> {
+        match &self.kind {
+            Kind::Throttle(throttle) => Some(throttle.identity()),
+            _ => None,
+        }
     }
 
     /// Whether it may find events invalid.

@@ -6,7 +6,7 @@ use crate::pipeline::template::ValueTemplate;
 use crate::wire::msgpack::{Token, read};
 
 /// Bytes of the longest tag that a filter gives.
-pub(super) const MAX_TAG: usize = 1024;
+pub(in crate::pipeline) const MAX_TAG: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Retag {

@@ -5,6 +5,8 @@
 //! have grown to the size of the records at hand.
 
 mod editor;
+#[cfg(any(test, feature = "remap"))]
+mod replace;
 mod rewrite;
 mod seen_keys;
 

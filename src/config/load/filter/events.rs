@@ -3,13 +3,21 @@
 use super::{field, field_paths, regex, text};
 use crate::config::load::document::Read;
 use crate::config::load::{Table, Value};
-use crate::config::{FilterKind, MultilineConfig};
+use crate::config::{FilterKind, MultilineConfig, ThrottleConfig};
 use crate::pipeline::template::ValueTemplate;
 
 pub(super) fn sample(table: &Table<'_>) -> Read<FilterKind> {
     let one_in = table.value("one_in", Value::count);
     let by = table.optional("by", |value| value.syntax(ValueTemplate::parse));
     Ok(FilterKind::Sample { one_in: one_in? as u64, by: by? })
+}
+
+pub(super) fn throttle(table: &Table<'_>) -> Read<ThrottleConfig> {
+    let key = table.optional("key", |value| value.syntax(ValueTemplate::parse));
+    let limit = table.value("limit", Value::count);
+    let interval = table.value("interval", Value::time);
+    let max_keys = table.value("max_keys", Value::count);
+    Ok(ThrottleConfig { key: key?, limit: limit? as u32, interval: interval?, max_keys: max_keys? })
 }
 
 pub(super) fn retag(table: &Table<'_>) -> Read<FilterKind> {

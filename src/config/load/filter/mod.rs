@@ -4,6 +4,7 @@ mod events;
 mod fields;
 mod judge;
 mod parse;
+mod remap;
 mod secrets;
 mod text;
 
@@ -44,8 +45,10 @@ pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
             None => return Err(table.report("type", "`keep_if` needs `where`: which events stay?")),
         },
         "sample" => events::sample(table)?,
+        "throttle" => FilterKind::Throttle(events::throttle(table)?),
         "retag" => events::retag(table)?,
-        _ => FilterKind::Multiline(events::multiline(table)?),
+        "multiline" => FilterKind::Multiline(events::multiline(table)?),
+        _ => remap::remap(table)?,
     };
     Ok(FilterConfig { tags: tags?, condition, kind })
 }

@@ -1,5 +1,7 @@
 //! The keys of filters that drop, join and send events elsewhere.
 
+use std::time::Duration;
+
 use super::{Default, FILTER, Key, Kind, Section};
 use crate::config::units::{KIB, MIB};
 
@@ -18,6 +20,37 @@ pub(in crate::config) const SAMPLE_FILTER: Section = Section {
             kind: Kind::Syntax("text with placeholders"),
             default: Default::Absent("each event for itself"),
             meaning: "Events for which this is the same stay or go together",
+        },
+    ],
+};
+
+pub(in crate::config) const THROTTLE_FILTER: Section = Section {
+    title: "[[filter]] of type throttle",
+    extends: Some(&FILTER),
+    keys: &[
+        Key {
+            name: "key",
+            kind: Kind::Syntax("text with placeholders"),
+            default: Default::Absent("all events count together"),
+            meaning: "Events for which this is the same count together",
+        },
+        Key {
+            name: "limit",
+            kind: Kind::Integer { min: 1, max: 1_000_000_000 },
+            default: Default::Required,
+            meaning: "Events of one key that pass in one window; the others are dropped",
+        },
+        Key {
+            name: "interval",
+            kind: Kind::Time { min: Duration::from_secs(1), max: Duration::from_secs(24 * 60 * 60) },
+            default: Default::Value("\"1m\""),
+            meaning: "The length of a window of receipt time; windows follow one another from 1970 on",
+        },
+        Key {
+            name: "max_keys",
+            kind: Kind::Integer { min: 1, max: 100_000 },
+            default: Default::Value("10000"),
+            meaning: "Keys of one window that have a count of their own; those that come later share one",
         },
     ],
 };

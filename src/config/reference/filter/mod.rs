@@ -4,14 +4,16 @@ mod events;
 mod fields;
 mod judge;
 mod parse;
+mod remap;
 mod secrets;
 mod text;
 
 use super::{Default, Key, Kind, Section};
-use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER};
+use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER, THROTTLE_FILTER};
 use fields::{DEFAULT_FILTER, KEEP_FILTER, REMOVE_FILTER, RENAME_FILTER, SET_FILTER};
 use judge::{LEVEL_FILTER, TIME_FILTER, VALIDATE_FILTER};
 use parse::PARSE_FILTER;
+use remap::REMAP_FILTER;
 use secrets::{ENCRYPT_FILTER, HASH_FILTER};
 use text::{MASK_FILTER, SANITIZE_FILTER};
 
@@ -50,8 +52,10 @@ pub(in crate::config) const FILTER: Section = Section {
                 "drop",
                 "keep_if",
                 "sample",
+                "throttle",
                 "retag",
                 "multiline",
+                "remap",
             ]),
             default: Default::Required,
             meaning: "What it does: each that has keys of its own has a section below",
@@ -75,6 +79,8 @@ pub(in crate::config) const FILTER_TYPES: &[(&str, &Section)] = &[
     ("encrypt", &ENCRYPT_FILTER),
     ("parse", &PARSE_FILTER),
     ("sample", &SAMPLE_FILTER),
+    ("throttle", &THROTTLE_FILTER),
     ("retag", &RETAG_FILTER),
     ("multiline", &MULTILINE_FILTER),
+    ("remap", &REMAP_FILTER),
 ];
