@@ -209,7 +209,15 @@ mod tests {
         let mut state = ThrottleState::default();
         state.admits(&ALLOWANCE, at(100), &[7; 16]);
         let bytes = state.encode();
-        assert_eq!(bytes.len(), 8 + 32 + 20);
+        // Cursors of earlier versions must stay readable.
+        let expected = [
+            &b"\x01\0\0\0\x01\0\0\0"[..],
+            &[1; 16],
+            b"\x0a\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0",
+            &[7; 16],
+            b"\x01\0\0\0",
+        ];
+        assert_eq!(bytes, expected.concat());
         assert_eq!(ThrottleState::decode(&bytes, |_| true), Some(state));
         assert_eq!(ThrottleState::decode(&bytes, |_| false), Some(ThrottleState::default()));
         for length in 0..bytes.len() {

@@ -2,8 +2,8 @@
 //!
 //! VRL and its compiler are the crate `vrl`; this is what stands between it and a pipeline that has to be a pure
 //! function of the chunk: a program sees the record as `.` and what is known about the event as `%name`, and no clock, no
-//! chance and nothing outside ([`refused`]). What it leaves alone stays byte for byte as it came ([`target`]), what it
-//! changes becomes msgpack again ([`value`]). A program that fails has changed nothing.
+//! chance and nothing outside (`refused.rs`). What it leaves alone stays byte for byte as it came (`target.rs`), what it
+//! changes becomes msgpack again (`value.rs`). A program that fails has changed nothing.
 
 mod check;
 mod metadata;
