@@ -123,6 +123,7 @@ fn filters() -> Vec<FilterConfig> {
     let tags = |text| TagPatterns::parse(text).unwrap();
     vec![
         FilterConfig {
+            line: 1,
             condition: None,
             tags: tags("{nginx,openappsec}.**"),
             kind: FilterKind::Set {
@@ -130,6 +131,7 @@ fn filters() -> Vec<FilterConfig> {
             },
         },
         FilterConfig {
+            line: 1,
             condition: None,
             tags: tags("**"),
             kind: FilterKind::Default {

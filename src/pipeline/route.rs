@@ -129,7 +129,7 @@ impl Routes {
     }
 }
 
-fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
+pub(super) fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
     let is_unknown =
         |value| matches!(read(value, &mut 0), Ok(Token::Str(b"unknown") | Token::Bin(b"unknown")));
     record.get(path).is_some_and(|value| !is_blank(value) && !is_unknown(value))

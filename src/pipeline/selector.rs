@@ -252,11 +252,13 @@ mod tests {
     fn pipeline() -> Pipeline {
         let filters = [
             FilterConfig {
+                line: 1,
                 condition: None,
                 tags: tags("a.**"),
                 kind: FilterKind::Set { fields: fields(&[("type", "{tag[0]}")]) },
             },
             FilterConfig {
+                line: 1,
                 condition: None,
                 tags: tags("**"),
                 kind: FilterKind::Set { fields: fields(&[("server", "{@server}")]) },
@@ -378,6 +380,7 @@ mod tests {
     #[test]
     fn tags_that_no_filter_and_no_condition_touches_pass_whole() {
         let filters = [FilterConfig {
+            line: 1,
             tags: tags("a"),
             condition: None,
             kind: FilterKind::Remove { fields: Vec::new() },

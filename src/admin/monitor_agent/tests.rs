@@ -90,6 +90,7 @@ fn matching(id: &str, patterns: &str) -> OutputConfig {
 
 fn filter() -> FilterConfig {
     FilterConfig {
+        line: 1,
         condition: None,
         tags: TagPatterns::parse("nginx.**").unwrap(),
         kind: FilterKind::Set {

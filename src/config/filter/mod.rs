@@ -20,6 +20,8 @@ use crate::pipeline::template::ValueTemplate;
 /// One `[[filter]]`.
 #[derive(Debug, Clone)]
 pub struct FilterConfig {
+    /// Where its table begins in the file, from 1.
+    pub line: usize,
     /// `match`; default `**`.
     pub tags: TagPatterns,
     /// `where`: the events that it works on; all of them where it is left out.

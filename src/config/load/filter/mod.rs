@@ -47,7 +47,7 @@ pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
         "retag" => events::retag(table)?,
         _ => FilterKind::Multiline(events::multiline(table)?),
     };
-    Ok(FilterConfig { tags: tags?, condition, kind })
+    Ok(FilterConfig { line: table.line(), tags: tags?, condition, kind })
 }
 
 /// A list of at least one field.

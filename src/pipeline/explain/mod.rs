@@ -1,0 +1,131 @@
+//! The way of one event through filters and outputs, put into words.
+//!
+//! With a record everything is decided by the very code that a server runs, filter by filter (`decided.rs`). Without
+//! one, only what the tag says is sure, and the rest is told as an "if" (`open.rs`).
+
+mod decided;
+mod open;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+use super::filter::Filter;
+use super::route::Routes;
+use super::trial::Trial;
+use crate::config::{Config, FilterConfig, OutputConfig};
+use crate::event_time::EventTime;
+pub use target::Target;
+
+/// Whether something happens to the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    Yes,
+    No,
+    /// What is not known decides: the record, or a tag that is made of it.
+    If,
+}
+
+/// The whole way.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    pub tag: String,
+    /// The `id` of the input.
+    pub input: String,
+    /// Whether there was a record to decide by.
+    pub decided: bool,
+    /// In the order in which the event meets them.
+    pub filters: Vec<FilterAnswer>,
+    /// In the order of the file.
+    pub outputs: Vec<OutputAnswer>,
+}
+
+/// What one filter does with the event.
+#[derive(Debug, Serialize)]
+pub struct FilterAnswer {
+    /// Its place among the filters of the file, from 1.
+    pub number: usize,
+    /// Where its table begins, from 1.
+    pub line: usize,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub works: Answer,
+    /// Why it does not, or what it depends on; empty where there is nothing to say.
+    pub reason: String,
+    /// What it does beside changing fields: a new tag, the end of the event.
+    pub effect: Option<String>,
+    /// Top-level fields that are not as they were before, by name. Only with a record.
+    pub changes: Vec<Change>,
+}
+
+/// A field that a filter changed.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Change {
+    pub field: String,
+    /// `None`: the field was not there.
+    pub before: Option<serde_json::Value>,
+    /// `None`: the field is gone.
+    pub after: Option<serde_json::Value>,
+}
+
+/// Whether one output takes the event, and where it puts it.
+#[derive(Debug, Serialize)]
+pub struct OutputAnswer {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub takes: Answer,
+    pub reason: String,
+    #[serde(flatten)]
+    pub target: Target,
+}
+
+/// Explains the way of an event: one of `trial`'s, with this time (that of receipt where it is `None`) and this
+/// record, an encoded map.
+pub fn explain(
+    config: &Config,
+    trial: &Trial,
+    time: Option<EventTime>,
+    record: Option<&[u8]>,
+) -> Explanation {
+    let filters: Vec<_> = config.filters.iter().map(Filter::new).collect();
+    let routes = Routes::new(&config.outputs);
+    let (filters, outputs) = trial.with_source(|source| match record {
+        Some(record) => {
+            let time = time.unwrap_or(source.received_at);
+            decided::Walk::new(config, &routes, source, &trial.server, time, record).explain(&filters)
+        }
+        None => open::Walk::new(config, &routes, source, &trial.server).explain(&filters),
+    });
+    Explanation {
+        tag: trial.tag.clone(),
+        input: trial.input.clone(),
+        decided: record.is_some(),
+        filters,
+        outputs,
+    }
+}
+
+impl FilterAnswer {
+    fn new(number: usize, config: &FilterConfig, works: Answer, reason: String) -> Self {
+        let (line, kind) = (config.line, config.kind.name());
+        Self { number, line, kind, works, reason, effect: None, changes: Vec::new() }
+    }
+}
+
+impl OutputAnswer {
+    fn new(config: &OutputConfig, (takes, reason): (Answer, String), target: Target) -> Self {
+        Self { id: config.id.clone(), kind: config.kind.name(), takes, reason, target }
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`
+fn listed<T: std::fmt::Display>(things: &[T]) -> String {
+    let shown: Vec<_> = things.iter().map(|thing| format!("`{thing}`")).collect();
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => shown.concat(),
+    }
+}
