@@ -96,6 +96,12 @@ impl InputConfig {
         self.max_message_size.min(self.spool_above)
     }
 
+    /// The tag that it makes of a sender's: `tag` and `add_tag_prefix`.
+    pub fn tagged(&self, sent: &str) -> String {
+        let tag = self.tag.as_deref().unwrap_or(sent);
+        self.add_tag_prefix.as_ref().map_or_else(|| tag.to_owned(), |prefix| format!("{prefix}.{tag}"))
+    }
+
     /// Whether there are messages that go through files.
     pub fn spools(&self) -> bool {
         self.max_message_size > self.spool_above

@@ -6,9 +6,9 @@
 pub mod characters;
 pub mod condition;
 pub mod event;
+mod explain;
 pub mod field_cipher;
 pub mod field_path;
-mod explain;
 mod filter;
 pub mod json;
 pub mod level;

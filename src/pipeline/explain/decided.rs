@@ -74,13 +74,14 @@ impl<'a> Walk<'a> {
         }
         let mut answer = FilterAnswer::new(number, config, Answer::Yes, String::new());
         if matches!(config.kind, FilterKind::Multiline(_)) {
-            answer.effect = Some("lines of the same chunk that belong to it would be joined to it".to_owned());
+            answer.effect =
+                Some("lines of the same chunk that belong to it would be joined to it".to_owned());
             return answer;
         }
         let (before, was_invalid) = (self.record.clone(), self.is_invalid);
         let verdict = self.apply(filter);
         answer.changes = changes(&before, &self.record);
-        let this = format!("filter {number} (line {}, {})", config.line, config.kind.name());
+        let this = format!("filter {number}");
         answer.effect = match (&config.kind, verdict) {
             (FilterKind::Sample { one_in, by: None }, _) => {
                 Some(format!("one event in {one_in} stays, by its place in the journal; here it does"))
@@ -107,8 +108,7 @@ impl<'a> Walk<'a> {
         let context =
             Context { source: &source, server: self.server, time: self.time, metadata: None, index: 0 };
         let mut buffer = RecordBuffer::default();
-        let mut draft =
-            Draft { context, record: buffer.open(&self.record), is_invalid: self.is_invalid };
+        let mut draft = Draft { context, record: buffer.open(&self.record), is_invalid: self.is_invalid };
         let verdict = filter.apply(&mut draft, &mut self.scratch, &mut Waiting::default());
         let mut record = Vec::new();
         draft.record.fields().write(&mut record);
@@ -187,17 +187,16 @@ impl<'a> Walk<'a> {
             return "no filter finds the event invalid, and no output refuses it".to_owned();
         }
         let refusing = self.ids(|config| self.refuses(config, event));
-        format!("{} refuses it", listed(&refusing))
+        format!("{} {} it", listed(&refusing), if refusing.len() == 1 { "refuses" } else { "refuse" })
     }
 
     fn why_fallback(&self, takes: bool, event: &Event<'_>) -> String {
         if takes {
             return "no other output takes it".to_owned();
         }
-        let taking = self.ids(|config| {
-            !matches!(config.take, OutputTake::Fallback) && self.takes(config, event)
-        });
-        format!("{} has it", listed(&taking))
+        let taking =
+            self.ids(|config| !matches!(config.take, OutputTake::Fallback) && self.takes(config, event));
+        format!("{} {} it", listed(&taking), if taking.len() == 1 { "has" } else { "have" })
     }
 
     /// Whether the output matches, and its `require` does not let the event in.
@@ -224,9 +223,11 @@ fn changes(before: &[u8], after: &[u8]) -> Vec<Change> {
             old => changes.push(Change { field, before: old, after: Some(value) }),
         }
     }
-    changes.extend(
-        before.into_iter().map(|(field, value)| Change { field, before: Some(value), after: None }),
-    );
+    changes.extend(before.into_iter().map(|(field, value)| Change {
+        field,
+        before: Some(value),
+        after: None,
+    }));
     changes.sort_by(|left, right| left.field.cmp(&right.field));
     changes
 }

@@ -31,6 +31,9 @@ pub enum Answer {
 /// The whole way.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
+    /// The tag that the sender gives.
+    pub sent: String,
+    /// The tag that the input makes of it.
     pub tag: String,
     /// The `id` of the input.
     pub input: String,
@@ -100,6 +103,7 @@ pub fn explain(
         None => open::Walk::new(config, &routes, source, &trial.server).explain(&filters),
     });
     Explanation {
+        sent: trial.tag.clone(),
         tag: trial.tag.clone(),
         input: trial.input.clone(),
         decided: record.is_some(),

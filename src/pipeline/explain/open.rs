@@ -24,6 +24,8 @@ pub(super) struct Walk<'a> {
     tags: Vec<PossibleTag>,
     /// The filter that ends every event of the tag.
     ended: Option<String>,
+    /// The filters that may end it.
+    gates: Vec<String>,
     /// The filters that may find it invalid.
     judges: Vec<String>,
 }
@@ -44,7 +46,7 @@ impl<'a> Walk<'a> {
         server: &'a str,
     ) -> Self {
         let tags = vec![PossibleTag::Known(String::from_utf8_lossy(source.tag).into_owned())];
-        Self { config, routes, source, server, tags, ended: None, judges: Vec::new() }
+        Self { config, routes, source, server, tags, ended: None, gates: Vec::new(), judges: Vec::new() }
     }
 
     pub(super) fn explain(mut self, filters: &[Filter]) -> (Vec<FilterAnswer>, Vec<OutputAnswer>) {
@@ -83,27 +85,34 @@ impl<'a> Walk<'a> {
             (Answer::Yes, String::new())
         } else if taken.iter().all(|taken| *taken == Some(false)) {
             let tags: Vec<_> = self.tags.iter().map(PossibleTag::text).collect();
-            (Answer::No, format!("its match `{patterns}` does not take the tag {}", listed(&tags)))
+            (Answer::No, format!("its match `{patterns}` does not take the tag `{}`", tags.join("` or `")))
         } else {
             (Answer::If, format!("its match `{patterns}` takes the new tag"))
         }
     }
 
     fn effect(&mut self, number: usize, config: &FilterConfig, works: Answer) -> Option<String> {
-        let this = format!("filter {number} (line {}, {})", config.line, config.kind.name());
+        let this = format!("filter {number}");
         match &config.kind {
             FilterKind::Retag { tag } => {
                 let new = self.retagged(tag, works == Answer::Yes);
                 Some(format!("the tag becomes {}", listed(&new)))
             }
             FilterKind::Drop => {
-                if works == Answer::Yes {
-                    self.ended = Some(this);
+                match works {
+                    Answer::Yes => self.ended = Some(this),
+                    _ => self.gates.push(this),
                 }
                 Some("the event ends here".to_owned())
             }
-            FilterKind::KeepIf { condition } => Some(format!("the event ends here unless `{condition}`")),
-            FilterKind::Sample { one_in, .. } => Some(format!("one event in {one_in} stays")),
+            FilterKind::KeepIf { condition } => {
+                self.gates.push(this);
+                Some(format!("the event ends here unless `{condition}`"))
+            }
+            FilterKind::Sample { one_in, .. } => {
+                self.gates.push(this);
+                Some(format!("one event in {one_in} stays"))
+            }
             kind if kind.judges() => {
                 self.judges.push(this);
                 Some("it may find the event invalid".to_owned())
@@ -159,7 +168,7 @@ impl<'a> Walk<'a> {
     fn output(&self, config: &OutputConfig) -> OutputAnswer {
         let answer = match &self.ended {
             Some(filter) => (Answer::No, format!("{filter} ends the event")),
-            None => self.takes(config),
+            None => self.behind_gates(self.takes(config)),
         };
         let tag = match self.tags.as_slice() {
             [PossibleTag::Known(tag)] => Some(tag.as_str()),
@@ -167,6 +176,16 @@ impl<'a> Walk<'a> {
         };
         let sketch = |event: &Event<'_>| Target::sketch(config, event, tag.is_some());
         OutputAnswer::new(config, answer, self.with_event(tag.unwrap_or_default(), sketch))
+    }
+
+    /// What a filter may end can't be sure to arrive.
+    fn behind_gates(&self, (takes, reason): (Answer, String)) -> (Answer, String) {
+        let gates = self.gates.iter().map(|gate| format!("{gate} lets it pass"));
+        match takes {
+            Answer::Yes if !self.gates.is_empty() => (Answer::If, gates.collect::<Vec<_>>().join(" and ")),
+            Answer::If => (Answer::If, [reason].into_iter().chain(gates).collect::<Vec<_>>().join(" and ")),
+            _ => (takes, reason),
+        }
     }
 
     fn takes(&self, config: &OutputConfig) -> (Answer, String) {

@@ -27,9 +27,7 @@ impl Target {
     /// For an event of which neither record nor time is known; `with_tag`: whether its tag is.
     pub(super) fn sketch(config: &OutputConfig, event: &Event<'_>, with_tag: bool) -> Self {
         match &config.kind {
-            OutputKind::File(file) if with_tag => {
-                Self::Path(file.path.sketch(&file.path_characters, event))
-            },
+            OutputKind::File(file) if with_tag => Self::Path(file.path.sketch(&file.path_characters, event)),
             OutputKind::File(file) => Self::Path(file.path.to_string()),
             OutputKind::Forward(forward) => servers(forward),
         }

@@ -30,7 +30,9 @@ impl PathTemplate {
                         let kept = characters.get(name).cloned().unwrap_or_default();
                         write_path_value(&mut path, value, &kept, component.value_limit);
                     }
-                    PathPart::Placeholder(_, name) => path.extend_from_slice(format!("{{{name}}}").as_bytes()),
+                    PathPart::Placeholder(_, name) => {
+                        path.extend_from_slice(format!("{{{name}}}").as_bytes())
+                    }
                 }
             }
         }

@@ -1,0 +1,7 @@
+//! Which way events take, as operators ask for it on the command line.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod explain;
+mod support;
+mod test_command;
