@@ -124,6 +124,7 @@ fn filters() -> Vec<FilterConfig> {
     vec![
         FilterConfig {
             line: 1,
+            pipeline: None,
             condition: None,
             tags: tags("{nginx,openappsec}.**"),
             kind: FilterKind::Set {
@@ -132,6 +133,7 @@ fn filters() -> Vec<FilterConfig> {
         },
         FilterConfig {
             line: 1,
+            pipeline: None,
             condition: None,
             tags: tags("**"),
             kind: FilterKind::Default {
@@ -149,6 +151,7 @@ fn inject() -> InjectConfig {
 fn output(inject: &InjectConfig) -> OutputConfig {
     let require = ["customer_name", "fqdn"].iter().map(|path| FieldPath::parse(path).unwrap()).collect();
     OutputConfig {
+        pipeline: None,
         id: "archive".to_owned(),
         take: OutputTake::Match {
             tags: TagPatterns::parse("{nginx,openappsec}.**").unwrap(),

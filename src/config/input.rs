@@ -18,6 +18,8 @@ pub(crate) const SPOOL_MEMORY: usize = 1024 * 1024;
 pub struct InputConfig {
     pub id: String,
     pub listen: ListenAddress,
+    /// Where its events begin. Default: `None`, in the default pipeline.
+    pub pipeline: Option<String>,
     /// Permissions of a Unix socket. Default: [`DEFAULT_SOCKET_MODE`].
     pub socket_mode: u32,
     /// Whether datagrams to the same address and port are answered, as Fluentd's senders want it; never of a Unix

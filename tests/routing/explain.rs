@@ -8,7 +8,11 @@ const CONFIG: &str = "tests/fixtures/explain/routes.toml";
 
 /// What it prints about an event, with the command in front.
 fn explained(arguments: &[&str]) -> String {
-    let output = hikyaku(&[&["check", "-c", CONFIG], arguments].concat());
+    explained_by(CONFIG, arguments)
+}
+
+fn explained_by(config: &str, arguments: &[&str]) -> String {
+    let output = hikyaku(&[&["check", "-c", config], arguments].concat());
     assert!(output.status.success(), "{}", printed(&output));
     format!("$ hikyaku check {}\n{}\n", arguments.join(" "), printed(&output))
 }
@@ -36,6 +40,20 @@ fn a_record_decides_the_rest() {
         found.push_str(&explained(&["--explain", tag, "--record", record, "--time", "2026-02-17T10:00:00Z"]));
     }
     assert_golden("explain/records.txt", &found);
+}
+
+#[test]
+fn each_pipeline_is_told_apart() {
+    let events: [&[&str]; 5] = [
+        &["--explain", "app.web"],
+        &["--explain", "app.web", "--record", r#"{"level":"INFO"}"#],
+        &["--explain", "other"],
+        &["--explain", "other", "--record", "{}"],
+        &["--explain", "login", "--input", "audit"],
+    ];
+    let config = "tests/fixtures/explain/pipelines.toml";
+    let found: String = events.iter().map(|arguments| explained_by(config, arguments)).collect();
+    assert_golden("explain/pipelines.txt", &found);
 }
 
 #[test]

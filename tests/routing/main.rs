@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod documentation;
 mod explain;
+mod pipelines;
 mod support;
 mod test_command;

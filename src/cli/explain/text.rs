@@ -28,7 +28,16 @@ fn write_filters(out: &mut String, filters: &[FilterAnswer]) {
     let kind = width(&mut filters.iter().map(|filter| filter.kind.len()));
     let line = width(&mut filters.iter().map(|filter| filter.line.to_string().len()));
     let margin = " ".repeat(2 + 5 + number + 2 + kind + 2 + 5 + line + 2);
+    let has_pipelines = filters.iter().any(|filter| filter.pipeline.is_some());
+    let mut last = None;
     for filter in filters {
+        if has_pipelines && last != Some(&filter.pipeline) {
+            match &filter.pipeline {
+                Some(name) => out.push_str(&format!("  pipeline {name}\n")),
+                None => out.push_str("  default pipeline\n"),
+            }
+            last = Some(&filter.pipeline);
+        }
         let head = format!(
             "  {:<5}{:>number$}  {:<kind$}  line {:<line$}  ",
             word(filter.works),
@@ -47,10 +56,11 @@ fn write_filters(out: &mut String, filters: &[FilterAnswer]) {
 
 fn write_outputs(out: &mut String, outputs: &[OutputAnswer]) {
     let id = outputs.iter().map(|output| output.id.len()).max().unwrap_or(0);
-    let kind = outputs.iter().map(|output| output.kind.len()).max().unwrap_or(0);
+    let kinds: Vec<_> = outputs.iter().map(kind_of).collect();
+    let kind = kinds.iter().map(String::len).max().unwrap_or(0);
     let margin = " ".repeat(2 + 5 + id + 2 + kind + 2);
-    for output in outputs {
-        let head = format!("  {:<5}{:<id$}  {:<kind$}  ", word(output.takes), output.id, output.kind);
+    for (output, shown) in outputs.iter().zip(&kinds) {
+        let head = format!("  {:<5}{:<id$}  {:<kind$}  ", word(output.takes), output.id, shown);
         let mut lines = vec![output.reason.clone()];
         if output.takes != Answer::No {
             match &output.target {
@@ -59,6 +69,13 @@ fn write_outputs(out: &mut String, outputs: &[OutputAnswer]) {
             }
         }
         write_block(out, &head, &margin, &lines);
+    }
+}
+
+fn kind_of(output: &OutputAnswer) -> String {
+    match &output.pipeline {
+        Some(name) => format!("{} in {name}", output.kind),
+        None => output.kind.to_owned(),
     }
 }
 

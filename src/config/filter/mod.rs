@@ -22,6 +22,8 @@ use crate::pipeline::template::ValueTemplate;
 pub struct FilterConfig {
     /// Where its table begins in the file, from 1.
     pub line: usize,
+    /// The pipeline that it is in. `None`: the default one.
+    pub pipeline: Option<String>,
     /// `match`; default `**`.
     pub tags: TagPatterns,
     /// `where`: the events that it works on; all of them where it is left out.
@@ -64,6 +66,8 @@ pub enum FilterKind {
     Sample { one_in: u64, by: Option<ValueTemplate> },
     /// Gives events a new tag.
     Retag { tag: ValueTemplate },
+    /// Sends events to the front of these pipelines; at least one, each once.
+    Relabel { to: Vec<String> },
     /// Finds events invalid.
     Validate(ValidateConfig),
     /// Joins the lines of one message.
@@ -90,6 +94,7 @@ impl FilterKind {
             Self::KeepIf { .. } => "keep_if",
             Self::Sample { .. } => "sample",
             Self::Retag { .. } => "retag",
+            Self::Relabel { .. } => "relabel",
             Self::Validate(_) => "validate",
             Self::Multiline(_) => "multiline",
         }

@@ -9,6 +9,7 @@ mod document;
 mod filter;
 mod input;
 mod output;
+mod pipelines;
 mod security;
 mod server;
 mod table;
@@ -106,7 +107,15 @@ fn read(file: &Table<'_>) -> Read<Config> {
     }
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);
-    checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
+    let checked_filters = checks::complete(&filter_tables, &filters);
+    checks::judges(&checked_filters, &checked_outputs);
+    // What is missing in a table with a mistake of its own would look like a mistake elsewhere.
+    if checked_inputs.len() == inputs.len()
+        && checked_filters.len() == filters.len()
+        && checked_outputs.len() == outputs.len()
+    {
+        pipelines::check(&checked_inputs, &checked_filters, &checked_outputs);
+    }
     checks::paths(&checked_outputs);
     let mut listeners: Vec<_> =
         checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();

@@ -114,6 +114,7 @@ pub const SECTIONS: &[&Section] = &[
     FILTER_TYPES[13].1,
     FILTER_TYPES[14].1,
     FILTER_TYPES[15].1,
+    FILTER_TYPES[16].1,
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,

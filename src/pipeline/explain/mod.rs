@@ -5,6 +5,7 @@
 
 mod decided;
 mod open;
+mod possible_tag;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use serde::Serialize;
 
 use super::filter::Filter;
+use super::pipelines::Pipelines;
 use super::route::Routes;
 use super::trial::Trial;
 use crate::config::{Config, FilterConfig, OutputConfig};
@@ -52,6 +54,8 @@ pub struct FilterAnswer {
     pub number: usize,
     /// Where its table begins, from 1.
     pub line: usize,
+    /// `None`: the default one.
+    pub pipeline: Option<String>,
     #[serde(rename = "type")]
     pub kind: &'static str,
     pub works: Answer,
@@ -79,6 +83,8 @@ pub struct OutputAnswer {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// `None`: the default one, or all of them.
+    pub pipeline: Option<String>,
     pub takes: Answer,
     pub reason: String,
     #[serde(flatten)]
@@ -93,14 +99,18 @@ pub fn explain(
     time: Option<EventTime>,
     record: Option<&[u8]>,
 ) -> Explanation {
-    let filters: Vec<_> = config.filters.iter().map(Filter::new).collect();
-    let routes = Routes::new(&config.outputs);
+    let pipelines = Pipelines::new(&config.filters, &config.outputs).with_inputs(&config.inputs);
+    let plan = Plan {
+        config,
+        filters: config.filters.iter().map(|filter| Filter::new(filter, &pipelines)).collect(),
+        routes: Routes::new(&config.outputs, &pipelines),
+        entry: pipelines.entry(&trial.input),
+        pipelines,
+        server: &trial.server,
+    };
     let (filters, outputs) = trial.with_source(|source| match record {
-        Some(record) => {
-            let time = time.unwrap_or(source.received_at);
-            decided::Walk::new(config, &routes, source, &trial.server, time, record).explain(&filters)
-        }
-        None => open::Walk::new(config, &routes, source, &trial.server).explain(&filters),
+        Some(record) => decided::explain(&plan, source, time.unwrap_or(source.received_at), record),
+        None => open::explain(&plan, source),
     });
     Explanation {
         sent: trial.tag.clone(),
@@ -112,16 +122,36 @@ pub fn explain(
     }
 }
 
+/// A configuration, ready to be walked through.
+struct Plan<'a> {
+    config: &'a Config,
+    filters: Vec<Filter>,
+    routes: Routes,
+    pipelines: Pipelines,
+    /// The pipeline in which the event begins.
+    entry: usize,
+    server: &'a str,
+}
+
 impl FilterAnswer {
     fn new(number: usize, config: &FilterConfig, works: Answer, reason: String) -> Self {
-        let (line, kind) = (config.line, config.kind.name());
-        Self { number, line, kind, works, reason, effect: None, changes: Vec::new() }
+        let (line, kind, pipeline) = (config.line, config.kind.name(), config.pipeline.clone());
+        Self { number, line, pipeline, kind, works, reason, effect: None, changes: Vec::new() }
     }
 }
 
 impl OutputAnswer {
     fn new(config: &OutputConfig, (takes, reason): (Answer, String), target: Target) -> Self {
-        Self { id: config.id.clone(), kind: config.kind.name(), takes, reason, target }
+        let (id, kind, pipeline) = (config.id.clone(), config.kind.name(), config.pipeline.clone());
+        Self { id, kind, pipeline, takes, reason, target }
+    }
+}
+
+/// Why an output gets nothing of an event that does not come to where it is.
+fn not_here(config: &OutputConfig) -> String {
+    match &config.pipeline {
+        Some(name) => format!("the event does not come to the pipeline `{name}`"),
+        None => "the event leaves the default pipeline".to_owned(),
     }
 }
 

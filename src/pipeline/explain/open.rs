@@ -1,67 +1,90 @@
 //! The way of an event of which only the tag is known.
 
+use super::possible_tag::{PossibleTag, matches, retagged};
 use super::target::Target;
-use super::{Answer, FilterAnswer, OutputAnswer, listed};
-use crate::config::{Config, FilterConfig, FilterKind, OutputConfig, OutputTake};
+use super::{Answer, FilterAnswer, OutputAnswer, Plan, listed, not_here};
+use crate::config::{FilterConfig, FilterKind, OutputConfig, OutputTake};
 use crate::pipeline::event::{Event, Source};
-use crate::pipeline::filter::Filter;
-use crate::pipeline::json::write_plain;
 use crate::pipeline::record::RecordBuffer;
-use crate::pipeline::route::{Decision, Routes};
-use crate::pipeline::tag_pattern::TagPatterns;
-use crate::pipeline::template::{ValueRenderer, ValueTemplate};
-use crate::wire::msgpack::read;
+use crate::pipeline::route::Decision;
 
 /// An empty map, in place of the record.
 const NOTHING: &[u8] = b"\x80";
 
-pub(super) struct Walk<'a> {
-    config: &'a Config,
-    routes: &'a Routes,
+pub(super) fn explain(plan: &Plan<'_>, source: &Source<'_>) -> (Vec<FilterAnswer>, Vec<OutputAnswer>) {
+    let mut walk = Walk { plan, source, answers: Vec::new(), ends: Vec::new(), ended: None };
+    let tag = PossibleTag::Known(String::from_utf8_lossy(source.tag).into_owned());
+    walk.way(State { pipeline: plan.entry, tags: vec![tag], gates: Vec::new(), judges: Vec::new() });
+    let outputs = plan.config.outputs.iter().map(|output| walk.output(output)).collect();
+    (walk.answers, outputs)
+}
+
+struct Walk<'a> {
+    plan: &'a Plan<'a>,
     source: &'a Source<'a>,
-    server: &'a str,
-    /// The tags that the event may have by now: at least one.
-    tags: Vec<PossibleTag>,
-    /// The filter that ends every event of the tag.
+    answers: Vec<FilterAnswer>,
+    /// What is known at the end of each pipeline that the event may come to.
+    ends: Vec<State>,
+    /// A filter that drops every event of the tag.
     ended: Option<String>,
-    /// The filters that may end it.
+}
+
+/// What is known behind the filters so far.
+#[derive(Clone)]
+struct State {
+    pipeline: usize,
+    /// At least one.
+    tags: Vec<PossibleTag>,
+    /// What must have happened for the event to be here.
     gates: Vec<String>,
     /// The filters that may find it invalid.
     judges: Vec<String>,
 }
 
-/// A tag, or what is known about one.
-#[derive(Debug, Clone, PartialEq)]
-enum PossibleTag {
-    Known(String),
-    /// As the filter writes it: the record makes it.
-    Template(String),
+/// What becomes of the event behind a filter.
+enum Flow {
+    GoesOn,
+    Ends,
+    /// To these pipelines, or perhaps.
+    Moves(Vec<usize>, Answer),
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(
-        config: &'a Config,
-        routes: &'a Routes,
-        source: &'a Source<'a>,
-        server: &'a str,
-    ) -> Self {
-        let tags = vec![PossibleTag::Known(String::from_utf8_lossy(source.tag).into_owned())];
-        Self { config, routes, source, server, tags, ended: None, gates: Vec::new(), judges: Vec::new() }
-    }
-
-    pub(super) fn explain(mut self, filters: &[Filter]) -> (Vec<FilterAnswer>, Vec<OutputAnswer>) {
-        let mut answers = Vec::with_capacity(filters.len());
-        for (index, config) in self.config.filters.iter().enumerate() {
-            if self.ended.is_some() {
-                break;
+impl Walk<'_> {
+    fn way(&mut self, mut state: State) {
+        let plan = self.plan;
+        for (index, (filter, config)) in plan.filters.iter().zip(&plan.config.filters).enumerate() {
+            if filter.pipeline != state.pipeline {
+                continue;
             }
-            answers.push(self.filter(index + 1, config));
+            let (answer, flow) = self.filter(index + 1, config, &mut state);
+            self.answers.push(answer);
+            match flow {
+                Flow::GoesOn => {}
+                Flow::Ends => {
+                    self.ended = Some(format!("filter {}", index + 1));
+                    return;
+                }
+                Flow::Moves(to, works) => {
+                    let this = format!("filter {}", index + 1);
+                    for pipeline in to {
+                        let mut moved = State { pipeline, ..state.clone() };
+                        if works == Answer::If {
+                            moved.gates.push(format!("{this} sends it there"));
+                        }
+                        self.way(moved);
+                    }
+                    if works == Answer::Yes {
+                        return;
+                    }
+                    state.gates.push(format!("{this} lets it stay"));
+                }
+            }
         }
-        (answers, self.config.outputs.iter().map(|output| self.output(output)).collect())
+        self.ends.push(state);
     }
 
-    fn filter(&mut self, number: usize, config: &FilterConfig) -> FilterAnswer {
-        let (mut works, mut reason) = self.matches(&config.tags);
+    fn filter(&mut self, number: usize, config: &FilterConfig, state: &mut State) -> (FilterAnswer, Flow) {
+        let (mut works, mut reason) = matches(&config.tags, &state.tags);
         if works != Answer::No
             && let Some(condition) = &config.condition
         {
@@ -69,128 +92,115 @@ impl<'a> Walk<'a> {
             let and = if reason.is_empty() { "" } else { " and " };
             reason = format!("{reason}{and}where `{condition}`");
         }
-        let effect = if works == Answer::No { None } else { self.effect(number, config, works) };
-        FilterAnswer { effect, ..FilterAnswer::new(number, config, works, reason) }
-    }
-
-    /// Whether the patterns take the tag, and why not, or what it hangs on.
-    fn matches(&self, patterns: &TagPatterns) -> (Answer, String) {
-        let is_taken = |tag: &PossibleTag| match tag {
-            PossibleTag::Known(tag) => Some(patterns.matches(tag)),
-            // `**` takes whatever it will be.
-            PossibleTag::Template(_) => (patterns.to_string() == "**").then_some(true),
-        };
-        let taken: Vec<_> = self.tags.iter().map(is_taken).collect();
-        if taken.iter().all(|taken| *taken == Some(true)) {
-            (Answer::Yes, String::new())
-        } else if taken.iter().all(|taken| *taken == Some(false)) {
-            let tags: Vec<_> = self.tags.iter().map(PossibleTag::text).collect();
-            (Answer::No, format!("its match `{patterns}` does not take the tag `{}`", tags.join("` or `")))
-        } else {
-            (Answer::If, format!("its match `{patterns}` takes the new tag"))
+        let answer = FilterAnswer::new(number, config, works, reason);
+        if works == Answer::No {
+            return (answer, Flow::GoesOn);
         }
+        let (effect, flow) = self.effect(number, config, works, state);
+        (FilterAnswer { effect, ..answer }, flow)
     }
 
-    fn effect(&mut self, number: usize, config: &FilterConfig, works: Answer) -> Option<String> {
+    fn effect(
+        &mut self,
+        number: usize,
+        config: &FilterConfig,
+        works: Answer,
+        state: &mut State,
+    ) -> (Option<String>, Flow) {
         let this = format!("filter {number}");
-        match &config.kind {
+        let passes = format!("{this} lets it pass");
+        let effect = match &config.kind {
             FilterKind::Retag { tag } => {
-                let new = self.retagged(tag, works == Answer::Yes);
-                Some(format!("the tag becomes {}", listed(&new)))
+                let render = |template: &_, tag: &str| {
+                    self.with_event(tag, |event| PossibleTag::rendered(template, event))
+                };
+                let new = retagged(&mut state.tags, tag, works == Answer::Yes, render);
+                format!("the tag becomes {}", listed(&new))
+            }
+            FilterKind::Drop if works == Answer::Yes => {
+                return (Some("the event ends here".to_owned()), Flow::Ends);
             }
             FilterKind::Drop => {
-                match works {
-                    Answer::Yes => self.ended = Some(this),
-                    _ => self.gates.push(this),
-                }
-                Some("the event ends here".to_owned())
+                state.gates.push(passes);
+                "the event ends here".to_owned()
             }
             FilterKind::KeepIf { condition } => {
-                self.gates.push(this);
-                Some(format!("the event ends here unless `{condition}`"))
+                state.gates.push(passes);
+                format!("the event ends here unless `{condition}`")
             }
             FilterKind::Sample { one_in, .. } => {
-                self.gates.push(this);
-                Some(format!("one event in {one_in} stays"))
+                state.gates.push(passes);
+                format!("one event in {one_in} stays")
             }
-            kind if kind.judges() => {
-                self.judges.push(this);
-                Some("it may find the event invalid".to_owned())
+            FilterKind::Relabel { to } => {
+                let numbers = to.iter().map(|name| self.plan.pipelines.find(Some(name))).collect();
+                let effect = format!("the event goes to {}", listed(to));
+                return (Some(effect), Flow::Moves(numbers, works));
             }
             FilterKind::Multiline(_) => {
-                Some("lines of the same chunk that belong to it are joined to it".to_owned())
+                "lines of the same chunk that belong to it are joined to it".to_owned()
             }
-            _ => None,
-        }
-    }
-
-    /// The new tags, of which the event has one in any case if the filter `always` works.
-    fn retagged(&mut self, template: &ValueTemplate, always: bool) -> Vec<String> {
-        let new = |tag: &PossibleTag| match tag {
-            PossibleTag::Known(tag) if template.is_of_the_tag() => {
-                // A tag that would be empty is not given.
-                let rendered = Some(self.rendered(template, tag)).filter(|rendered| !rendered.is_empty());
-                PossibleTag::Known(rendered.unwrap_or_else(|| tag.clone()))
+            kind if kind.judges() => {
+                state.judges.push(this);
+                "it may find the event invalid".to_owned()
             }
-            _ => PossibleTag::Template(template.to_string()),
+            _ => return (None, Flow::GoesOn),
         };
-        let mut tags: Vec<_> = self.tags.iter().map(new).collect();
-        tags.dedup();
-        let shown = tags.iter().map(|tag| tag.text().to_owned()).collect();
-        if !always {
-            tags.splice(0..0, self.tags.iter().cloned());
-            tags.dedup();
-        }
-        self.tags = tags;
-        shown
-    }
-
-    fn rendered(&self, template: &ValueTemplate, tag: &str) -> String {
-        self.with_event(tag, |event| {
-            let mut renderer = ValueRenderer::default();
-            let mut text = Vec::new();
-            if let Ok(token) = read(renderer.render(template, event), &mut 0) {
-                write_plain(&mut text, token);
-            }
-            String::from_utf8_lossy(&text).into_owned()
-        })
+        (Some(effect), Flow::GoesOn)
     }
 
     fn with_event<R>(&self, tag: &str, use_event: impl FnOnce(&Event<'_>) -> R) -> R {
         let source = Source { tag: tag.as_bytes(), ..*self.source };
         let mut buffer = RecordBuffer::default();
         let editor = buffer.open(NOTHING);
-        let time = source.received_at;
-        let record = editor.fields();
-        use_event(&Event { source: &source, server: self.server, time, metadata: None, record, index: 0 })
+        let (server, time, record) = (self.plan.server, source.received_at, editor.fields());
+        use_event(&Event { source: &source, server, time, metadata: None, record, index: 0 })
     }
 
     fn output(&self, config: &OutputConfig) -> OutputAnswer {
-        let answer = match &self.ended {
-            Some(filter) => (Answer::No, format!("{filter} ends the event")),
-            None => self.behind_gates(self.takes(config)),
+        let its = match config.take {
+            OutputTake::Match { .. } => Some(self.plan.pipelines.find(config.pipeline.as_deref())),
+            OutputTake::Invalid | OutputTake::Fallback => None,
         };
-        let tag = match self.tags.as_slice() {
-            [PossibleTag::Known(tag)] => Some(tag.as_str()),
+        let ends: Vec<_> = self.ends.iter().filter(|end| its.is_none_or(|its| its == end.pipeline)).collect();
+        let tag = match ends.as_slice() {
+            [State { tags, .. }] => match tags.as_slice() {
+                [PossibleTag::Known(tag)] => Some(tag.as_str()),
+                _ => None,
+            },
             _ => None,
         };
         let sketch = |event: &Event<'_>| Target::sketch(config, event, tag.is_some());
-        OutputAnswer::new(config, answer, self.with_event(tag.unwrap_or_default(), sketch))
+        let target = self.with_event(tag.unwrap_or_default(), sketch);
+        OutputAnswer::new(config, self.answer(config, &ends), target)
     }
 
-    /// What a filter may end can't be sure to arrive.
-    fn behind_gates(&self, (takes, reason): (Answer, String)) -> (Answer, String) {
-        let gates = self.gates.iter().map(|gate| format!("{gate} lets it pass"));
-        match takes {
-            Answer::Yes if !self.gates.is_empty() => (Answer::If, gates.collect::<Vec<_>>().join(" and ")),
-            Answer::If => (Answer::If, [reason].into_iter().chain(gates).collect::<Vec<_>>().join(" and ")),
-            _ => (takes, reason),
+    /// At all of these ends together.
+    fn answer(&self, config: &OutputConfig, ends: &[&State]) -> (Answer, String) {
+        let mut answers: Vec<_> = ends.iter().map(|end| end.behind_gates(self.takes(config, end))).collect();
+        answers.dedup();
+        match answers.as_slice() {
+            [] => match &self.ended {
+                Some(filter) => (Answer::No, format!("{filter} ends the event")),
+                None => (Answer::No, not_here(config)),
+            },
+            [answer] => answer.clone(),
+            [first, rest @ ..]
+                if rest.iter().all(|(takes, _)| *takes == first.0) && first.0 != Answer::If =>
+            {
+                first.clone()
+            }
+            answers => {
+                let possible = answers.iter().filter(|(takes, _)| *takes != Answer::No);
+                let reasons: Vec<_> = possible.map(|(_, reason)| reason.as_str()).collect();
+                (Answer::If, reasons.join(", or "))
+            }
         }
     }
 
-    fn takes(&self, config: &OutputConfig) -> (Answer, String) {
+    fn takes(&self, config: &OutputConfig, end: &State) -> (Answer, String) {
         let mut answers: Vec<_> =
-            self.tags.iter().map(|tag| (tag.text(), self.takes_tag(config, tag))).collect();
+            end.tags.iter().map(|tag| (tag.text(), self.takes_tag(config, end, tag))).collect();
         answers.dedup_by(|left, right| left.1 == right.1);
         if let [(_, answer)] = answers.as_slice() {
             return answer.clone();
@@ -206,11 +216,11 @@ impl<'a> Walk<'a> {
         (Answer::If, each.join("; "))
     }
 
-    fn takes_tag(&self, config: &OutputConfig, tag: &PossibleTag) -> (Answer, String) {
+    fn takes_tag(&self, config: &OutputConfig, end: &State, tag: &PossibleTag) -> (Answer, String) {
         match (tag, &config.take) {
-            (PossibleTag::Known(tag), _) => self.takes_known(config, tag),
+            (PossibleTag::Known(tag), _) => self.takes_known(config, end, tag),
             (PossibleTag::Template(_), OutputTake::Match { tags, .. }) if tags.to_string() == "**" => {
-                self.takes_known(config, "")
+                self.takes_known(config, end, "")
             }
             (PossibleTag::Template(_), OutputTake::Match { tags, .. }) => {
                 (Answer::If, format!("its match `{tags}` takes the new tag"))
@@ -224,36 +234,35 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn takes_known(&self, config: &OutputConfig, tag: &str) -> (Answer, String) {
-        let Some(output) = self.routes.find(&config.id) else { return (Answer::No, String::new()) };
-        let decision = self.routes.decide(output, tag);
+    fn takes_known(&self, config: &OutputConfig, end: &State, tag: &str) -> (Answer, String) {
+        let routes = &self.plan.routes;
+        let Some(output) = routes.find(&config.id) else { return (Answer::No, String::new()) };
+        let decision = routes.decide(output, end.pipeline, tag);
+        let judges = &end.judges;
         match &config.take {
-            OutputTake::Match { tags, condition, require } => {
-                let mut needs = Vec::new();
-                needs.extend(condition.as_ref().map(|condition| format!("where `{condition}`")));
-                if !require.is_empty() {
-                    needs.push(format!("{} known", plural(require)));
+            OutputTake::Match { tags, condition, require } => match decision {
+                Decision::Never => (Answer::No, format!("its match `{tags}` does not take the tag `{tag}`")),
+                Decision::Always if judges.is_empty() => {
+                    (Answer::Yes, format!("its match `{tags}` takes the tag"))
                 }
-                match decision {
-                    Decision::Never => {
-                        (Answer::No, format!("its match `{tags}` does not take the tag `{tag}`"))
+                _ => {
+                    let mut needs = Vec::new();
+                    needs.extend(condition.as_ref().map(|condition| format!("where `{condition}`")));
+                    if !require.is_empty() {
+                        let are = if require.len() == 1 { "is" } else { "are" };
+                        needs.push(format!("{} {are} known", listed(require)));
                     }
-                    Decision::Always if self.judges.is_empty() => {
-                        (Answer::Yes, format!("its match `{tags}` takes the tag"))
-                    }
-                    _ => {
-                        needs.extend(self.judges.iter().map(|judge| format!("{judge} finds it valid")));
-                        (Answer::If, needs.join(" and "))
-                    }
+                    needs.extend(judges.iter().map(|judge| format!("{judge} finds it valid")));
+                    (Answer::If, needs.join(" and "))
                 }
-            }
+            },
             OutputTake::Invalid => {
                 let refusing = match &decision {
                     Decision::RefusedByAny(outputs) => outputs.as_slice(),
                     _ => &[],
                 };
                 let mut reasons: Vec<_> =
-                    self.judges.iter().map(|judge| format!("{judge} finds it invalid")).collect();
+                    judges.iter().map(|judge| format!("{judge} finds it invalid")).collect();
                 reasons.extend(refusing.iter().map(|index| format!("`{}` refuses it", self.id(*index))));
                 match reasons.is_empty() {
                     true => {
@@ -263,13 +272,17 @@ impl<'a> Walk<'a> {
                 }
             }
             OutputTake::Fallback => match &decision {
-                Decision::Always if self.judges.is_empty() || self.routes.takes_invalid(output) => {
+                Decision::Always if judges.is_empty() || routes.takes_invalid(output) => {
                     (Answer::Yes, "no other output matches the tag".to_owned())
                 }
                 Decision::Always => (Answer::If, "no filter finds it invalid".to_owned()),
                 Decision::LeftByAll(outputs) | Decision::UnmatchedByAll(outputs) => {
                     let ids: Vec<_> = outputs.iter().map(|index| self.id(*index)).collect();
-                    (Answer::If, format!("{} {} not take it", listed(&ids), does(&ids)))
+                    let does = if ids.len() == 1 { "does" } else { "do" };
+                    (Answer::If, format!("{} {does} not take it", listed(&ids)))
+                }
+                _ if !judges.is_empty() && routes.takes_invalid(output) => {
+                    (Answer::If, format!("{} finds it invalid", judges.join(" or ")))
                 }
                 _ => (Answer::No, "another output matches the tag".to_owned()),
             },
@@ -277,23 +290,18 @@ impl<'a> Walk<'a> {
     }
 
     fn id(&self, output: usize) -> &str {
-        self.config.outputs.get(output).map_or("", |config| config.id.as_str())
+        self.plan.config.outputs.get(output).map_or("", |config| config.id.as_str())
     }
 }
 
-impl PossibleTag {
-    fn text(&self) -> &str {
-        match self {
-            Self::Known(text) | Self::Template(text) => text,
+impl State {
+    /// What a filter may hold back can't be sure to arrive.
+    fn behind_gates(&self, (takes, reason): (Answer, String)) -> (Answer, String) {
+        let gates = self.gates.join(" and ");
+        match takes {
+            Answer::Yes if !gates.is_empty() => (Answer::If, gates),
+            Answer::If if !gates.is_empty() => (Answer::If, format!("{reason} and {gates}")),
+            _ => (takes, reason),
         }
     }
-}
-
-/// `a` is, `a` and `b` are
-fn plural<T: std::fmt::Display>(things: &[T]) -> String {
-    format!("{} {}", listed(things), if things.len() == 1 { "is" } else { "are" })
-}
-
-fn does<T>(things: &[T]) -> &'static str {
-    if things.len() == 1 { "does" } else { "do" }
 }

@@ -9,6 +9,7 @@ mod level;
 mod mask;
 mod multiline;
 mod parse;
+mod relabel;
 mod remove;
 mod rename;
 mod retag;
@@ -28,6 +29,7 @@ use mask::Mask;
 use multiline::Joined;
 pub(super) use multiline::{Multiline, Waiting};
 use parse::Parse;
+use relabel::Relabel;
 use remove::Remove;
 use rename::Rename;
 use retag::Retag;
@@ -38,12 +40,15 @@ use time::Time;
 use validate::Validate;
 
 use super::condition::Condition;
+use super::pipelines::Pipelines;
 use super::tag_pattern::TagPatterns;
 use crate::config::{FilterConfig, FilterKind};
 
 /// One `[[filter]]`, ready to run.
 #[derive(Debug)]
 pub(super) struct Filter {
+    /// The number of the pipeline that it is in.
+    pub(super) pipeline: usize,
     /// The tags whose events it sees.
     pub(super) tags: TagPatterns,
     /// `where`: the events that it works on.
@@ -70,12 +75,13 @@ enum Kind {
     KeepIf(Condition),
     Sample(Sample),
     Retag(Retag),
+    Relabel(Relabel),
     Validate(Validate),
     Multiline(Multiline),
 }
 
 impl Filter {
-    pub(super) fn new(config: &FilterConfig) -> Self {
+    pub(super) fn new(config: &FilterConfig, pipelines: &Pipelines) -> Self {
         let kind = match config.kind.clone() {
             FilterKind::Set { fields } => Kind::Set(Set { fields }),
             FilterKind::Default { fields } => Kind::Default(Default { fields }),
@@ -93,10 +99,15 @@ impl Filter {
             FilterKind::KeepIf { condition } => Kind::KeepIf(condition),
             FilterKind::Sample { one_in, by } => Kind::Sample(Sample { one_in, by }),
             FilterKind::Retag { tag } => Kind::Retag(Retag { tag }),
+            FilterKind::Relabel { to } => {
+                let to = to.iter().map(|name| pipelines.find(Some(name))).collect();
+                Kind::Relabel(Relabel { to })
+            }
             FilterKind::Validate(config) => Kind::Validate(Validate::new(config)),
             FilterKind::Multiline(config) => Kind::Multiline(Multiline::new(config)),
         };
         Self {
+            pipeline: pipelines.find(config.pipeline.as_deref()),
             tags: config.tags.clone(),
             condition: config.condition.clone(),
             kind,
@@ -142,6 +153,7 @@ impl Filter {
             Kind::KeepIf(_) => return Verdict::Dropped,
             Kind::Sample(sample) => return sample.apply(draft, &mut scratch.renderer),
             Kind::Retag(retag) => return retag.apply(draft, scratch),
+            Kind::Relabel(_) => return Verdict::Relabelled,
             Kind::Multiline(_) => {}
         }
         Verdict::Passes
@@ -150,6 +162,14 @@ impl Filter {
     /// Whether events may leave it with another tag.
     pub(super) fn retags(&self) -> bool {
         matches!(self.kind, Kind::Retag(_))
+    }
+
+    /// Where events leave its pipeline, if they do.
+    pub(super) fn relabel(&self) -> Option<&Relabel> {
+        match &self.kind {
+            Kind::Relabel(relabel) => Some(relabel),
+            _ => None,
+        }
     }
 
     /// Whether it may find events invalid.

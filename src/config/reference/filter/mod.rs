@@ -8,7 +8,7 @@ mod secrets;
 mod text;
 
 use super::{Default, Key, Kind, Section};
-use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER};
+use events::{MULTILINE_FILTER, RELABEL_FILTER, RETAG_FILTER, SAMPLE_FILTER};
 use fields::{DEFAULT_FILTER, KEEP_FILTER, REMOVE_FILTER, RENAME_FILTER, SET_FILTER};
 use judge::{LEVEL_FILTER, TIME_FILTER, VALIDATE_FILTER};
 use parse::PARSE_FILTER;
@@ -32,6 +32,12 @@ pub(in crate::config) const FILTER: Section = Section {
             meaning: "Those of them that it works on",
         },
         Key {
+            name: "pipeline",
+            kind: Kind::Id,
+            default: Default::Absent("the default pipeline"),
+            meaning: "The pipeline that it is in",
+        },
+        Key {
             name: "type",
             kind: Kind::Choice(&[
                 "set",
@@ -51,6 +57,7 @@ pub(in crate::config) const FILTER: Section = Section {
                 "keep_if",
                 "sample",
                 "retag",
+                "relabel",
                 "multiline",
             ]),
             default: Default::Required,
@@ -76,5 +83,6 @@ pub(in crate::config) const FILTER_TYPES: &[(&str, &Section)] = &[
     ("parse", &PARSE_FILTER),
     ("sample", &SAMPLE_FILTER),
     ("retag", &RETAG_FILTER),
+    ("relabel", &RELABEL_FILTER),
     ("multiline", &MULTILINE_FILTER),
 ];
