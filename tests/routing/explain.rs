@@ -46,9 +46,9 @@ fn a_record_decides_the_rest() {
 fn each_pipeline_is_told_apart() {
     let events: [&[&str]; 5] = [
         &["--explain", "app.web"],
-        &["--explain", "app.web", "--record", r#"{"level":"INFO"}"#],
+        &["--explain", "app.web", "--record", r#"{"level":"INFO"}"#, "--time", "2026-02-17T10:00:00Z"],
         &["--explain", "other"],
-        &["--explain", "other", "--record", "{}"],
+        &["--explain", "other", "--record", "{}", "--time", "2026-02-17T10:00:00Z"],
         &["--explain", "login", "--input", "audit"],
     ];
     let config = "tests/fixtures/explain/pipelines.toml";
