@@ -123,6 +123,8 @@ fn filters() -> Vec<FilterConfig> {
     let tags = |text| TagPatterns::parse(text).unwrap();
     vec![
         FilterConfig {
+            line: 1,
+            pipeline: None,
             condition: None,
             tags: tags("{nginx,openappsec}.**"),
             kind: FilterKind::Set {
@@ -130,6 +132,8 @@ fn filters() -> Vec<FilterConfig> {
             },
         },
         FilterConfig {
+            line: 1,
+            pipeline: None,
             condition: None,
             tags: tags("**"),
             kind: FilterKind::Default {
@@ -147,6 +151,7 @@ fn inject() -> InjectConfig {
 fn output(inject: &InjectConfig) -> OutputConfig {
     let require = ["customer_name", "fqdn"].iter().map(|path| FieldPath::parse(path).unwrap()).collect();
     OutputConfig {
+        pipeline: None,
         id: "archive".to_owned(),
         take: OutputTake::Match {
             tags: TagPatterns::parse("{nginx,openappsec}.**").unwrap(),

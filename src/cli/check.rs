@@ -1,60 +1,88 @@
 //! `hikyaku check`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{complain, exit_code, say};
-use crate::config::{Config, ConfigErrors};
+use super::{complain, exit_code, explain, say};
+use crate::config::{Config, ConfigErrors, TestCase};
 
 /// Checks a configuration and touches nothing
 ///
 /// Reads the file as `run` would, reports every mistake at once with its line and column, and exits with 0 or 78.
 /// Nothing is bound, created or opened besides the file and the key files that its filters name.
+///
+/// With --explain it also tells which way an event takes through the filters and outputs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hikyaku check -c config/hikyaku.toml
-  HIKYAKU_CERTS=/etc/hikyaku/certs hikyaku check -c config/hikyaku.toml --json")]
+  HIKYAKU_CERTS=/etc/hikyaku/certs hikyaku check -c config/hikyaku.toml --json
+  hikyaku check -c config/hikyaku.toml --explain nginx.access
+  hikyaku check -c config/hikyaku.toml --explain nginx.access --record '{\"customer_name\":\"acme\"}'")]
 pub(super) struct Arguments {
     /// The file to check
     #[arg(short, long, value_name = "FILE", env = "HIKYAKU_CONFIG", default_value = "config/hikyaku.toml")]
     config: PathBuf,
-    /// Print one JSON object: `{"file", "ok", "errors": [{"line", "column", "length", "text", "message"}]}`
+    /// Print one JSON object: `{"file", "ok", "errors": [{"line", "column", "length", "text", "message"}]}`; with
+    /// --explain, the way of the event
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    explain: explain::EventArguments,
 }
 
 impl Arguments {
     pub(super) fn execute(self) -> ExitCode {
-        let result = Config::load(&self.config);
+        let result = Config::load(&self.config)
+            .and_then(|config| TestCase::load(&config).map(|tests| (config, tests.len())));
+        if let Ok((config, _)) = &result
+            && self.explain.asks()
+        {
+            return self.explain(config);
+        }
         if self.json {
-            say(report(&self.config, &result));
+            say(report(&self.config, result.as_ref().err()));
         } else {
             match &result {
-                Ok(config) => say(format!(
-                    "{}: ok ({} inputs, {} filters, {} outputs)",
+                Ok((config, tests)) => say(format!(
+                    "{}: ok ({} inputs, {} filters, {} outputs{})",
                     self.config.display(),
                     config.inputs.len(),
                     config.filters.len(),
-                    config.outputs.len()
+                    config.outputs.len(),
+                    if *tests > 0 { format!(", {tests} tests") } else { String::new() }
                 )),
                 Err(errors) => complain(errors.to_string().trim_end()),
             }
         }
         if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(exit_code::CONFIGURATION) }
     }
+
+    fn explain(&self, config: &Config) -> ExitCode {
+        match self.explain.explain(config) {
+            Ok(explanation) if self.json => say(json!(explanation)),
+            Ok(explanation) => say(explain::written(&explanation).trim_end()),
+            Err(error) => {
+                complain(error);
+                return ExitCode::from(exit_code::USAGE);
+            }
+        }
+        ExitCode::SUCCESS
+    }
 }
 
-fn report(path: &std::path::Path, result: &Result<Config, ConfigErrors>) -> serde_json::Value {
-    let errors = match result {
-        Ok(_) => json!([]),
-        Err(ConfigErrors::Invalid(invalid)) => json!(invalid.problems),
+fn report(path: &Path, errors: Option<&ConfigErrors>) -> serde_json::Value {
+    let path = path.display().to_string();
+    let (file, problems) = match errors {
+        None => (&path, json!([])),
+        // The mistake may be in the file with the tests.
+        Some(ConfigErrors::Invalid(invalid)) => (&invalid.file, json!(invalid.problems)),
         // A file that can't be read has no lines.
-        Err(unreadable) => json!([{ "message": unreadable.to_string() }]),
+        Some(unreadable) => (&path, json!([{ "message": unreadable.to_string() }])),
     };
-    json!({ "file": path.display().to_string(), "ok": result.is_ok(), "errors": errors })
+    json!({ "file": file, "ok": errors.is_none(), "errors": problems })
 }
 
 #[cfg(test)]
@@ -65,7 +93,7 @@ mod tests {
     fn errors_are_machine_readable() {
         let path = PathBuf::from("x.toml");
         let result = Config::parse("[server]\nnmae = 1\n", Some(path.clone()), &|_| None);
-        let report = report(&path, &result);
+        let report = report(&path, result.as_ref().err());
         assert_eq!(report["file"], "x.toml");
         assert_eq!(report["ok"], false);
         let unknown = &report["errors"][2];
@@ -79,14 +107,14 @@ mod tests {
 
     #[test]
     fn a_valid_file_has_no_errors() {
-        let report = report(&PathBuf::from("x.toml"), &Config::development());
+        let report = report(&PathBuf::from("x.toml"), Config::development().as_ref().err());
         assert_eq!((&report["ok"], &report["errors"]), (&json!(true), &json!([])));
     }
 
     #[test]
     fn a_missing_file_is_an_error_without_a_line() {
         let path = PathBuf::from("/nowhere/x.toml");
-        let report = report(&path, &Config::load(&path));
+        let report = report(&path, Config::load(&path).as_ref().err());
         assert!(report["errors"][0]["message"].as_str().unwrap().contains("/nowhere/x.toml"));
         assert!(report["errors"][0].get("line").is_none());
     }

@@ -2,3 +2,6 @@
 
 /// The configuration is wrong: `EX_CONFIG` of sysexits.h. Starting again changes nothing until it is mended.
 pub(super) const CONFIGURATION: u8 = 78;
+
+/// The arguments are wrong, as clap has it.
+pub(super) const USAGE: u8 = 2;

@@ -5,10 +5,12 @@ mod check;
 mod decrypt;
 mod dev;
 mod exit_code;
+mod explain;
 mod health;
 mod journal;
 mod run;
 mod send;
+mod test;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -38,6 +40,7 @@ const EXAMPLES: &str = "\
 Examples:
   hikyaku run --dev                        a server on this machine, with nothing prepared
   hikyaku check -c config/hikyaku.toml     is this configuration right?
+  hikyaku test -c config/hikyaku.toml      does it do what its tests say?
   hikyaku certs --client engine-1          certificates under certs/
   hikyaku -c config/hikyaku.toml           the server
 
@@ -48,6 +51,7 @@ Every key of the configuration: docs/configuration.md";
 enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
+    Test(test::Arguments),
     Certs(certs::Arguments),
     Send(send::Arguments),
     Health(health::Arguments),
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
     match command.unwrap_or(Command::Run(run)) {
         Command::Run(run) => run.execute(),
         Command::Check(check) => check.execute(),
+        Command::Test(test) => test.execute(),
         Command::Certs(certs) => certs.execute(),
         Command::Send(send) => send.execute(),
         Command::Health(health) => health.execute(),

@@ -18,6 +18,8 @@ pub(crate) const SPOOL_MEMORY: usize = 1024 * 1024;
 pub struct InputConfig {
     pub id: String,
     pub listen: ListenAddress,
+    /// Where its events begin. Default: `None`, in the default pipeline.
+    pub pipeline: Option<String>,
     /// Permissions of a Unix socket. Default: [`DEFAULT_SOCKET_MODE`].
     pub socket_mode: u32,
     /// Whether datagrams to the same address and port are answered, as Fluentd's senders want it; never of a Unix
@@ -94,6 +96,12 @@ impl InputConfig {
     /// Bytes of the largest message that goes through memory.
     pub fn max_size_in_memory(&self) -> usize {
         self.max_message_size.min(self.spool_above)
+    }
+
+    /// The tag that it makes of a sender's: `tag` and `add_tag_prefix`.
+    pub fn tagged(&self, sent: &str) -> String {
+        let tag = self.tag.as_deref().unwrap_or(sent);
+        self.add_tag_prefix.as_ref().map_or_else(|| tag.to_owned(), |prefix| format!("{prefix}.{tag}"))
     }
 
     /// Whether there are messages that go through files.

@@ -12,6 +12,7 @@ pub mod reference;
 mod secret;
 mod security;
 mod server;
+mod test_case;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -41,6 +42,7 @@ pub use output::{
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
+pub use test_case::{ExpectedEvent, TestCase, TestEvent};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.
 pub const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;

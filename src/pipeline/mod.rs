@@ -6,14 +6,17 @@
 pub mod characters;
 pub mod condition;
 pub mod event;
+mod explain;
 pub mod field_cipher;
 pub mod field_path;
 mod filter;
+mod fork;
 pub mod json;
 pub mod level;
 mod metadata;
 mod nested;
 pub mod patterns;
+mod pipelines;
 pub mod record;
 #[cfg(feature = "remap")]
 pub mod remap;
@@ -26,9 +29,12 @@ pub mod throttle_state;
 pub mod time_format;
 pub mod time_source;
 pub mod timestamp;
+mod trial;
 mod walk;
 
 pub use event::{Event, Source};
+pub use explain::{Answer, Change, Explanation, FilterAnswer, OutputAnswer, Target, explain};
 pub use metadata::OpenGroup;
 pub use record::{RecordField, RecordFields};
 pub use selector::{Pipeline, Selector, Tally};
+pub use trial::Trial;

@@ -9,10 +9,14 @@
 //! * An event that a filter found invalid goes to the output with `invalid = true` and to no other; where there is none,
 //!   to the fallback.
 //!
+//! Outputs see the events of their own pipeline only, but for the last two kinds: what comes to several pipelines is
+//! invalid if it is in one of them, and it is left over if it is in all of them.
+//!
 //! So with a fallback every event has an output. What the tag decides is decided once a tag.
 
 use super::event::Event;
 use super::field_path::FieldPath;
+use super::pipelines::Pipelines;
 use super::record::{RecordFields, is_blank};
 use crate::config::{OutputConfig, OutputTake};
 use crate::wire::msgpack::{Token, read};
@@ -20,7 +24,15 @@ use crate::wire::msgpack::{Token, read};
 /// The routing of all outputs, of which each output's depends on the others'.
 #[derive(Debug)]
 pub(super) struct Routes {
-    outputs: Vec<(String, OutputTake)>,
+    outputs: Vec<Routed>,
+}
+
+#[derive(Debug)]
+struct Routed {
+    id: String,
+    /// The number of its pipeline. `invalid` and `fallback` are in none, and have 0.
+    pipeline: usize,
+    take: OutputTake,
 }
 
 /// What the tag alone says about whether an output takes an event.
@@ -39,25 +51,43 @@ pub(super) enum Decision {
 }
 
 impl Routes {
-    pub(super) fn new(outputs: &[OutputConfig]) -> Self {
-        Self { outputs: outputs.iter().map(|output| (output.id.clone(), output.take.clone())).collect() }
+    pub(super) fn new(outputs: &[OutputConfig], pipelines: &Pipelines) -> Self {
+        let routed = |output: &OutputConfig| Routed {
+            id: output.id.clone(),
+            pipeline: pipelines.find(output.pipeline.as_deref()),
+            take: output.take.clone(),
+        };
+        Self { outputs: outputs.iter().map(routed).collect() }
     }
 
     /// The index of an output.
     pub(super) fn find(&self, id: &str) -> Option<usize> {
-        self.outputs.iter().position(|(known, _)| known == id)
+        self.outputs.iter().position(|output| output.id == id)
     }
 
-    /// What the tag says about one output.
-    pub(super) fn decide(&self, output: usize, tag: &str) -> Decision {
+    /// The pipeline whose events the output sees; `None`: those of all.
+    pub(super) fn pipeline(&self, output: usize) -> Option<usize> {
+        let output = &self.outputs[output];
+        matches!(output.take, OutputTake::Match { .. }).then_some(output.pipeline)
+    }
+
+    /// Whether the output takes what is left over.
+    pub(super) fn is_fallback(&self, output: usize) -> bool {
+        matches!(self.outputs[output].take, OutputTake::Fallback)
+    }
+
+    /// What the tag says about one output and an event that is at the end of a pipeline.
+    pub(super) fn decide(&self, output: usize, pipeline: usize, tag: &str) -> Decision {
         let requires = |index: usize| !self.require(index).is_empty();
         let has_condition =
-            |index: usize| matches!(&self.outputs[index].1, OutputTake::Match { condition: Some(_), .. });
-        let matching = (0..self.outputs.len()).filter(
-            |index| matches!(&self.outputs[*index].1, OutputTake::Match { tags, .. } if tags.matches(tag)),
-        );
-        match &self.outputs[output].1 {
-            OutputTake::Match { tags, .. } if !tags.matches(tag) => Decision::Never,
+            |index: usize| matches!(&self.outputs[index].take, OutputTake::Match { condition: Some(_), .. });
+        let matches = |index: usize| {
+            let Routed { pipeline: its, take, .. } = &self.outputs[index];
+            *its == pipeline && matches!(take, OutputTake::Match { tags, .. } if tags.matches(tag))
+        };
+        let matching = (0..self.outputs.len()).filter(|index| matches(*index));
+        match &self.outputs[output].take {
+            OutputTake::Match { .. } if !matches(output) => Decision::Never,
             OutputTake::Match { .. } if requires(output) || has_condition(output) => {
                 Decision::Satisfies(output)
             }
@@ -89,7 +119,7 @@ impl Routes {
     /// Whether the output takes this event, as the filters left it.
     #[inline]
     pub(super) fn takes(&self, decision: &Decision, event: &Event<'_>) -> bool {
-        let matches = |index: &usize| match &self.outputs[*index].1 {
+        let matches = |index: &usize| match &self.outputs[*index].take {
             OutputTake::Match { condition: Some(condition), .. } => condition.holds(event),
             _ => true,
         };
@@ -110,7 +140,7 @@ impl Routes {
 
     /// Whether the output takes events that a filter found invalid.
     pub(super) fn takes_invalid(&self, output: usize) -> bool {
-        match &self.outputs[output].1 {
+        match &self.outputs[output].take {
             OutputTake::Match { .. } => false,
             OutputTake::Invalid => true,
             OutputTake::Fallback => !self.has_invalid(),
@@ -118,18 +148,18 @@ impl Routes {
     }
 
     fn require(&self, output: usize) -> &[FieldPath] {
-        match &self.outputs[output].1 {
+        match &self.outputs[output].take {
             OutputTake::Match { require, .. } => require,
             OutputTake::Invalid | OutputTake::Fallback => &[],
         }
     }
 
     fn has_invalid(&self) -> bool {
-        self.outputs.iter().any(|(_, take)| matches!(take, OutputTake::Invalid))
+        self.outputs.iter().any(|output| matches!(output.take, OutputTake::Invalid))
     }
 }
 
-fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
+pub(super) fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
     let is_unknown =
         |value| matches!(read(value, &mut 0), Ok(Token::Str(b"unknown") | Token::Bin(b"unknown")));
     record.get(path).is_some_and(|value| !is_blank(value) && !is_unknown(value))
@@ -156,10 +186,14 @@ mod tests {
         OutputTake::Match { tags: TagPatterns::parse(tags).unwrap(), condition, require }
     }
 
+    fn routed(id: &str, take: &OutputTake) -> Routed {
+        Routed { id: id.to_owned(), pipeline: 0, take: take.clone() }
+    }
+
     /// The outputs, by their index, that take a record.
     fn takers(takes: &[OutputTake], tag: &str, record: &[u8]) -> Vec<usize> {
         let outputs =
-            takes.iter().enumerate().map(|(index, take)| (index.to_string(), take.clone())).collect();
+            takes.iter().enumerate().map(|(index, take)| routed(&index.to_string(), take)).collect();
         let routes = Routes { outputs };
         let time = EventTime::from_unix_nanoseconds(0);
         let source = Source {
@@ -179,7 +213,7 @@ mod tests {
         let editor = buffer.open(record);
         let event =
             Event { source: &source, server: "", time, metadata: None, record: editor.fields(), index: 0 };
-        (0..takes.len()).filter(|index| routes.takes(&routes.decide(*index, tag), &event)).collect()
+        (0..takes.len()).filter(|index| routes.takes(&routes.decide(*index, 0, tag), &event)).collect()
     }
 
     /// `{"a": "x"}`, and records in which `a` is not known.
@@ -229,7 +263,7 @@ mod tests {
     #[test]
     fn what_a_filter_found_invalid_has_one_place() {
         let takes_invalid = |takes: &[OutputTake]| {
-            let outputs = takes.iter().map(|take| (String::new(), take.clone())).collect();
+            let outputs = takes.iter().map(|take| routed("", take)).collect();
             let routes = Routes { outputs };
             (0..takes.len()).filter(|index| routes.takes_invalid(*index)).collect::<Vec<_>>()
         };

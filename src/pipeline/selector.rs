@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::event::{Event, Source};
 use super::field_path::FieldPath;
 use super::filter::{Context, Draft, Filter, Scratch, Waiting};
+use super::fork::Fork;
 use super::metadata::{MetadataMerger, OpenGroup};
+use super::pipelines::Pipelines;
 use super::record::RecordBuffer;
 use super::route::{Decision, Routes};
 use super::tag_decisions::TagDecisions;
@@ -25,16 +27,19 @@ pub struct Pipeline {
 pub(super) struct Shared {
     pub(super) filters: Arc<[Filter]>,
     pub(super) routes: Arc<Routes>,
+    pub(super) pipelines: Pipelines,
     pub(super) server: String,
     /// Where the metadata of events goes, by the `id` of their input.
     metadata_fields: HashMap<String, FieldPath>,
 }
 
 impl Shared {
-    pub(super) fn new(filters: Vec<Filter>, routes: Routes, server_name: &str) -> Self {
+    pub(super) fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
+        let pipelines = Pipelines::new(filters, outputs);
         Self {
-            filters: filters.into(),
-            routes: Arc::new(routes),
+            filters: filters.iter().map(|filter| Filter::new(filter, &pipelines)).collect(),
+            routes: Arc::new(Routes::new(outputs, &pipelines)),
+            pipelines,
             server: server_name.to_owned(),
             metadata_fields: HashMap::new(),
         }
@@ -44,15 +49,16 @@ impl Shared {
 impl Pipeline {
     /// Filters apply in their order; `server_name` is what `{@server}` says.
     pub fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
-        let filters = filters.iter().map(Filter::new).collect();
-        Self { shared: Arc::new(Shared::new(filters, Routes::new(outputs), server_name)) }
+        Self { shared: Arc::new(Shared::new(filters, outputs, server_name)) }
     }
 
-    /// With what the inputs say about their events: `metadata_field`.
+    /// With what the inputs say about their events: `pipeline` and `metadata_field`.
     pub fn with_inputs(self, inputs: &[InputConfig]) -> Self {
         let field = |input: &InputConfig| Some((input.id.clone(), input.metadata_field.clone()?));
         let metadata_fields = inputs.iter().filter_map(field).collect();
-        Self { shared: Arc::new(Shared { metadata_fields, ..Shared::clone(&self.shared) }) }
+        let shared = Shared::clone(&self.shared);
+        let pipelines = shared.pipelines.clone().with_inputs(inputs);
+        Self { shared: Arc::new(Shared { metadata_fields, pipelines, ..shared }) }
     }
 
     /// For the reader of one output; `None` where no output has this `id`.
@@ -60,10 +66,11 @@ impl Pipeline {
         let output = self.shared.routes.find(output_id)?;
         Some(Selector {
             shared: self.shared.clone(),
-            decisions: TagDecisions::new(output),
+            decisions: TagDecisions::new(&self.shared, output),
             buffer: RecordBuffer::default(),
             scratch: Scratch::default(),
             waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
+            fork: Fork::default(),
             merger: MetadataMerger::default(),
         })
     }
@@ -78,6 +85,7 @@ pub struct Selector {
     scratch: Scratch,
     /// What each filter holds back until it has seen the next events of the chunk.
     waiting: Vec<Waiting>,
+    fork: Fork,
     merger: MetadataMerger,
 }
 
@@ -97,15 +105,15 @@ pub struct Tally {
 }
 
 impl Selector {
-    /// Whether any event of this tag can be for this output. Cheap: readers skip whole chunks by it.
-    pub fn wants(&mut self, tag: &[u8]) -> bool {
-        self.decisions.decide(&self.shared, tag).wants
+    /// Whether any event of this tag from this input can be for this output. Cheap: readers skip whole chunks by it.
+    pub fn wants(&mut self, input: &str, tag: &[u8]) -> bool {
+        self.decisions.decide(&self.shared, self.shared.pipelines.entry(input), tag).wants
     }
 
-    /// Whether every event of this tag is for this output, as it is. Then [`for_each`](Self::for_each) would change
+    /// Whether every event of this tag from this input is for this output, as it is. Then [`for_each`](Self::for_each) would change
     /// nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
-    pub fn passes_whole(&mut self, tag: &[u8]) -> bool {
-        let decision = self.decisions.decide(&self.shared, tag);
+    pub fn passes_whole(&mut self, input: &str, tag: &[u8]) -> bool {
+        let decision = self.decisions.decide(&self.shared, self.shared.pipelines.entry(input), tag);
         decision.take == Decision::Always && decision.filters.is_empty()
     }
 
@@ -159,17 +167,20 @@ impl Selector {
         entries: &[u8],
         mut sink: impl FnMut(&Event<'_>) -> Result<(), E>,
     ) -> Result<Tally, E> {
-        let decision = self.decisions.decide(&self.shared, source.tag);
+        let entry = self.shared.pipelines.entry(source.input);
+        let decision = self.decisions.decide(&self.shared, entry, source.tag);
         let metadata_field = self.shared.metadata_fields.get(source.input);
         let mut group = OpenGroup::default();
         let mut tally = Tally::default();
         // A walk that ended early may have left something.
         self.waiting.iter_mut().for_each(Waiting::clear);
+        self.fork.close();
         let mut walk = Walk {
             shared: &self.shared,
             decisions: &mut self.decisions,
             scratch: &mut self.scratch,
             waiting: &mut self.waiting,
+            fork: &mut self.fork,
             tally: &mut tally,
             sink: &mut sink,
         };
@@ -227,6 +238,7 @@ mod tests {
     fn output(id: &str, take: OutputTake) -> OutputConfig {
         OutputConfig {
             id: id.to_owned(),
+            pipeline: None,
             take,
             start: StartAt::Newest,
             retry_min_interval: Duration::from_secs(1),
@@ -270,11 +282,15 @@ mod tests {
     fn pipeline() -> Pipeline {
         let filters = [
             FilterConfig {
+                line: 1,
+                pipeline: None,
                 condition: None,
                 tags: tags("a.**"),
                 kind: FilterKind::Set { fields: fields(&[("type", "{tag[0]}")]) },
             },
             FilterConfig {
+                line: 1,
+                pipeline: None,
                 condition: None,
                 tags: tags("**"),
                 kind: FilterKind::Set { fields: fields(&[("server", "{@server}")]) },
@@ -387,15 +403,17 @@ mod tests {
     #[test]
     fn whole_tags_can_be_skipped() {
         let mut archive = pipeline().selector("archive").unwrap();
-        assert!(archive.wants(b"a.b"));
-        assert!(!archive.wants(b"b"));
-        assert!(archive.wants(b"a.\xff"));
+        assert!(archive.wants("edge", b"a.b"));
+        assert!(!archive.wants("edge", b"b"));
+        assert!(archive.wants("edge", b"a.\xff"));
         assert!(pipeline().selector("nobody").is_none());
     }
 
     #[test]
     fn tags_that_no_filter_and_no_condition_touches_pass_whole() {
         let filters = [FilterConfig {
+            line: 1,
+            pipeline: None,
             tags: tags("a"),
             condition: None,
             kind: FilterKind::Remove { fields: Vec::new() },
@@ -407,7 +425,7 @@ mod tests {
             output("rest", OutputTake::Fallback),
         ];
         let pipeline = Pipeline::new(&filters, &outputs, "logserver-1");
-        let passes = |output: &str, tag: &[u8]| pipeline.selector(output).unwrap().passes_whole(tag);
+        let passes = |output: &str, tag: &[u8]| pipeline.selector(output).unwrap().passes_whole("edge", tag);
         assert!(passes("all", b"b") && passes("all", b"a.b"));
         assert!(!passes("all", b"a"), "a filter changes it");
         assert!(!passes("some", b"b"), "the content decides");

@@ -2,6 +2,7 @@
 
 use super::event::{Event, Source};
 use super::filter::{Context, Draft, Scratch, Verdict, Waiting};
+use super::fork::{AtEnd, Copy, Fate, Fork};
 use super::selector::{Shared, Tally};
 use super::tag_decisions::{TagDecision, TagDecisions};
 
@@ -12,6 +13,7 @@ pub(super) struct Walk<'w, S> {
     pub(super) scratch: &'w mut Scratch,
     /// What each filter holds back.
     pub(super) waiting: &'w mut [Waiting],
+    pub(super) fork: &'w mut Fork,
     pub(super) tally: &'w mut Tally,
     pub(super) sink: &'w mut S,
 }
@@ -33,13 +35,20 @@ impl<S> Walk<'_, S> {
         S: FnMut(&Event<'_>) -> Result<(), E>,
     {
         for index in decision.filters.iter().copied().filter(|index| *index >= first) {
-            match self.shared.filters[index].apply(&mut draft, self.scratch, &mut self.waiting[index]) {
+            let filter = &self.shared.filters[index];
+            let mut apply = || filter.apply(&mut draft, self.scratch, &mut self.waiting[index]);
+            let verdict = if filter.counts_as().is_some() { self.fork.once(apply) } else { apply() };
+            match verdict {
                 Verdict::Passes => {}
                 Verdict::Dropped => {
-                    self.tally.dropped += 1;
+                    // While there are other ways they decide how it is counted.
+                    if !self.fork.is_open() {
+                        self.tally.dropped += 1;
+                    }
                     return Ok(());
                 }
-                Verdict::Retagged => return self.pass_with_new_tag(draft, index + 1),
+                Verdict::Retagged => return self.pass_with_new_tag(draft, index),
+                Verdict::Relabelled => return self.relabel(draft, index),
                 Verdict::Waits => return self.release(index, draft.context.source),
                 Verdict::Joined => {
                     self.tally.joined += 1;
@@ -50,18 +59,82 @@ impl<S> Walk<'_, S> {
         self.deliver(&draft, decision)
     }
 
-    /// Goes on with the tag that a filter gave. Filters only ever come behind that one, so this ends.
-    fn pass_with_new_tag<E>(&mut self, draft: Draft<'_>, first: usize) -> Result<(), E>
+    /// Goes on with the tag that the filter `index` gave. Filters only ever come behind that one, so this ends.
+    fn pass_with_new_tag<E>(&mut self, draft: Draft<'_>, index: usize) -> Result<(), E>
     where
         S: FnMut(&Event<'_>) -> Result<(), E>,
     {
         let tag = std::mem::take(&mut self.scratch.tag);
         let source = Source { tag: &tag, ..*draft.context.source };
-        let decision = self.decisions.decide(self.shared, &tag);
+        let pipeline = self.shared.filters[index].pipeline;
+        let decision = self.decisions.decide(self.shared, pipeline, &tag);
         let context = Context { source: &source, ..draft.context };
-        let result = self.pass(Draft { context, ..draft }, &decision, first);
+        let result = self.pass(Draft { context, ..draft }, &decision, index + 1);
         self.scratch.tag = tag;
         result
+    }
+
+    /// Goes on in the pipelines that the filter `index` names. There are no loops, so this ends.
+    fn relabel<E>(&mut self, draft: Draft<'_>, index: usize) -> Result<(), E>
+    where
+        S: FnMut(&Event<'_>) -> Result<(), E>,
+    {
+        let shared = self.shared;
+        let to = shared.filters[index].relabel().map_or(&[][..], |relabel| &relabel.to);
+        let mut leading = to.iter().copied().filter(|to| self.decisions.leads(*to));
+        match (leading.next(), leading.next()) {
+            (None, _) => {
+                self.tally.left += 1;
+                Ok(())
+            }
+            (Some(to), None) => {
+                let decision = self.decisions.decide(shared, to, draft.context.source.tag);
+                self.pass(draft, &decision, 0)
+            }
+            _ => self.fork(&draft, to),
+        }
+    }
+
+    /// Goes on in several pipelines, and takes the event once.
+    fn fork<E>(&mut self, draft: &Draft<'_>, to: &[usize]) -> Result<(), E>
+    where
+        S: FnMut(&Event<'_>) -> Result<(), E>,
+    {
+        if self.fork.is_open() {
+            return self.each_way(draft, to);
+        }
+        self.fork.scout();
+        self.each_way(draft, to)?;
+        match self.fork.fate(self.shared.routes.is_fallback(self.decisions.output())) {
+            Fate::TakenAt(end) => {
+                self.fork.deliver_at(end);
+                self.each_way(draft, to)?;
+                self.tally.taken += 1;
+            }
+            Fate::Left => self.tally.left += 1,
+            Fate::Dropped => self.tally.dropped += 1,
+        }
+        self.fork.close();
+        Ok(())
+    }
+
+    fn each_way<E>(&mut self, draft: &Draft<'_>, to: &[usize]) -> Result<(), E>
+    where
+        S: FnMut(&Event<'_>) -> Result<(), E>,
+    {
+        for pipeline in to.iter().copied() {
+            let decision = self.decisions.decide(self.shared, pipeline, draft.context.source.tag);
+            let mut copy = self.fork.spare.pop().unwrap_or_default();
+            let Copy { record, buffer } = &mut copy;
+            record.clear();
+            draft.record.fields().write(record);
+            let way =
+                Draft { context: draft.context, record: buffer.open(record), is_invalid: draft.is_invalid };
+            let passed = self.pass(way, &decision, 0);
+            self.fork.spare.push(copy);
+            passed?;
+        }
+        Ok(())
     }
 
     /// Passes on the messages of a multiline filter whose turn it is.
@@ -75,7 +148,8 @@ impl<S> Walk<'_, S> {
         let mut waiting = std::mem::take(&mut self.waiting[index]);
         let result = loop {
             let passed = waiting.next(multiline, source, &shared.server, |draft| {
-                let decision = self.decisions.decide(shared, draft.context.source.tag);
+                let pipeline = shared.filters[index].pipeline;
+                let decision = self.decisions.decide(shared, pipeline, draft.context.source.tag);
                 self.pass(draft, &decision, index + 1)
             });
             match passed {
@@ -114,11 +188,14 @@ impl<S> Walk<'_, S> {
             true => routes.takes_invalid(self.decisions.output()),
             false => routes.takes(&decision.take, &event),
         };
-        if takes {
-            (self.sink)(&event)?;
-            self.tally.taken += 1;
-        } else {
-            self.tally.left += 1;
+        match self.fork.at_end(takes) {
+            AtEnd::Decide if takes => {
+                (self.sink)(&event)?;
+                self.tally.taken += 1;
+            }
+            AtEnd::Decide => self.tally.left += 1,
+            AtEnd::HandOver => (self.sink)(&event)?,
+            AtEnd::Nothing => {}
         }
         Ok(())
     }

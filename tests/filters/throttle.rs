@@ -79,7 +79,7 @@ fn passed(
         user: None,
     };
     let mut places = Vec::new();
-    if !selector.wants(source.tag) {
+    if !selector.wants(source.input, source.tag) {
         return places;
     }
     let entries = entries(records.iter().map(Vec::as_slice));

@@ -69,7 +69,8 @@ fn health_ready_and_the_health_command_agree() {
     let scene = Scene::new();
     let server = scene.start();
     assert_eq!(server.get("health", "/health").0, 200);
-    assert_eq!(server.get("health", "/ready").0, 200);
+    // It listens before everything else has begun.
+    server.until("/ready", |server| server.get("health", "/ready").0 == 200);
     let url = format!("http://127.0.0.1:{}/ready", server.port("health"));
     let health = |url: &str| Command::new(HIKYAKU).args(["health", "--url", url]).output().unwrap();
     assert!(health(&url).status.success());

@@ -167,7 +167,7 @@ fn kill_the_middle(last: &[&str]) {
     let events = delivered(&scene.path("archive"));
     let doubled = events.values().filter(|count| **count > 1).count();
     let missing = (0..planned_events).filter(|number| !events.contains_key(number)).count();
-    println!("{planned_events} events, {kills} kills, {missing} events missing, {doubled} doubled");
+    eprintln!("{planned_events} events, {kills} kills, {missing} events missing, {doubled} doubled");
     assert_eq!((missing, doubled, events.len() as u64), (0, 0, planned_events));
 }
 

@@ -15,6 +15,7 @@ use crate::pipeline::template::ValueTemplate;
 pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, String)> {
     let mut keys = keys(kind, Some(&config.id));
     push(&mut keys, "listen", &config.listen);
+    push_pipeline(&mut keys, config.pipeline.as_deref());
     // Fluentd's names for the same, which scripts look for.
     match &config.listen {
         ListenAddress::Tcp(address) => {
@@ -91,6 +92,7 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
 /// One `[[output]]`.
 pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
     let mut keys = keys(config.kind.name(), Some(&config.id));
+    push_pipeline(&mut keys, config.pipeline.as_deref());
     match &config.take {
         OutputTake::Match { tags, condition, require } => {
             push(&mut keys, "match", tags);
@@ -187,6 +189,7 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
 pub(super) fn filter_keys(kind: &str, config: &FilterConfig) -> Vec<(String, String)> {
     let mut keys = keys(kind, None);
     push(&mut keys, "match", &config.tags);
+    push_pipeline(&mut keys, config.pipeline.as_deref());
     if let Some(condition) = &config.condition {
         push(&mut keys, "where", condition);
     }
@@ -225,6 +228,7 @@ pub(super) fn filter_keys(kind: &str, config: &FilterConfig) -> Vec<(String, Str
             push(&mut keys, "max_keys", max_keys);
         }
         FilterKind::Retag { tag } => push(&mut keys, "tag", tag),
+        FilterKind::Relabel { to } => push(&mut keys, "to", joined(to)),
         FilterKind::Level(LevelConfig { field, .. })
         | FilterKind::Time(TimeSource { field, .. })
         | FilterKind::Parse(ParseConfig { field, .. })
@@ -252,6 +256,12 @@ fn keys(kind: &str, id: Option<&str>) -> Vec<(String, String)> {
 
 fn push(keys: &mut Vec<(String, String)>, key: &str, value: impl ToString) {
     keys.push((key.to_owned(), value.to_string()));
+}
+
+fn push_pipeline(keys: &mut Vec<(String, String)>, pipeline: Option<&str>) {
+    if let Some(pipeline) = pipeline {
+        push(keys, "pipeline", pipeline);
+    }
 }
 
 fn push_fields(keys: &mut Vec<(String, String)>, fields: &[(FieldPath, ValueTemplate)]) {

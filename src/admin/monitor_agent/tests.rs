@@ -18,6 +18,7 @@ use crate::pipeline::template::{PathTemplate, ValueTemplate};
 fn input() -> InputConfig {
     InputConfig {
         id: "edge".to_owned(),
+        pipeline: None,
         listen: "0.0.0.0:8888".parse().unwrap(),
         tls: Some(TlsConfig {
             client_ca: vec![PathBuf::from("certs/ca.crt")],
@@ -56,6 +57,7 @@ fn input() -> InputConfig {
 
 fn output(id: &str, take: OutputTake) -> OutputConfig {
     OutputConfig {
+        pipeline: None,
         id: id.to_owned(),
         take,
         start: StartAt::Newest,
@@ -90,6 +92,8 @@ fn matching(id: &str, patterns: &str) -> OutputConfig {
 
 fn filter() -> FilterConfig {
     FilterConfig {
+        line: 1,
+        pipeline: None,
         condition: None,
         tags: TagPatterns::parse("nginx.**").unwrap(),
         kind: FilterKind::Set {

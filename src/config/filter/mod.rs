@@ -26,6 +26,10 @@ use crate::pipeline::template::ValueTemplate;
 /// One `[[filter]]`.
 #[derive(Debug, Clone)]
 pub struct FilterConfig {
+    /// Where its table begins in the file, from 1.
+    pub line: usize,
+    /// The pipeline that it is in. `None`: the default one.
+    pub pipeline: Option<String>,
     /// `match`; default `**`.
     pub tags: TagPatterns,
     /// `where`: the events that it works on; all of them where it is left out.
@@ -84,6 +88,8 @@ pub enum FilterKind {
     Throttle(ThrottleConfig),
     /// Gives events a new tag.
     Retag { tag: ValueTemplate },
+    /// Sends events to the front of these pipelines; at least one, each once.
+    Relabel { to: Vec<String> },
     /// Finds events invalid.
     Validate(ValidateConfig),
     /// Joins the lines of one message.
@@ -114,6 +120,7 @@ impl FilterKind {
             Self::Sample { .. } => "sample",
             Self::Throttle(_) => "throttle",
             Self::Retag { .. } => "retag",
+            Self::Relabel { .. } => "relabel",
             Self::Validate(_) => "validate",
             Self::Multiline(_) => "multiline",
             #[cfg(feature = "remap")]

@@ -6,7 +6,7 @@ use super::Table;
 use super::document::Read;
 use crate::config::{
     FileOutputConfig, FilterConfig, InputConfig, JournalConfig, ListenAddress, OutputConfig, OutputKind,
-    OutputTake,
+    OutputTake, TestCase,
 };
 
 /// The journal needs this many segments: one that is written, one that is read, one that is being removed.
@@ -74,6 +74,15 @@ pub(super) fn ids(inputs: &[(&Table<'_>, &InputConfig)], outputs: &[(&Table<'_>,
     for (index, (table, id)) in all.iter().enumerate() {
         if all[..index].iter().any(|(_, earlier)| earlier == id) {
             table.report("id", format!("another input or output has the id `{id}` already"));
+        }
+    }
+}
+
+/// A name tells tests apart.
+pub(super) fn test_names(tests: &[(&Table<'_>, &TestCase)]) {
+    for (index, (table, test)) in tests.iter().enumerate() {
+        if tests[..index].iter().any(|(_, earlier)| earlier.name == test.name) {
+            table.report("name", format!("another test is called `{}` already", test.name));
         }
     }
 }

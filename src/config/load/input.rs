@@ -10,6 +10,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let id = table.value("id", Value::text);
     let kind = table.value("type", Value::choice);
     let listen = table.value("listen", Value::listen_address);
+    let pipeline = table.optional("pipeline", Value::text);
     let socket_mode = table.value("socket_mode", Value::permissions);
     let udp_heartbeat = table.value("udp_heartbeat", Value::boolean);
     let tls = table.optional("tls", |value| tls(&value.table(&TLS)?));
@@ -44,6 +45,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let input = InputConfig {
         id: id?,
         listen: listen?,
+        pipeline: pipeline?,
         socket_mode: socket_mode?,
         udp_heartbeat: udp_heartbeat?,
         tls: tls?,

@@ -9,22 +9,27 @@ mod document;
 mod filter;
 mod input;
 mod output;
+mod pipelines;
 mod security;
 mod server;
 mod table;
+mod test_case;
 mod text;
 mod value;
+
+use std::path::Path;
 
 use document::{Document, Read};
 use table::Table;
 use toml::de::DeTable;
 use value::Value;
 
-use super::Config;
-use super::error::InvalidConfig;
+use super::error::{InvalidConfig, Problem};
 use super::reference::{
-    FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT, SERVER,
+    FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT, SERVER, Section,
+    TEST, TEST_FILE,
 };
+use super::{Config, TestCase};
 
 /// Reads the text of a configuration file; `file` is what messages call it.
 pub(super) fn parse(
@@ -32,21 +37,47 @@ pub(super) fn parse(
     file: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, InvalidConfig> {
-    let invalid = |problems| InvalidConfig { file: file.to_owned(), problems };
+    with_table(source, environment, &FILE, read)
+        .map_err(|problems| InvalidConfig { file: file.to_owned(), problems })
+}
+
+/// Reads the tests in the text of a file: of the configuration itself, or of one beside it.
+pub(super) fn parse_tests(
+    source: &str,
+    path: &Path,
+    config: &Config,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<TestCase>, InvalidConfig> {
+    let section = if config.path.as_deref() == Some(path) { &FILE } else { &TEST_FILE };
+    with_table(source, environment, section, |file| {
+        let tables = file.tables("test", &TEST);
+        let tests: Vec<_> = tables.iter().map(|table| test_case::test_case(table, path, config)).collect();
+        checks::test_names(&checks::complete(&tables, &tests));
+        tests.into_iter().collect()
+    })
+    .map_err(|problems| InvalidConfig { file: path.display().to_string(), problems })
+}
+
+/// What is read from the table that a text is, if there is no mistake in it.
+fn with_table<T>(
+    source: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    section: &'static Section,
+    read: impl FnOnce(&Table<'_>) -> Read<T>,
+) -> Result<T, Vec<Problem>> {
+    let document = Document::new(source, environment);
     let (root, errors) = DeTable::parse_recoverable(source);
     if !errors.is_empty() {
         // What could be recovered behind a syntax error may miss half of a table: judging it would mislead.
-        let document = Document::new(source, environment);
         for error in errors {
             document.report(&error.span().unwrap_or_default(), format!("TOML syntax: {}", error.message()));
         }
-        return Err(invalid(document.into_problems()));
+        return Err(document.into_problems());
     }
-    let document = Document::new(source, environment);
-    let config = read(&Table::open(&document, &FILE, root.get_ref(), 0..0));
-    match (config, document.into_problems()) {
-        (Ok(config), problems) if problems.is_empty() => Ok(config),
-        (_, problems) => Err(invalid(problems)),
+    let found = read(&Table::open(&document, section, root.get_ref(), 0..0));
+    match (found, document.into_problems()) {
+        (Ok(found), problems) if problems.is_empty() => Ok(found),
+        (_, problems) => Err(problems),
     }
 }
 
@@ -76,8 +107,16 @@ fn read(file: &Table<'_>) -> Read<Config> {
     }
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);
-    checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
-    checks::throttles(&checks::complete(&filter_tables, &filters));
+    let checked_filters = checks::complete(&filter_tables, &filters);
+    checks::judges(&checked_filters, &checked_outputs);
+    checks::throttles(&checked_filters);
+    // What is missing in a table with a mistake of its own would look like a mistake elsewhere.
+    if checked_inputs.len() == inputs.len()
+        && checked_filters.len() == filters.len()
+        && checked_outputs.len() == outputs.len()
+    {
+        pipelines::check(&checked_inputs, &checked_filters, &checked_outputs);
+    }
     checks::paths(&checked_outputs);
     let mut listeners: Vec<_> =
         checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();

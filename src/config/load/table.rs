@@ -117,6 +117,12 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Where it begins in the file, from 1.
+    pub(super) fn line(&self) -> usize {
+        let before = self.document.source.get(..self.span.start).unwrap_or_default();
+        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+    }
+
     /// Whether the file has the key.
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.is_some_and(|entries| entries.contains_key(name))

@@ -20,6 +20,9 @@ use crate::pipeline::tag_pattern::TagPatterns;
 pub struct OutputConfig {
     /// Names the cursor, so it must stay the same over restarts.
     pub id: String,
+    /// The pipeline whose events it sees. `None`: those of the default one; with [`OutputTake::Invalid`] and
+    /// [`OutputTake::Fallback`] those of all.
+    pub pipeline: Option<String>,
     pub take: OutputTake,
     /// Where a new output starts to read. Default: at the newest event.
     pub start: StartAt,
@@ -54,7 +57,7 @@ pub enum OutputTake {
     Match { tags: TagPatterns, condition: Option<Condition>, require: Vec<FieldPath> },
     /// `invalid = true`: what another output's `match` took and its `require` refused.
     Invalid,
-    /// `fallback = true`: what no other output took.
+    /// `fallback = true`: what no other output took, in any pipeline.
     Fallback,
 }
 

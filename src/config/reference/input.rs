@@ -197,6 +197,12 @@ pub(in crate::config) const INPUT: Section = Section {
             meaning: "Refused messages that are remembered; past it whoever sent most of them is forgotten his oldest",
         },
         Key {
+            name: "pipeline",
+            kind: Kind::Id,
+            default: Default::Absent("the default pipeline"),
+            meaning: "Where its events begin",
+        },
+        Key {
             name: "tag",
             kind: Kind::Text { max_length: MAX_OWN_TAG },
             default: Default::Absent("the sender's"),

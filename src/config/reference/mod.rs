@@ -9,6 +9,7 @@ mod kind;
 mod output;
 mod security;
 mod server;
+mod test_case;
 
 use std::fmt;
 
@@ -83,6 +84,7 @@ pub(super) use output::{
 };
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
 pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
+pub(super) use test_case::{TEST, TEST_EVENT, TEST_EXPECTED, TEST_FILE, TEST_SENDER};
 
 /// Every section, in the order of the reference.
 pub const SECTIONS: &[&Section] = &[
@@ -114,6 +116,7 @@ pub const SECTIONS: &[&Section] = &[
     FILTER_TYPES[15].1,
     FILTER_TYPES[16].1,
     FILTER_TYPES[17].1,
+    FILTER_TYPES[18].1,
     &OUTPUT,
     &FILE_OUTPUT,
     &INJECT,
@@ -125,6 +128,11 @@ pub const SECTIONS: &[&Section] = &[
     &HEALTH,
     &MONITOR_AGENT,
     &METRICS,
+    &TEST_FILE,
+    &TEST,
+    &TEST_EVENT,
+    &TEST_EXPECTED,
+    &TEST_SENDER,
 ];
 
 #[cfg(test)]

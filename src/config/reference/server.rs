@@ -18,6 +18,7 @@ pub(in crate::config) const FILE: Section = Section {
         section("health", "`[health]`", "`/health` and `/ready`"),
         section("monitor_agent", "`[monitor_agent]`", "Fluentd's `/api/plugins.json`"),
         section("metrics", "`[metrics]`", "Prometheus' `/metrics`"),
+        section("test", "`[[test]]`", "What `hikyaku test` runs; a server passes over it"),
     ],
 };
 

@@ -338,6 +338,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = InputConfig {
             id: "edge".to_owned(),
+            pipeline: None,
             listen: listener.local_addr().unwrap().into(),
             tls: Some(tls),
             security: None,

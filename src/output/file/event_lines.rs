@@ -56,7 +56,7 @@ impl Lines for EventLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
         let Self { selector, formatter, paths, slots, key, inflater, .. } = self;
         let tag = chunk.tag();
-        if chunk.is_refused() || !selector.wants(tag) {
+        if chunk.is_refused() || !selector.wants(chunk.input(), tag) {
             return;
         }
         let entries = match inflater.entries(chunk) {

@@ -71,7 +71,8 @@ impl Packer {
         mut send: impl FnMut(Message) -> Result<(), E>,
     ) -> Result<(), E> {
         // What was refused is a dead letter, whatever its tag.
-        if chunk.is_refused() || !self.selector.wants(chunk.tag()) || chunk.entry_count() == 0 {
+        if chunk.is_refused() || !self.selector.wants(chunk.input(), chunk.tag()) || chunk.entry_count() == 0
+        {
             return Ok(());
         }
         if let Some((entries, encoding)) = self.as_stored(chunk) {
@@ -138,7 +139,7 @@ impl Packer {
             && !chunk.has_bad_entries()
             && (self.metadata == MetadataHandling::Keep || !chunk.has_metadata())
             && !(chunk.has_metadata() && self.selector.adds_metadata(chunk.input()))
-            && self.selector.passes_whole(chunk.tag());
+            && self.selector.passes_whole(chunk.input(), chunk.tag());
         passes.then(|| (chunk.entries_bytes(), chunk.encoding()))
     }
 }

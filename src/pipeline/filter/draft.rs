@@ -59,6 +59,8 @@ pub(in crate::pipeline) enum Verdict {
     Dropped,
     /// It has a new tag, in [`Scratch::tag`], which decides about the filters from here on.
     Retagged,
+    /// It goes on at the front of other pipelines, which the filter names.
+    Relabelled,
     /// It waits for the lines that belong to it.
     Waits,
     /// It is part of an event that waits.

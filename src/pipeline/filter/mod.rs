@@ -9,6 +9,7 @@ mod level;
 mod mask;
 mod multiline;
 mod parse;
+mod relabel;
 #[cfg(feature = "remap")]
 mod remap;
 mod remove;
@@ -31,6 +32,7 @@ use mask::Mask;
 use multiline::Joined;
 pub(super) use multiline::{Multiline, Waiting};
 use parse::Parse;
+use relabel::Relabel;
 #[cfg(feature = "remap")]
 use remap::Remap;
 use remove::Remove;
@@ -46,6 +48,7 @@ use time::Time;
 use validate::Validate;
 
 use super::condition::Condition;
+use super::pipelines::Pipelines;
 use super::tag_pattern::TagPatterns;
 use super::throttle_state::ShortHash;
 use crate::config::{FilterConfig, FilterKind};
@@ -53,6 +56,8 @@ use crate::config::{FilterConfig, FilterKind};
 /// One `[[filter]]`, ready to run.
 #[derive(Debug)]
 pub(super) struct Filter {
+    /// The number of the pipeline that it is in.
+    pub(super) pipeline: usize,
     /// The tags whose events it sees.
     pub(super) tags: TagPatterns,
     /// `where`: the events that it works on.
@@ -80,6 +85,7 @@ enum Kind {
     Sample(Sample),
     Throttle(Box<Throttle>),
     Retag(Retag),
+    Relabel(Relabel),
     Validate(Validate),
     Multiline(Multiline),
     #[cfg(feature = "remap")]
@@ -87,7 +93,7 @@ enum Kind {
 }
 
 impl Filter {
-    pub(super) fn new(config: &FilterConfig) -> Self {
+    pub(super) fn new(config: &FilterConfig, pipelines: &Pipelines) -> Self {
         let kind = match config.kind.clone() {
             FilterKind::Set { fields } => Kind::Set(Set { fields }),
             FilterKind::Default { fields } => Kind::Default(Default { fields }),
@@ -109,12 +115,17 @@ impl Filter {
                 Kind::Throttle(Box::new(Throttle::new(throttle, &identity)))
             }
             FilterKind::Retag { tag } => Kind::Retag(Retag { tag }),
+            FilterKind::Relabel { to } => {
+                let to = to.iter().map(|name| pipelines.find(Some(name))).collect();
+                Kind::Relabel(Relabel { to })
+            }
             FilterKind::Validate(config) => Kind::Validate(Validate::new(config)),
             FilterKind::Multiline(config) => Kind::Multiline(Multiline::new(config)),
             #[cfg(feature = "remap")]
             FilterKind::Remap(config) => Kind::Remap(Box::new(Remap::new(config))),
         };
         Self {
+            pipeline: pipelines.find(config.pipeline.as_deref()),
             tags: config.tags.clone(),
             condition: config.condition.clone(),
             kind,
@@ -163,6 +174,7 @@ impl Filter {
             Kind::Retag(retag) => return retag.apply(draft, scratch),
             #[cfg(feature = "remap")]
             Kind::Remap(remap) => return remap.apply(draft, scratch),
+            Kind::Relabel(_) => return Verdict::Relabelled,
             Kind::Multiline(_) => {}
         }
         Verdict::Passes
@@ -182,6 +194,14 @@ impl Filter {
     pub(super) fn counts_as(&self) -> Option<&ShortHash> {
         match &self.kind {
             Kind::Throttle(throttle) => Some(throttle.identity()),
+            _ => None,
+        }
+    }
+
+    /// Where events leave its pipeline, if they do.
+    pub(super) fn relabel(&self) -> Option<&Relabel> {
+        match &self.kind {
+            Kind::Relabel(relabel) => Some(relabel),
             _ => None,
         }
     }

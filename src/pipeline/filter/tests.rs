@@ -19,8 +19,16 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<(FieldPath, ValueTemplate)>
 
 /// The fields of a record after one filter.
 pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
-    let filter =
-        Filter::new(&FilterConfig { tags: TagPatterns::parse("**").unwrap(), condition: None, kind });
+    let filter = Filter::new(
+        &FilterConfig {
+            line: 1,
+            pipeline: None,
+            tags: TagPatterns::parse("**").unwrap(),
+            condition: None,
+            kind,
+        },
+        &Pipelines::default(),
+    );
     let time = EventTime::new(1_771_322_400, 0).unwrap();
     let source = Source {
         tag: b"nginx.access",

@@ -3,6 +3,7 @@
 mod path;
 mod path_overlap;
 mod path_parts;
+mod path_sketch;
 mod path_time;
 mod path_value;
 mod placeholder;

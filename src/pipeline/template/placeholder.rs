@@ -113,6 +113,11 @@ impl Placeholder {
         !self.is_time() && !matches!(self, Self::Field(_))
     }
 
+    /// Whether it is the same for all events with one tag from one input of one server.
+    pub(in crate::pipeline) fn is_of_the_tag(&self) -> bool {
+        matches!(self, Self::Tag | Self::TagPart(_) | Self::About(About::Server | About::Input))
+    }
+
     /// Finds the value.
     #[inline]
     pub(in crate::pipeline) fn resolve<'a>(&self, event: &Event<'a>) -> Resolved<'a> {

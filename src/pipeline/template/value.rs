@@ -61,6 +61,18 @@ impl ValueTemplate {
         write_value(&mut text, &msgpack);
         Self { text: String::from_utf8_lossy(&text).into_owned(), kind: Kind::Constant(msgpack) }
     }
+
+    /// Whether it is the same for all events with one tag from one input of one server.
+    pub(in crate::pipeline) fn is_of_the_tag(&self) -> bool {
+        match &self.kind {
+            Kind::Constant(_) => true,
+            Kind::Copy(placeholder) => placeholder.is_of_the_tag(),
+            Kind::Text(parts) => parts.iter().all(|part| match part {
+                Part::Literal(_) => true,
+                Part::Placeholder(placeholder) => placeholder.is_of_the_tag(),
+            }),
+        }
+    }
 }
 
 /// The text that was parsed; of a constant its JSON.

@@ -14,8 +14,12 @@ use crate::wire::refusal::Refusal;
 /// How deep arrays and objects of a message may be nested, the message itself included.
 pub const MAX_JSON_DEPTH: usize = 127;
 
-/// The msgpack of one JSON value. No tree is built.
-pub(super) fn to_msgpack(text: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
+/// The msgpack of one JSON value, at most `limit` bytes of each. No tree is built.
+///
+/// # Errors
+///
+/// Where the text is no JSON or too large.
+pub fn to_msgpack(text: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
     if text.len() > limit {
         return Err(Refusal::TooLarge { limit });
     }

@@ -32,7 +32,7 @@ use super::message::Message;
 use super::msgpack::{Token, read, skip};
 use super::options::ChunkId;
 use super::refusal::Refusal;
-pub use convert::MAX_JSON_DEPTH;
+pub use convert::{MAX_JSON_DEPTH, to_msgpack};
 pub(super) use scan::JsonScanner;
 
 impl Message {

@@ -25,6 +25,7 @@ pub(crate) struct Server {
 pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
     InputConfig {
         id: "edge".to_owned(),
+        pipeline: None,
         listen: "127.0.0.1:0".parse().unwrap(),
         tls,
         security: None,

@@ -24,6 +24,24 @@ pub(super) fn retag(table: &Table<'_>) -> Read<FilterKind> {
     Ok(FilterKind::Retag { tag: table.value("tag", |value| value.syntax(ValueTemplate::parse))? })
 }
 
+/// One pipeline, or a list of at least one.
+pub(super) fn relabel(table: &Table<'_>) -> Read<FilterKind> {
+    let to = table.value("to", |value| {
+        if value.value.is_str() {
+            return Ok(vec![value.text()?]);
+        }
+        let whole = value.clone();
+        let names: Vec<_> = value.list()?.into_iter().map(Value::text).collect();
+        let names = names.into_iter().collect::<Read<Vec<_>>>()?;
+        match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+            _ if names.is_empty() => Err(whole.report("the list of pipelines is empty")),
+            Some((_, name)) => Err(whole.report(format!("`{name}` is there twice"))),
+            None => Ok(names),
+        }
+    });
+    Ok(FilterKind::Relabel { to: to? })
+}
+
 pub(super) fn multiline(table: &Table<'_>) -> Read<MultilineConfig> {
     let line = table.value("field", field);
     let start = table.optional("start", regex);

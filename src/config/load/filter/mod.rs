@@ -23,8 +23,9 @@ use crate::pipeline::template::SyntaxError;
 pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
     let tags = table.value("match", tag_patterns);
     let condition = table.optional("where", |value| value.syntax(Condition::parse));
+    let pipeline = table.optional("pipeline", Value::text);
     let kind = table.value("type", Value::choice);
-    let (tags, mut condition, kind) = (tags, condition?, kind?);
+    let (tags, mut condition, pipeline, kind) = (tags, condition?, pipeline?, kind?);
     let kind = match kind {
         "set" => FilterKind::Set { fields: table.value("fields", fields::field_values)? },
         "default" => FilterKind::Default { fields: table.value("fields", fields::field_values)? },
@@ -47,10 +48,11 @@ pub(super) fn filter(table: &Table<'_>) -> Read<FilterConfig> {
         "sample" => events::sample(table)?,
         "throttle" => FilterKind::Throttle(events::throttle(table)?),
         "retag" => events::retag(table)?,
+        "relabel" => events::relabel(table)?,
         "multiline" => FilterKind::Multiline(events::multiline(table)?),
         _ => remap::remap(table)?,
     };
-    Ok(FilterConfig { tags: tags?, condition, kind })
+    Ok(FilterConfig { line: table.line(), pipeline, tags: tags?, condition, kind })
 }
 
 /// A list of at least one field.

@@ -19,6 +19,7 @@ pub(super) const TYPES: &[(&str, &Section)] = &[("file", &FILE_OUTPUT), ("forwar
 pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     let id = table.value("id", Value::text);
     let kind = table.value("type", Value::choice);
+    let pipeline = table.optional("pipeline", Value::text);
     let take = take(table);
     let start = table.value("start", Value::choice);
     let retry_min_interval = table.value("retry_min_interval", Value::time);
@@ -34,6 +35,7 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     });
     Ok(OutputConfig {
         id: id?,
+        pipeline: pipeline?,
         take: take?,
         start: if start? == "oldest" { StartAt::Oldest } else { StartAt::Newest },
         retry_min_interval: retry_min_interval?,
@@ -51,6 +53,10 @@ fn take(table: &Table<'_>) -> Read<OutputTake> {
     let (tags, invalid, fallback) = (tags?, invalid?.unwrap_or(false), fallback?.unwrap_or(false));
     if tags.is_none() && table.has("require") {
         table.report("require", "`require` narrows `match` and means nothing without it");
+    }
+    if tags.is_none() && table.has("pipeline") {
+        table
+            .report("pipeline", "`invalid` and `fallback` look at the events of all pipelines; leave it out");
     }
     if tags.is_none() && table.has("where") {
         table.report("where", "`where` narrows `match` and means nothing without it");

@@ -66,6 +66,17 @@ pub(in crate::config) const RETAG_FILTER: Section = Section {
     }],
 };
 
+pub(in crate::config) const RELABEL_FILTER: Section = Section {
+    title: "[[filter]] of type relabel",
+    extends: Some(&FILTER),
+    keys: &[Key {
+        name: "to",
+        kind: Kind::Syntax("pipeline or list of pipelines"),
+        default: Default::Required,
+        meaning: "Where the event goes on; with a list, in each of them",
+    }],
+};
+
 pub(in crate::config) const MULTILINE_FILTER: Section = Section {
     title: "[[filter]] of type multiline",
     extends: Some(&FILTER),

@@ -9,7 +9,7 @@ mod secrets;
 mod text;
 
 use super::{Default, Key, Kind, Section};
-use events::{MULTILINE_FILTER, RETAG_FILTER, SAMPLE_FILTER, THROTTLE_FILTER};
+use events::{MULTILINE_FILTER, RELABEL_FILTER, RETAG_FILTER, SAMPLE_FILTER, THROTTLE_FILTER};
 use fields::{DEFAULT_FILTER, KEEP_FILTER, REMOVE_FILTER, RENAME_FILTER, SET_FILTER};
 use judge::{LEVEL_FILTER, TIME_FILTER, VALIDATE_FILTER};
 use parse::PARSE_FILTER;
@@ -34,6 +34,12 @@ pub(in crate::config) const FILTER: Section = Section {
             meaning: "Those of them that it works on",
         },
         Key {
+            name: "pipeline",
+            kind: Kind::Id,
+            default: Default::Absent("the default pipeline"),
+            meaning: "The pipeline that it is in",
+        },
+        Key {
             name: "type",
             kind: Kind::Choice(&[
                 "set",
@@ -54,6 +60,7 @@ pub(in crate::config) const FILTER: Section = Section {
                 "sample",
                 "throttle",
                 "retag",
+                "relabel",
                 "multiline",
                 "remap",
             ]),
@@ -81,6 +88,7 @@ pub(in crate::config) const FILTER_TYPES: &[(&str, &Section)] = &[
     ("sample", &SAMPLE_FILTER),
     ("throttle", &THROTTLE_FILTER),
     ("retag", &RETAG_FILTER),
+    ("relabel", &RELABEL_FILTER),
     ("multiline", &MULTILINE_FILTER),
     ("remap", &REMAP_FILTER),
 ];

@@ -29,6 +29,12 @@ pub(in crate::config) const OUTPUT: Section = Section {
             meaning: "What kind of output: each has a section of its own below",
         },
         Key {
+            name: "pipeline",
+            kind: Kind::Id,
+            default: Default::Absent("the default pipeline"),
+            meaning: "With `match`: the pipeline whose events it sees",
+        },
+        Key {
             name: "match",
             kind: Kind::Syntax("tag patterns"),
             default: Default::Absent("one of these three is required"),
@@ -44,7 +50,7 @@ pub(in crate::config) const OUTPUT: Section = Section {
             name: "fallback",
             kind: Kind::Boolean,
             default: Default::Absent("one of these three is required"),
-            meaning: "`true` takes what no other output took; one output at most",
+            meaning: "`true` takes what no other output took, in any pipeline; one output at most",
         },
         Key {
             name: "where",
