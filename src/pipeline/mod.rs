@@ -13,6 +13,7 @@ pub mod json;
 pub mod level;
 mod metadata;
 mod nested;
+pub mod ownership;
 pub mod patterns;
 pub mod record;
 mod route;
@@ -27,5 +28,6 @@ mod walk;
 
 pub use event::{Event, Source};
 pub use metadata::OpenGroup;
+pub use ownership::{Disowned, Reason};
 pub use record::{RecordField, RecordFields};
 pub use selector::{Pipeline, Selector, Tally};

@@ -7,6 +7,7 @@ use super::event::{Event, Source};
 use super::field_path::FieldPath;
 use super::filter::{Context, Draft, Filter, Scratch, Waiting};
 use super::metadata::{MetadataMerger, OpenGroup};
+use super::ownership::{Claim, Disowned, KnownSenders, Mark, Ownership};
 use super::record::RecordBuffer;
 use super::route::{Decision, Routes};
 use super::tag_decisions::TagDecisions;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) server: String,
     /// Where the metadata of events goes, by the `id` of their input.
     metadata_fields: HashMap<String, FieldPath>,
+    pub(super) ownership: Ownership,
+    pub(super) mark: Mark,
 }
 
 impl Shared {
@@ -36,6 +39,8 @@ impl Shared {
             routes: Arc::new(routes),
             server: server_name.to_owned(),
             metadata_fields: HashMap::new(),
+            ownership: Ownership::default(),
+            mark: Mark::default(),
         }
     }
 }
@@ -47,11 +52,12 @@ impl Pipeline {
         Self { shared: Arc::new(Shared::new(filters, Routes::new(outputs), server_name)) }
     }
 
-    /// With what the inputs say about their events: `metadata_field`.
+    /// With what the inputs say about their events: `metadata_field`, and what their senders may write.
     pub fn with_inputs(self, inputs: &[InputConfig]) -> Self {
         let field = |input: &InputConfig| Some((input.id.clone(), input.metadata_field.clone()?));
         let metadata_fields = inputs.iter().filter_map(field).collect();
-        Self { shared: Arc::new(Shared { metadata_fields, ..Shared::clone(&self.shared) }) }
+        let ownership = Ownership::new(inputs, self.shared.filters.iter().map(|filter| &filter.writes));
+        Self { shared: Arc::new(Shared { metadata_fields, ownership, ..Shared::clone(&self.shared) }) }
     }
 
     /// For the reader of one output; `None` where no output has this `id`.
@@ -64,6 +70,7 @@ impl Pipeline {
             scratch: Scratch::default(),
             waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
             merger: MetadataMerger::default(),
+            senders: KnownSenders::default(),
         })
     }
 }
@@ -78,6 +85,7 @@ pub struct Selector {
     /// What each filter holds back until it has seen the next events of the chunk.
     waiting: Vec<Waiting>,
     merger: MetadataMerger,
+    senders: KnownSenders,
 }
 
 /// What became of the entries of a run.
@@ -93,6 +101,8 @@ pub struct Tally {
     pub dropped: u64,
     /// Made part of the event before.
     pub joined: u64,
+    /// Handed to the sink as invalid, since they are not their sender's to write.
+    pub disowned: Disowned,
 }
 
 impl Selector {
@@ -101,11 +111,14 @@ impl Selector {
         self.decisions.decide(&self.shared, tag).wants
     }
 
-    /// Whether every event of this tag is for this output, as it is. Then [`for_each`](Self::for_each) would change
-    /// nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
-    pub fn passes_whole(&mut self, tag: &[u8]) -> bool {
+    /// Whether every event of this tag and input is for this output, as it is. Then [`for_each`](Self::for_each) would
+    /// change nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
+    /// Never where the input holds its senders to what they may write: that takes a look at every event.
+    pub fn passes_whole(&mut self, tag: &[u8], input: &str) -> bool {
         let decision = self.decisions.decide(&self.shared, tag);
-        decision.take == Decision::Always && decision.filters.is_empty()
+        decision.take == Decision::Always
+            && decision.filters.is_empty()
+            && !self.shared.ownership.binds(input)
     }
 
     /// Whether the records of an input get a field with what metadata there is.
@@ -143,6 +156,7 @@ impl Selector {
     ) -> Result<Tally, E> {
         let decision = self.decisions.decide(&self.shared, source.tag);
         let metadata_field = self.shared.metadata_fields.get(source.input);
+        let claims = self.senders.claims(&self.shared.ownership, source);
         let mut group = OpenGroup::default();
         let mut tally = Tally::default();
         // A walk that ended early may have left something.
@@ -152,6 +166,7 @@ impl Selector {
             decisions: &mut self.decisions,
             scratch: &mut self.scratch,
             waiting: &mut self.waiting,
+            claims: claims.as_deref(),
             tally: &mut tally,
             sink: &mut sink,
         };
@@ -184,7 +199,10 @@ impl Selector {
             {
                 record.set(field, metadata);
             }
-            let draft = Draft { context, record, is_invalid: false };
+            let mut draft = Draft { context, record, is_invalid: false, claim: Claim::Fits };
+            if let Some(claims) = &claims {
+                draft.stands(claims.check(draft.record.fields()));
+            }
             walk.pass(draft, &decision, 0)?;
         }
         walk.finish(source)?;
@@ -389,7 +407,7 @@ mod tests {
             output("rest", OutputTake::Fallback),
         ];
         let pipeline = Pipeline::new(&filters, &outputs, "logserver-1");
-        let passes = |output: &str, tag: &[u8]| pipeline.selector(output).unwrap().passes_whole(tag);
+        let passes = |output: &str, tag: &[u8]| pipeline.selector(output).unwrap().passes_whole(tag, "edge");
         assert!(passes("all", b"b") && passes("all", b"a.b"));
         assert!(!passes("all", b"a"), "a filter changes it");
         assert!(!passes("some", b"b"), "the content decides");

@@ -56,7 +56,8 @@ impl TagDecisions {
         // An event with a new tag can be anybody's.
         let wants = take != Decision::Never
             || filters.iter().any(|index| all[*index].retags())
-            || (shared.routes.takes_invalid(self.output) && filters.iter().any(|index| all[*index].judges()));
+            || (shared.routes.takes_invalid(self.output)
+                && (!shared.ownership.is_empty() || filters.iter().any(|index| all[*index].judges())));
         let decision = Arc::new(TagDecision { filters, take, wants });
         if tag.len() <= MAX_REMEMBERED_TAG {
             if self.remembered.len() >= MAX_REMEMBERED_TAGS {

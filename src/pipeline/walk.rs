@@ -2,6 +2,7 @@
 
 use super::event::{Event, Source};
 use super::filter::{Context, Draft, Scratch, Verdict, Waiting};
+use super::ownership::{Claim, Claims};
 use super::selector::{Shared, Tally};
 use super::tag_decisions::{TagDecision, TagDecisions};
 
@@ -12,6 +13,8 @@ pub(super) struct Walk<'w, S> {
     pub(super) scratch: &'w mut Scratch,
     /// What each filter holds back.
     pub(super) waiting: &'w mut [Waiting],
+    /// What the sender may write; `None`: anything.
+    pub(super) claims: Option<&'w Claims>,
     pub(super) tally: &'w mut Tally,
     pub(super) sink: &'w mut S,
 }
@@ -33,7 +36,7 @@ impl<S> Walk<'_, S> {
         S: FnMut(&Event<'_>) -> Result<(), E>,
     {
         for index in decision.filters.iter().copied().filter(|index| *index >= first) {
-            match self.shared.filters[index].apply(&mut draft, self.scratch, &mut self.waiting[index]) {
+            match self.apply(index, &mut draft) {
                 Verdict::Passes => {}
                 Verdict::Dropped => {
                     self.tally.dropped += 1;
@@ -47,7 +50,22 @@ impl<S> Walk<'_, S> {
                 }
             }
         }
-        self.deliver(&draft, decision)
+        self.deliver(draft, decision)
+    }
+
+    /// Works on an event, and looks at what comes into the fields that bind its sender.
+    #[inline]
+    fn apply(&mut self, index: usize, draft: &mut Draft<'_>) -> Verdict {
+        let watches = |_: &&Claims| self.shared.ownership.watches(index) && !draft.is_disowned();
+        let claims = self.claims.filter(watches);
+        if let Some(claims) = claims {
+            claims.hold(draft.record.fields(), &mut self.scratch.held);
+        }
+        let verdict = self.shared.filters[index].apply(draft, self.scratch, &mut self.waiting[index]);
+        if let Some(claims) = claims {
+            draft.stands(claims.check_brought(draft.record.fields(), &self.scratch.held, draft.claim));
+        }
+        verdict
     }
 
     /// Goes on with the tag that a filter gave. Filters only ever come behind that one, so this ends.
@@ -74,7 +92,11 @@ impl<S> Walk<'_, S> {
         // Filters only ever come behind this one, so nobody misses what is taken out.
         let mut waiting = std::mem::take(&mut self.waiting[index]);
         let result = loop {
-            let passed = waiting.next(multiline, source, &shared.server, |draft| {
+            let passed = waiting.next(multiline, source, &shared.server, |mut draft| {
+                // Where lines join within a bound field, what they are together is what the sender claims.
+                if let Some(claims) = self.claims.filter(|_| shared.ownership.watches(index)) {
+                    draft.stands(claims.check(draft.record.fields()));
+                }
                 let decision = self.decisions.decide(shared, draft.context.source.tag);
                 self.pass(draft, &decision, index + 1)
             });
@@ -104,10 +126,19 @@ impl<S> Walk<'_, S> {
         Ok(())
     }
 
-    fn deliver<E>(&mut self, draft: &Draft<'_>, decision: &TagDecision) -> Result<(), E>
+    fn deliver<E>(&mut self, mut draft: Draft<'_>, decision: &TagDecision) -> Result<(), E>
     where
         S: FnMut(&Event<'_>) -> Result<(), E>,
     {
+        if let Some(claims) = self.claims {
+            if draft.claim == Claim::Open {
+                draft.stands(claims.check_filled(draft.record.fields()));
+            }
+            if let Claim::Disowned(reason, number) = draft.claim {
+                let source = draft.context.source;
+                self.shared.mark.write(&mut draft.record, claims, (reason, number), source);
+            }
+        }
         let event = draft.event();
         let routes = &self.shared.routes;
         let takes = match draft.is_invalid {
@@ -117,6 +148,9 @@ impl<S> Walk<'_, S> {
         if takes {
             (self.sink)(&event)?;
             self.tally.taken += 1;
+            if let Claim::Disowned(reason, _) = draft.claim {
+                self.tally.disowned.add(reason);
+            }
         } else {
             self.tally.left += 1;
         }

@@ -10,6 +10,7 @@ mod kill;
 mod large;
 mod message_forms;
 mod operator;
+mod ownership;
 mod refusals;
 mod reload;
 mod stop;

@@ -9,6 +9,7 @@ mod document;
 mod filter;
 mod input;
 mod output;
+mod ownership;
 mod security;
 mod server;
 mod table;
@@ -78,6 +79,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     checks::takes(&checked_outputs);
     checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
     checks::paths(&checked_outputs);
+    ownership::places(&checked_inputs, &checked_outputs);
     let mut listeners: Vec<_> =
         checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();
     for (table, listen) in [

@@ -14,6 +14,7 @@ use crate::chunk::Encoding;
 use crate::config::{ForwardOutputConfig, MetadataHandling};
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
+use crate::output::disowned::DisownedReport;
 use crate::pipeline::{Event, Selector, Source};
 use crate::wire::msgpack::{write_array, write_map};
 use crate::wire::time::write_time;
@@ -29,6 +30,7 @@ pub(super) struct Packer {
     metadata: MetadataHandling,
     chunk_size: usize,
     acks: bool,
+    disowned: DisownedReport,
     metrics: OutputMetrics,
 }
 
@@ -49,6 +51,7 @@ impl Packer {
             metadata: config.metadata,
             chunk_size: config.chunk_size,
             acks: config.acks,
+            disowned: DisownedReport::default(),
             metrics,
         }
     }
@@ -75,7 +78,8 @@ impl Packer {
             self.metrics.emit_records.inc_by(run.events);
             return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
         }
-        let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, metrics, .. } = self;
+        let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, disowned, metrics, .. } =
+            self;
         let entries = match inflater.entries(chunk) {
             Ok(entries) => entries,
             Err(error) => {
@@ -116,6 +120,7 @@ impl Packer {
             send_run(&run, plain)?;
         }
         metrics.filtered(tally.dropped, tally.joined);
+        disowned.report(chunk, &tally.disowned, metrics);
         Ok(())
     }
 
@@ -132,7 +137,7 @@ impl Packer {
             && !chunk.has_bad_entries()
             && (self.metadata == MetadataHandling::Keep || !chunk.has_metadata())
             && !(chunk.has_metadata() && self.selector.adds_metadata(chunk.input()))
-            && self.selector.passes_whole(chunk.tag());
+            && self.selector.passes_whole(chunk.tag(), chunk.input());
         passes.then(|| (chunk.entries_bytes(), chunk.encoding()))
     }
 }

@@ -38,6 +38,7 @@ use time::Time;
 use validate::Validate;
 
 use super::condition::Condition;
+use super::ownership::Writes;
 use super::tag_pattern::TagPatterns;
 use crate::config::{FilterConfig, FilterKind};
 
@@ -50,6 +51,8 @@ pub(super) struct Filter {
     condition: Option<Condition>,
     kind: Kind,
     judges: bool,
+    /// Where it may bring what a sender chose.
+    pub(super) writes: Writes,
 }
 
 #[derive(Debug)]
@@ -101,6 +104,7 @@ impl Filter {
             condition: config.condition.clone(),
             kind,
             judges: config.kind.judges(),
+            writes: Writes::of(&config.kind),
         }
     }
 

@@ -113,6 +113,15 @@ impl Placeholder {
         !self.is_time() && !matches!(self, Self::Field(_))
     }
 
+    /// Whether a sender can't choose it at will. An identity may be what a sender calls itself.
+    pub(in crate::pipeline) fn is_beyond_senders(&self) -> bool {
+        match self {
+            Self::About(about) => !matches!(about, About::Sender | About::SourceHostName | About::Time),
+            Self::AlternativeName(..) => true,
+            Self::Field(_) | Self::Tag | Self::TagPart(_) => false,
+        }
+    }
+
     /// Finds the value.
     #[inline]
     pub(in crate::pipeline) fn resolve<'a>(&self, event: &Event<'a>) -> Resolved<'a> {
