@@ -13,5 +13,6 @@ mod operator;
 mod ownership;
 mod refusals;
 mod reload;
+mod secrets;
 mod stop;
 mod support;
