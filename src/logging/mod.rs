@@ -1,7 +1,7 @@
 //! The server's own log: one line an event on standard output, as JSON or as text, and repeated lines folded.
 //!
-//! An event becomes a [`Line`](line::Line) with its fields and those of the spans around it, the
-//! [`Fold`](fold::Fold) decides whether it is written, and the counters say how many were.
+//! An event becomes a `Line` with its fields and those of the spans around it, the
+//! `Fold` decides whether it is written, and the counters say how many were.
 
 mod counters;
 mod fields;

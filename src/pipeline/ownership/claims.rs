@@ -141,8 +141,8 @@ impl Bound {
         let has = |text: &[u8]| self.values.binary_search_by(|own| own.as_slice().cmp(text)).is_ok();
         match read(value, &mut 0) {
             Ok(Token::Str(text) | Token::Bin(text)) => has(text),
-            Ok(Token::Unsigned(number)) => has(&digits(&mut [0; 20], false, number)[..]),
-            Ok(Token::Negative(number)) => has(&digits(&mut [0; 20], true, number.unsigned_abs())[..]),
+            Ok(Token::Unsigned(number)) => has(digits(&mut [0; 20], false, number)),
+            Ok(Token::Negative(number)) => has(digits(&mut [0; 20], true, number.unsigned_abs())),
             _ => false,
         }
     }
