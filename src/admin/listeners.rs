@@ -94,6 +94,7 @@ mod tests {
             log: LogConfig {
                 format: LogFormat::Auto,
                 level: tracing::level_filters::LevelFilter::INFO,
+                fold: std::time::Duration::ZERO,
                 modules: BTreeMap::new(),
             },
             journal: JournalConfig {

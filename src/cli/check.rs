@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::{complain, exit_code, explain, say};
-use crate::config::{Config, ConfigErrors, TestCase};
+use crate::config::{Config, ConfigErrors, OwnershipRow, TestCase};
 
 /// Checks a configuration and touches nothing
 ///
@@ -46,14 +46,17 @@ impl Arguments {
             say(report(&self.config, result.as_ref().err()));
         } else {
             match &result {
-                Ok((config, tests)) => say(format!(
-                    "{}: ok ({} inputs, {} filters, {} outputs{})",
-                    self.config.display(),
-                    config.inputs.len(),
-                    config.filters.len(),
-                    config.outputs.len(),
-                    if *tests > 0 { format!(", {tests} tests") } else { String::new() }
-                )),
+                Ok((config, tests)) => {
+                    say(format!(
+                        "{}: ok ({} inputs, {} filters, {} outputs{})",
+                        self.config.display(),
+                        config.inputs.len(),
+                        config.filters.len(),
+                        config.outputs.len(),
+                        if *tests > 0 { format!(", {tests} tests") } else { String::new() }
+                    ));
+                    bindings(config).iter().for_each(say);
+                }
                 Err(errors) => complain(errors.to_string().trim_end()),
             }
         }
@@ -71,6 +74,21 @@ impl Arguments {
         }
         ExitCode::SUCCESS
     }
+}
+
+/// What senders are held to, a line for each row and field.
+fn bindings(config: &Config) -> Vec<String> {
+    let rows = config.inputs.iter().flat_map(|input| {
+        input.ownership.iter().flat_map(|ownership| &ownership.rows).map(move |row| (&input.id, row))
+    });
+    let line = |id: &String, row: &OwnershipRow| {
+        let fields = row.fields.iter().map(|(field, values)| {
+            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+            format!("  input {id}: {} may write {field} = {}", row.senders, values.join(" or "))
+        });
+        fields.collect::<Vec<_>>()
+    };
+    rows.flat_map(|(id, row)| line(id, row)).collect()
 }
 
 fn report(path: &Path, errors: Option<&ConfigErrors>) -> serde_json::Value {
@@ -109,6 +127,22 @@ mod tests {
     fn a_valid_file_has_no_errors() {
         let report = report(&PathBuf::from("x.toml"), Config::development().as_ref().err());
         assert_eq!((&report["ok"], &report["errors"]), (&json!(true), &json!([])));
+    }
+
+    #[test]
+    fn what_senders_are_held_to_is_shown() {
+        let text = "[[input]]\nid = \"edge\"\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\n\
+                    tls = { cert = \"c\", key = \"k\", client_ca = \"a\" }\nallow = { customer = \"{@san_dns[0]}\" }\n\
+                    owners = { \"DNS:a\" = { customer = [\"x\", \"y\"] } }\n\
+                    [[output]]\nid = \"i\"\ntype = \"file\"\ninvalid = true\npath = \"i\"\n";
+        let config = Config::parse(text, None, &|_| None).unwrap();
+        assert_eq!(
+            bindings(&config),
+            [
+                "  input edge: * may write customer = {@san_dns[0]}",
+                "  input edge: DNS:a may write customer = x or y"
+            ]
+        );
     }
 
     #[test]

@@ -42,9 +42,11 @@ impl Arguments {
                 return ExitCode::from(exit_code::CONFIGURATION);
             }
         };
-        if let Err(error) = logging::init(&config.log) {
-            return fail(&error);
-        }
+        // Dropped last, so that the log is complete.
+        let _log = match logging::init(&config.log) {
+            Ok(log) => log,
+            Err(error) => return fail(&error),
+        };
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return fail(&error),
@@ -64,7 +66,7 @@ async fn serve(config: Config, is_dev: bool) -> ExitCode {
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => {
-            tracing::error!(%error, "cannot start");
+            tracing::error!(fatal = true, %error, "cannot start");
             let is_configuration =
                 matches!(error, StartError::Input(crate::input::forward::BindError::Tls { .. }));
             return if is_configuration {
@@ -85,7 +87,7 @@ async fn serve(config: Config, is_dev: bool) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "ended");
+            tracing::error!(fatal = true, %error, "ended");
             ExitCode::FAILURE
         }
     }

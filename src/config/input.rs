@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ListenAddress, SecurityConfig};
+use super::{ListenAddress, OwnershipConfig, SecurityConfig};
 use crate::pipeline::field_path::FieldPath;
 use crate::wire::limits::ContentLimits;
 
@@ -88,6 +88,8 @@ pub struct InputConfig {
     pub add_tag_prefix: Option<String>,
     /// The field of each record that gets Fluent Bit's metadata. Default: it is dropped.
     pub metadata_field: Option<FieldPath>,
+    /// What its senders may write. Default: anything.
+    pub ownership: Option<OwnershipConfig>,
     /// Whether the name of a sender's host is looked up by its address. Default: no.
     pub resolve_hostname: bool,
 }

@@ -8,6 +8,7 @@ mod input;
 mod listen;
 mod load;
 mod output;
+mod ownership;
 pub mod reference;
 mod secret;
 mod security;
@@ -39,6 +40,7 @@ pub use output::{
     ForwardServerConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig, OutputKind,
     OutputTake, SrvConfig, StartAt,
 };
+pub use ownership::{OwnershipConfig, OwnershipRow};
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};
 pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};

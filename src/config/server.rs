@@ -23,6 +23,8 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// `trace`, `debug`, `info`, `warn` or `error`. Default: `info`.
     pub level: tracing::level_filters::LevelFilter,
+    /// How long a line is folded into the first one like it; zero: each line is written. Default: 10 s.
+    pub fold: Duration,
     /// Levels by module: `modules = { "journal" = "debug" }`.
     pub modules: BTreeMap<String, tracing::level_filters::LevelFilter>,
 }

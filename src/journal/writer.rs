@@ -131,7 +131,7 @@ impl Writer {
             Err(Obstacle::NoSpace) => return Step::NoSpace,
             Err(Obstacle::Failed(reason)) => {
                 tracing::error!(
-                    %reason,
+                    fatal = true, %reason,
                     "the journal has failed and takes nothing more: what was acknowledged is kept, senders will send \
                      the rest again. Check the disk (dmesg, smartctl), then restart"
                 );

@@ -16,6 +16,7 @@ mod tls;
 
 use std::sync::Arc;
 
+use crate::logging;
 use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
@@ -48,6 +49,8 @@ impl Metrics {
         let registry = Registry::new();
         let hostname = labels::safe(hostname);
         let tls = tls::TlsFamilies::new(&registry);
+        register(&registry, logging::lines_total());
+        register(&registry, logging::folded_total());
         let metrics = Self {
             inputs: input::InputFamilies::new(&registry, &hostname, max_label_values, &tls),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),

@@ -29,6 +29,7 @@ pub(super) struct OutputFamilies {
     undone_files: IntCounterVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
+    disowned_records: IntCounterVec,
 }
 
 /// Labels of Fluentd's output metrics.
@@ -117,6 +118,11 @@ impl OutputFamilies {
                 "Records that filters dropped on the way to the output, or joined to the one before.",
                 &["output", "what"],
             ),
+            disowned_records: count(
+                "hikyaku_disowned_records_total",
+                "Records taken as invalid since their senders may not write what they hold, by input and reason.",
+                &["input", "reason"],
+            ),
         };
         families.records_by_tag.with_label_values(&["none", hostname]);
         families.buffer_total_bytes.with_label_values(&["none", "none"]);
@@ -134,6 +140,7 @@ impl OutputFamilies {
             dead_letters: self.dead_letters.clone(),
             surprising_files: self.surprising_files.clone(),
             filtered_records: self.filtered_records.clone(),
+            disowned_records: self.disowned_records.clone(),
             buffer_total_bytes: self.buffer_total_bytes.with_label_values(&labels),
             buffer_stage_bytes: self.buffer_stage_bytes.with_label_values(&labels),
             buffer_queue_bytes: self.buffer_queue_bytes.with_label_values(&labels),
@@ -164,6 +171,7 @@ pub struct OutputMetrics {
     dead_letters: IntCounterVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
+    disowned_records: IntCounterVec,
     /// Bytes still to deliver: `buffer_queue_bytes` and `buffer_stage_bytes` together.
     pub buffer_total_bytes: IntGauge,
     /// Bytes formatted in memory and not yet written.
@@ -216,6 +224,11 @@ impl OutputMetrics {
                 self.filtered_records.with_label_values(&[self.id.as_str(), what]).inc_by(count);
             }
         }
+    }
+
+    /// Counts records of an input that were not their sender's to write; `reason` is one of a fixed set of words.
+    pub fn disowned(&self, input: &str, reason: &'static str, count: u64) {
+        self.disowned_records.with_label_values(&[input, reason]).inc_by(count);
     }
 
     /// Counts a file that somebody else changed; `what` is `moved`, `cut`, `extended` or `removed`.

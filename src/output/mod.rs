@@ -1,6 +1,7 @@
 //! Where events go. Each output follows the journal at its own pace, on a thread of its own, and keeps its own cursor;
 //! one that is slow or down hurts nobody but itself.
 
+mod disowned;
 pub mod file;
 pub mod forward;
 

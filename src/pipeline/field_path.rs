@@ -39,6 +39,11 @@ impl FieldPath {
         Ok(Self { text: text.to_owned(), keys })
     }
 
+    /// A field of the record itself, by a key without dots and backslashes.
+    pub(super) fn of_key(key: &str) -> Self {
+        Self { text: key.to_owned(), keys: vec![key.to_owned()] }
+    }
+
     /// The keys, outermost first; at least one.
     pub fn keys(&self) -> &[String] {
         &self.keys

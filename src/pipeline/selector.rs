@@ -8,6 +8,7 @@ use super::field_path::FieldPath;
 use super::filter::{Context, Draft, Filter, Scratch, Waiting};
 use super::fork::Fork;
 use super::metadata::{MetadataMerger, OpenGroup};
+use super::ownership::{Claim, Disowned, KnownSenders, Mark, Ownership};
 use super::pipelines::Pipelines;
 use super::record::RecordBuffer;
 use super::route::{Decision, Routes};
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) server: String,
     /// Where the metadata of events goes, by the `id` of their input.
     metadata_fields: HashMap<String, FieldPath>,
+    pub(super) ownership: Ownership,
+    pub(super) mark: Mark,
 }
 
 impl Shared {
@@ -42,6 +45,8 @@ impl Shared {
             pipelines,
             server: server_name.to_owned(),
             metadata_fields: HashMap::new(),
+            ownership: Ownership::default(),
+            mark: Mark::default(),
         }
     }
 }
@@ -52,13 +57,14 @@ impl Pipeline {
         Self { shared: Arc::new(Shared::new(filters, outputs, server_name)) }
     }
 
-    /// With what the inputs say about their events: `pipeline` and `metadata_field`.
+    /// With what the inputs say about their events: `pipeline`, `metadata_field`, and what their senders may write.
     pub fn with_inputs(self, inputs: &[InputConfig]) -> Self {
         let field = |input: &InputConfig| Some((input.id.clone(), input.metadata_field.clone()?));
         let metadata_fields = inputs.iter().filter_map(field).collect();
         let shared = Shared::clone(&self.shared);
         let pipelines = shared.pipelines.clone().with_inputs(inputs);
-        Self { shared: Arc::new(Shared { metadata_fields, pipelines, ..shared }) }
+        let ownership = Ownership::new(inputs, shared.filters.iter().map(|filter| &filter.writes));
+        Self { shared: Arc::new(Shared { metadata_fields, pipelines, ownership, ..shared }) }
     }
 
     /// For the reader of one output; `None` where no output has this `id`.
@@ -72,6 +78,7 @@ impl Pipeline {
             waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
             fork: Fork::default(),
             merger: MetadataMerger::default(),
+            senders: KnownSenders::default(),
         })
     }
 }
@@ -87,6 +94,7 @@ pub struct Selector {
     waiting: Vec<Waiting>,
     fork: Fork,
     merger: MetadataMerger,
+    senders: KnownSenders,
 }
 
 /// What became of the entries of a run.
@@ -102,6 +110,8 @@ pub struct Tally {
     pub dropped: u64,
     /// Made part of the event before.
     pub joined: u64,
+    /// Handed to the sink as invalid, since they are not their sender's to write.
+    pub disowned: Disowned,
 }
 
 impl Selector {
@@ -110,11 +120,14 @@ impl Selector {
         self.decisions.decide(&self.shared, self.shared.pipelines.entry(input), tag).wants
     }
 
-    /// Whether every event of this tag from this input is for this output, as it is. Then [`for_each`](Self::for_each) would change
-    /// nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
+    /// Whether every event of this tag from this input is for this output, as it is. Then [`for_each`](Self::for_each) would
+    /// change nothing, metadata that is added apart ([`adds_metadata`](Self::adds_metadata)), and need not be asked.
+    /// Never where the input holds its senders to what they may write: that takes a look at every event.
     pub fn passes_whole(&mut self, input: &str, tag: &[u8]) -> bool {
         let decision = self.decisions.decide(&self.shared, self.shared.pipelines.entry(input), tag);
-        decision.take == Decision::Always && decision.filters.is_empty()
+        decision.take == Decision::Always
+            && decision.filters.is_empty()
+            && !self.shared.ownership.binds(input)
     }
 
     /// Whether the records of an input get a field with what metadata there is.
@@ -170,6 +183,7 @@ impl Selector {
         let entry = self.shared.pipelines.entry(source.input);
         let decision = self.decisions.decide(&self.shared, entry, source.tag);
         let metadata_field = self.shared.metadata_fields.get(source.input);
+        let claims = self.senders.claims(&self.shared.ownership, source);
         let mut group = OpenGroup::default();
         let mut tally = Tally::default();
         // A walk that ended early may have left something.
@@ -181,6 +195,7 @@ impl Selector {
             scratch: &mut self.scratch,
             waiting: &mut self.waiting,
             fork: &mut self.fork,
+            claims: claims.as_deref(),
             tally: &mut tally,
             sink: &mut sink,
         };
@@ -213,7 +228,10 @@ impl Selector {
             {
                 record.set(field, metadata);
             }
-            let draft = Draft { context, record, is_invalid: false };
+            let mut draft = Draft { context, record, is_invalid: false, claim: Claim::Fits };
+            if let Some(claims) = &claims {
+                draft.stands(claims.check(draft.record.fields()));
+            }
             walk.pass(draft, &decision, 0)?;
         }
         walk.finish(source)?;

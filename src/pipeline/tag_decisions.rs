@@ -75,7 +75,8 @@ impl TagDecisions {
         // An event with a new tag can be anybody's.
         let wants = take != Decision::Never
             || filters.iter().any(|index| all[*index].retags())
-            || (takes_invalid && filters.iter().any(|index| all[*index].judges()))
+            || (takes_invalid
+                && (!shared.ownership.is_empty() || filters.iter().any(|index| all[*index].judges())))
             || filters.iter().filter_map(|index| all[*index].relabel()).any(|relabel| {
                 // Of a tag that is not remembered the same would be asked again and again.
                 let is_forgotten = tag.len() > MAX_REMEMBERED_TAG;

@@ -3,6 +3,7 @@
 use super::event::{Event, Source};
 use super::filter::{Context, Draft, Scratch, Verdict, Waiting};
 use super::fork::{AtEnd, Copy, Fate, Fork};
+use super::ownership::{Claim, Claims};
 use super::selector::{Shared, Tally};
 use super::tag_decisions::{TagDecision, TagDecisions};
 
@@ -14,6 +15,8 @@ pub(super) struct Walk<'w, S> {
     /// What each filter holds back.
     pub(super) waiting: &'w mut [Waiting],
     pub(super) fork: &'w mut Fork,
+    /// What the sender may write; `None`: anything.
+    pub(super) claims: Option<&'w Claims>,
     pub(super) tally: &'w mut Tally,
     pub(super) sink: &'w mut S,
 }
@@ -35,9 +38,10 @@ impl<S> Walk<'_, S> {
         S: FnMut(&Event<'_>) -> Result<(), E>,
     {
         for index in decision.filters.iter().copied().filter(|index| *index >= first) {
-            let filter = &self.shared.filters[index];
-            let mut apply = || filter.apply(&mut draft, self.scratch, &mut self.waiting[index]);
-            let verdict = if filter.counts_as().is_some() { self.fork.once(apply) } else { apply() };
+            let verdict = match self.shared.filters[index].counts_as() {
+                Some(_) => self.count(index, &mut draft),
+                None => self.apply(index, &mut draft),
+            };
             match verdict {
                 Verdict::Passes => {}
                 Verdict::Dropped => {
@@ -56,7 +60,29 @@ impl<S> Walk<'_, S> {
                 }
             }
         }
-        self.deliver(&draft, decision)
+        self.deliver(draft, decision)
+    }
+
+    /// What a filter says that counts events.
+    fn count(&mut self, index: usize, draft: &mut Draft<'_>) -> Verdict {
+        let (filter, scratch, waiting) =
+            (&self.shared.filters[index], &mut *self.scratch, &mut self.waiting[index]);
+        self.fork.once(|| filter.apply(draft, scratch, waiting))
+    }
+
+    /// Works on an event, and looks at what comes into the fields that bind its sender.
+    #[inline]
+    fn apply(&mut self, index: usize, draft: &mut Draft<'_>) -> Verdict {
+        let watches = |_: &&Claims| self.shared.ownership.watches(index) && !draft.is_disowned();
+        let claims = self.claims.filter(watches);
+        if let Some(claims) = claims {
+            claims.hold(draft.record.fields(), &mut self.scratch.held);
+        }
+        let verdict = self.shared.filters[index].apply(draft, self.scratch, &mut self.waiting[index]);
+        if let Some(claims) = claims {
+            draft.stands(claims.check_brought(draft.record.fields(), &self.scratch.held, draft.claim));
+        }
+        verdict
     }
 
     /// Goes on with the tag that the filter `index` gave. Filters only ever come behind that one, so this ends.
@@ -128,8 +154,12 @@ impl<S> Walk<'_, S> {
             let Copy { record, buffer } = &mut copy;
             record.clear();
             draft.record.fields().write(record);
-            let way =
-                Draft { context: draft.context, record: buffer.open(record), is_invalid: draft.is_invalid };
+            let way = Draft {
+                context: draft.context,
+                record: buffer.open(record),
+                is_invalid: draft.is_invalid,
+                claim: draft.claim,
+            };
             let passed = self.pass(way, &decision, 0);
             self.fork.spare.push(copy);
             passed?;
@@ -147,7 +177,11 @@ impl<S> Walk<'_, S> {
         // Filters only ever come behind this one, so nobody misses what is taken out.
         let mut waiting = std::mem::take(&mut self.waiting[index]);
         let result = loop {
-            let passed = waiting.next(multiline, source, &shared.server, |draft| {
+            let passed = waiting.next(multiline, source, &shared.server, |mut draft| {
+                // Where lines join within a bound field, what they are together is what the sender claims.
+                if let Some(claims) = self.claims.filter(|_| shared.ownership.watches(index)) {
+                    draft.stands(claims.check(draft.record.fields()));
+                }
                 let pipeline = shared.filters[index].pipeline;
                 let decision = self.decisions.decide(shared, pipeline, draft.context.source.tag);
                 self.pass(draft, &decision, index + 1)
@@ -178,10 +212,19 @@ impl<S> Walk<'_, S> {
         Ok(())
     }
 
-    fn deliver<E>(&mut self, draft: &Draft<'_>, decision: &TagDecision) -> Result<(), E>
+    fn deliver<E>(&mut self, mut draft: Draft<'_>, decision: &TagDecision) -> Result<(), E>
     where
         S: FnMut(&Event<'_>) -> Result<(), E>,
     {
+        if let Some(claims) = self.claims {
+            if draft.claim == Claim::Open {
+                draft.stands(claims.check_filled(draft.record.fields()));
+            }
+            if let Claim::Disowned(reason, number) = draft.claim {
+                let source = draft.context.source;
+                self.shared.mark.write(&mut draft.record, claims, (reason, number), source);
+            }
+        }
         let event = draft.event();
         let routes = &self.shared.routes;
         let takes = match draft.is_invalid {
@@ -190,12 +233,23 @@ impl<S> Walk<'_, S> {
         };
         match self.fork.at_end(takes) {
             AtEnd::Decide if takes => {
-                (self.sink)(&event)?;
+                self.hand_over(&event, draft.claim)?;
                 self.tally.taken += 1;
             }
             AtEnd::Decide => self.tally.left += 1,
-            AtEnd::HandOver => (self.sink)(&event)?,
+            AtEnd::HandOver => self.hand_over(&event, draft.claim)?,
             AtEnd::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn hand_over<E>(&mut self, event: &Event<'_>, claim: Claim) -> Result<(), E>
+    where
+        S: FnMut(&Event<'_>) -> Result<(), E>,
+    {
+        (self.sink)(event)?;
+        if let Claim::Disowned(reason, _) = claim {
+            self.tally.disowned.add(reason);
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ impl Server {
         match &failure {
             None => tracing::info!("stopping: no new connections; what was received is synced and delivered"),
             Some(error) => {
-                tracing::error!(%error, "stopping: restart to recover; nothing acknowledged is lost")
+                tracing::error!(fatal = true, %error, "stopping: restart to recover; nothing acknowledged is lost")
             }
         }
         self.readiness.stopping();

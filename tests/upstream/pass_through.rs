@@ -2,9 +2,9 @@
 
 use hikyaku::chunk::Encoding;
 
-use crate::support::relay::Relay;
+use crate::support::relay::{self, Relay};
 use crate::support::upstream::Upstream;
-use crate::support::{ENTRY, gzip};
+use crate::support::{ENTRY, REENCODED, gzip};
 
 /// What arrives when these entries are taken.
 async fn passed(keys: &str, entries: &[u8], encoding: Encoding) -> (Vec<u8>, Encoding) {
@@ -70,4 +70,38 @@ async fn a_chunk_of_exactly_chunk_size_passes_and_a_larger_one_goes_out_in_piece
         assert_eq!(seen, count);
     }
     relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_that_are_held_to_what_they_may_write_get_nothing_else_through() {
+    let upstream = Upstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let invalid = folder.path().join("invalid");
+    let text = relay::config(
+        folder.path(),
+        &[upstream.server()],
+        "",
+        &format!(
+            "[[output]]\nid = \"invalid\"\ntype = \"file\"\ninvalid = true\npath = \"{}/x\"",
+            invalid.display()
+        ),
+    )
+    .replace("id = \"edge\"", "id = \"edge\"\nowners = { \"address:127.0.0.0/8\" = { a = \"1\" } }");
+    let relay = Relay::run(folder, &text).await;
+    let foreign = [&ENTRY[..ENTRY.len() - 1], b"\x02"].concat();
+    let twice = b"\x92\x01\x82\xa1a\x01\xa1a\x02";
+    relay.take("t", &[ENTRY, &foreign, twice].concat(), 3).await;
+    relay.take_encoded("t", &gzip(&foreign), 1, Encoding::Gzip).await;
+    let mut peer = upstream.accept().await;
+    let received = peer.expect("t").await;
+    peer.acknowledge(&received).await;
+    assert_eq!((received.size(), received.entries()), (1, REENCODED.to_vec()));
+    peer.nothing_comes().await;
+    relay.until("hikyaku_disowned_records_total", 3.0).await;
+    let _folder = relay.stop().await;
+    let lines = std::fs::read_to_string(invalid.join("x")).unwrap();
+    assert_eq!(
+        lines.lines().filter(|line| line.contains("\"a\":2") && line.contains("127.0.0.1")).count(),
+        3
+    );
 }

@@ -86,6 +86,11 @@ pub(super) fn input_keys(kind: &str, config: &InputConfig) -> Vec<(String, Strin
     if let Some(field) = &config.metadata_field {
         push(&mut keys, "metadata_field", field);
     }
+    for row in config.ownership.iter().flat_map(|ownership| &ownership.rows) {
+        for (field, values) in &row.fields {
+            push(&mut keys, &format!("allow.{}.{field}", row.senders), joined(values));
+        }
+    }
     keys
 }
 

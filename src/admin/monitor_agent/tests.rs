@@ -51,6 +51,7 @@ fn input() -> InputConfig {
         tag: None,
         add_tag_prefix: None,
         metadata_field: None,
+        ownership: None,
         resolve_hostname: false,
     }
 }

@@ -1,7 +1,7 @@
 //! `[[input]]`
 
 use super::document::Read;
-use super::{Table, Value, security};
+use super::{Table, Value, ownership, security};
 use crate::config::reference::{CERTIFICATE, SECURITY, TLS};
 use crate::config::{CertificatePair, InputConfig, ListenAddress, TlsConfig};
 use crate::pipeline::field_path::FieldPath;
@@ -41,6 +41,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
     let add_tag_prefix = table.optional("add_tag_prefix", Value::text);
     let metadata_field = table.optional("metadata_field", |value| value.syntax(FieldPath::parse));
     let resolve_hostname = table.value("resolve_hostname", Value::boolean);
+    let ownership = ownership::ownership(table);
     kind?;
     let input = InputConfig {
         id: id?,
@@ -74,6 +75,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         tag: tag?,
         add_tag_prefix: add_tag_prefix?,
         metadata_field: metadata_field?,
+        ownership: ownership?,
         resolve_hostname: resolve_hostname?,
     };
     let mut sizes = vec![("max_inflated_size", input.max_inflated_size)];
@@ -104,6 +106,7 @@ pub(super) fn input(table: &Table<'_>, server_name: &str) -> Read<InputConfig> {
         );
     }
     transport(table, &input);
+    ownership::proofs(table, &input);
     Ok(input)
 }
 

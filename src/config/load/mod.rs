@@ -9,6 +9,7 @@ mod document;
 mod filter;
 mod input;
 mod output;
+mod ownership;
 mod pipelines;
 mod security;
 mod server;
@@ -118,6 +119,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
         pipelines::check(&checked_inputs, &checked_filters, &checked_outputs);
     }
     checks::paths(&checked_outputs);
+    ownership::places(&checked_inputs, &checked_outputs);
     let mut listeners: Vec<_> =
         checked_inputs.iter().map(|(table, input)| (*table, input.listen.clone())).collect();
     for (table, listen) in [

@@ -21,6 +21,7 @@ pub(super) fn server(table: &Table<'_>) -> Read<ServerConfig> {
 pub(super) fn log(table: &Table<'_>) -> Read<LogConfig> {
     let format = table.value("format", Value::choice);
     let level = table.value("level", Value::choice);
+    let fold = table.value("fold", Value::time);
     let modules = table.value("modules", |value| {
         value
             .map()?
@@ -35,6 +36,7 @@ pub(super) fn log(table: &Table<'_>) -> Read<LogConfig> {
             _ => LogFormat::Auto,
         },
         level: to_filter(level?),
+        fold: fold?,
         modules: modules?,
     })
 }

@@ -66,10 +66,8 @@ impl Text {
                     format!("`%{{{name}}}` is no placeholder here; write `{{{name}}}`"),
                 ));
             } else {
-                let length = rest[1..].find(['$', '%']).map_or(rest.len(), |next| next + 1);
-                // A character may be longer than the byte that was skipped.
-                let length =
-                    (length..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+                let first = rest.chars().next().map_or(1, char::len_utf8);
+                let length = rest[first..].find(['$', '%']).map_or(rest.len(), |next| first + next);
                 text.push(&rest[..length], place(at..at + length), offset.is_some());
                 at += length;
             }
@@ -182,6 +180,13 @@ mod tests {
         assert_eq!(at, 7..14);
         assert!(message.ends_with("write `{host}`"), "{message}");
         assert_eq!(expand("%{{host}}").unwrap().value, "%{{host}}");
+    }
+
+    #[test]
+    fn a_string_may_begin_with_any_character() {
+        for text in ["飛脚", "é$$x", "a%é%飛"] {
+            assert_eq!(expand(text).unwrap().value, text.replace("$$", "$"));
+        }
     }
 
     #[test]

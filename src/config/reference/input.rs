@@ -221,6 +221,20 @@ pub(in crate::config) const INPUT: Section = Section {
             meaning: "The field of each record that gets Fluent Bit's metadata, in place of what is there; see below",
         },
         Key {
+            name: "allow",
+            kind: Kind::Map("table of fields to values"),
+            default: Default::Absent("anything"),
+            meaning: "What every sender may write into these fields: texts with placeholders of what it proved, such as \
+                      `{ customer_name = [\"{@san_dns[0]}\"] }`; see below",
+        },
+        Key {
+            name: "owners",
+            kind: Kind::Map("table of senders to fields to values"),
+            default: Default::Absent("anything"),
+            meaning: "What some senders may write: `{ \"DNS:*.acme.example\" = { customer_name = [\"acme\"] } }`; who is not \
+                      in there may write what `allow` says, and nothing without it; see below",
+        },
+        Key {
             name: "resolve_hostname",
             kind: Kind::Boolean,
             default: Default::Value("false"),

@@ -68,6 +68,13 @@ pub(in crate::config) const LOG: Section = Section {
             meaning: "The least important lines that are written",
         },
         Key {
+            name: "fold",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(3600) },
+            default: Default::Value("\"10s\""),
+            meaning: "How long a warning or an error that repeats one is not written but counted, and then told as one line; \
+                      `\"0s\"`: every one is written",
+        },
+        Key {
             name: "modules",
             kind: Kind::Map("table of levels by module"),
             default: Default::Value("{}"),

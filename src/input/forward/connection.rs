@@ -368,6 +368,7 @@ mod tests {
             tag: None,
             add_tag_prefix: None,
             metadata_field: None,
+            ownership: None,
             resolve_hostname: false,
         };
         let shared = Arc::new(Shared {

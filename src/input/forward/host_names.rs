@@ -42,11 +42,11 @@ impl HostNames {
         let name = match timeout(LOOKUP_TIMEOUT, self.resolver.reverse_lookup(address)).await {
             Ok(Ok(lookup)) => lookup.answers().iter().filter_map(|record| name_in(&record.data)).min(),
             Ok(Err(error)) => {
-                tracing::debug!(%address, %error, "the address of a sender has no name");
+                tracing::debug!(peer = %address, %error, "the address of a sender has no name");
                 None
             }
             Err(_) => {
-                tracing::debug!(%address, "nobody told the name of a sender's address in time");
+                tracing::debug!(peer = %address, "nobody told the name of a sender's address in time");
                 None
             }
         };

@@ -88,6 +88,7 @@ fn dead_chunk<J>(
         tracing::warn!(
             input = &*shared.id,
             sender = sender.identity,
+            peer = sender.address.map(tracing::field::display),
             reason = refusal.label(),
             "took a message that was refused before into the dead letters, so that its sender goes on: {reason}"
         );

@@ -296,6 +296,7 @@ fn set_aside<J>(signal: u64, sender: &Sender, shared: &Shared<J>) {
         tracing::warn!(
             input = &*shared.id,
             sender = sender.identity,
+            peer = sender.address.map(tracing::field::display),
             signal,
             reason,
             "dropped what is no logs (fluent_signal 1 is metrics, 2 traces): send only logs to this input"

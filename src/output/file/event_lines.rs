@@ -9,6 +9,7 @@ use super::lines::{Inflater, Lines};
 use crate::config::FileOutputConfig;
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
+use crate::output::disowned::DisownedReport;
 use crate::pipeline::template::PathRenderer;
 use crate::pipeline::throttle_state::ThrottleState;
 use crate::pipeline::{Pipeline, Selector, Source};
@@ -26,6 +27,7 @@ pub(super) struct EventLines {
     inflater: Inflater,
     /// Records by tag that are in the buffers of their files.
     staged: HashMap<Box<[u8]>, u64>,
+    disowned: DisownedReport,
     metrics: OutputMetrics,
 }
 
@@ -47,6 +49,7 @@ impl EventLines {
             key: Vec::new(),
             inflater: Inflater::default(),
             staged: HashMap::new(),
+            disowned: DisownedReport::default(),
             metrics,
         }
     }
@@ -89,6 +92,7 @@ impl Lines for EventLines {
         });
         let Ok(tally) = taken;
         self.metrics.filtered(tally.dropped, tally.joined);
+        self.disowned.report(chunk, &tally.disowned, &self.metrics);
         let taken = tally.taken;
         if taken > 0 {
             self.metrics.emit_records.inc_by(taken);

@@ -14,6 +14,7 @@ use crate::chunk::Encoding;
 use crate::config::{ForwardOutputConfig, MetadataHandling};
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
+use crate::output::disowned::DisownedReport;
 use crate::pipeline::throttle_state::ThrottleState;
 use crate::pipeline::{Event, Selector, Source};
 use crate::wire::msgpack::{write_array, write_map};
@@ -30,6 +31,7 @@ pub(super) struct Packer {
     metadata: MetadataHandling,
     chunk_size: usize,
     acks: bool,
+    disowned: DisownedReport,
     metrics: OutputMetrics,
 }
 
@@ -50,6 +52,7 @@ impl Packer {
             metadata: config.metadata,
             chunk_size: config.chunk_size,
             acks: config.acks,
+            disowned: DisownedReport::default(),
             metrics,
         }
     }
@@ -82,7 +85,8 @@ impl Packer {
             self.metrics.emit_records.inc_by(run.events);
             return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
         }
-        let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, metrics, .. } = self;
+        let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, disowned, metrics, .. } =
+            self;
         let entries = match inflater.entries(chunk) {
             Ok(entries) => entries,
             Err(error) => {
@@ -123,6 +127,7 @@ impl Packer {
             send_run(&run, plain)?;
         }
         metrics.filtered(tally.dropped, tally.joined);
+        disowned.report(chunk, &tally.disowned, metrics);
         Ok(())
     }
 

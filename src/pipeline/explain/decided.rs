@@ -1,5 +1,7 @@
 //! The way of an event of which everything is known.
 
+use std::sync::Arc;
+
 use super::target::Target;
 use super::{Answer, Change, FilterAnswer, OutputAnswer, Plan, listed, not_here};
 use crate::config::{FilterConfig, FilterKind, OutputConfig, OutputTake};
@@ -7,7 +9,8 @@ use crate::event_time::EventTime;
 use crate::pipeline::event::{Event, Source};
 use crate::pipeline::filter::{Context, Draft, Filter, Scratch, Verdict, Waiting};
 use crate::pipeline::json::write_value;
-use crate::pipeline::record::RecordBuffer;
+use crate::pipeline::ownership::{Claim, Claims, Held, KnownSenders};
+use crate::pipeline::record::{RecordBuffer, RecordFields};
 use crate::pipeline::route::is_known;
 
 pub(super) fn explain(
@@ -19,19 +22,22 @@ pub(super) fn explain(
     let mut walk = Walk {
         plan,
         source,
+        claims: KnownSenders::default().claims(&plan.ownership, source),
         scratch: Scratch::default(),
         answers: Vec::new(),
         ends: Vec::new(),
         ended: None,
     };
-    let start = State {
+    let mut start = State {
         pipeline: plan.entry,
         time,
         record: record.to_vec(),
         tag: source.tag.to_vec(),
         is_invalid: false,
         found_invalid: None,
+        claim: Claim::Fits,
     };
+    walk.look_at_claim(&mut start, |claims, record| claims.check(record));
     walk.way(start.clone());
     let outputs = plan.config.outputs.iter().map(|output| walk.output(output, &start)).collect();
     (walk.answers, outputs)
@@ -40,6 +46,8 @@ pub(super) fn explain(
 struct Walk<'a> {
     plan: &'a Plan<'a>,
     source: &'a Source<'a>,
+    /// What the sender may write; `None`: anything.
+    claims: Option<Arc<Claims>>,
     scratch: Scratch,
     answers: Vec<FilterAnswer>,
     /// What is left of the event at the end of each pipeline that it comes to.
@@ -56,8 +64,9 @@ struct State {
     record: Vec<u8>,
     tag: Vec<u8>,
     is_invalid: bool,
-    /// The filter that found it so.
+    /// Who found it so.
     found_invalid: Option<String>,
+    claim: Claim,
 }
 
 impl Walk<'_> {
@@ -84,7 +93,25 @@ impl Walk<'_> {
                 _ => {}
             }
         }
+        if state.claim == Claim::Open {
+            self.look_at_claim(&mut state, |claims, record| claims.check_filled(record));
+        }
         self.ends.push(state);
+    }
+
+    /// Sees how the event stands to what its sender may write, as long as it may be its sender's.
+    fn look_at_claim(&self, state: &mut State, look: impl Fn(&Claims, RecordFields<'_>) -> Claim) {
+        let Some(claims) = &self.claims else { return };
+        if matches!(state.claim, Claim::Disowned(..)) {
+            return;
+        }
+        let mut buffer = RecordBuffer::default();
+        state.claim = look(claims, buffer.open(&state.record).fields());
+        if let Claim::Disowned(reason, number) = state.claim {
+            state.is_invalid = true;
+            let why = claims.explain(reason, number);
+            state.found_invalid = Some(format!("the input `{}` ({why})", self.source.input));
+        }
     }
 
     fn filter(
@@ -110,6 +137,14 @@ impl Walk<'_> {
             FilterKind::Multiline(_) | FilterKind::Sample { by: None, .. } => Verdict::Passes,
             _ => self.apply(filter, state),
         };
+        if self.plan.ownership.watches(number - 1) {
+            let mut held = Held::default();
+            if let Some(claims) = &self.claims {
+                claims.hold(RecordBuffer::default().open(&before).fields(), &mut held);
+            }
+            let claim = state.claim;
+            self.look_at_claim(state, |claims, record| claims.check_brought(record, &held, claim));
+        }
         answer.changes = changes(&before, &state.record);
         answer.effect = match (&config.kind, verdict) {
             (FilterKind::Multiline(_), _) => {
@@ -124,7 +159,7 @@ impl Walk<'_> {
                 Some(format!("the tag becomes `{}`", state.tag()))
             }
             (FilterKind::Relabel { to }, _) => Some(format!("the event goes to {}", listed(to))),
-            _ if state.is_invalid && !was_invalid => {
+            _ if state.is_invalid && !was_invalid && state.found_invalid.is_none() => {
                 state.found_invalid = Some(format!("filter {number}"));
                 Some("it finds the event invalid".to_owned())
             }
@@ -138,7 +173,12 @@ impl Walk<'_> {
         let (server, time) = (self.plan.server, state.time);
         let context = Context { source: &source, server, time, metadata: None, index: 0 };
         let mut buffer = RecordBuffer::default();
-        let mut draft = Draft { context, record: buffer.open(&state.record), is_invalid: state.is_invalid };
+        let mut draft = Draft {
+            context,
+            record: buffer.open(&state.record),
+            is_invalid: state.is_invalid,
+            claim: state.claim,
+        };
         let verdict = filter.apply(&mut draft, &mut self.scratch, &mut Waiting::default());
         let mut record = Vec::new();
         draft.record.fields().write(&mut record);

@@ -13,6 +13,7 @@ mod tests;
 use serde::Serialize;
 
 use super::filter::Filter;
+use super::ownership::Ownership;
 use super::pipelines::Pipelines;
 use super::route::Routes;
 use super::trial::Trial;
@@ -100,9 +101,11 @@ pub fn explain(
     record: Option<&[u8]>,
 ) -> Explanation {
     let pipelines = Pipelines::new(&config.filters, &config.outputs).with_inputs(&config.inputs);
+    let filters: Vec<_> = config.filters.iter().map(|filter| Filter::new(filter, &pipelines)).collect();
     let plan = Plan {
         config,
-        filters: config.filters.iter().map(|filter| Filter::new(filter, &pipelines)).collect(),
+        ownership: Ownership::new(&config.inputs, filters.iter().map(|filter| &filter.writes)),
+        filters,
         routes: Routes::new(&config.outputs, &pipelines),
         entry: pipelines.entry(&trial.input),
         pipelines,
@@ -126,6 +129,7 @@ pub fn explain(
 struct Plan<'a> {
     config: &'a Config,
     filters: Vec<Filter>,
+    ownership: Ownership,
     routes: Routes,
     pipelines: Pipelines,
     /// The pipeline in which the event begins.

@@ -14,7 +14,11 @@ const NOTHING: &[u8] = b"\x80";
 pub(super) fn explain(plan: &Plan<'_>, source: &Source<'_>) -> (Vec<FilterAnswer>, Vec<OutputAnswer>) {
     let mut walk = Walk { plan, source, answers: Vec::new(), ends: Vec::new(), ended: None };
     let tag = PossibleTag::Known(String::from_utf8_lossy(source.tag).into_owned());
-    walk.way(State { pipeline: plan.entry, tags: vec![tag], gates: Vec::new(), judges: Vec::new() });
+    let judges = match plan.ownership.binds(source.input) {
+        true => vec![format!("the input `{}`", source.input)],
+        false => Vec::new(),
+    };
+    walk.way(State { pipeline: plan.entry, tags: vec![tag], gates: Vec::new(), judges });
     let outputs = plan.config.outputs.iter().map(|output| walk.output(output)).collect();
     (walk.answers, outputs)
 }
@@ -37,7 +41,7 @@ struct State {
     tags: Vec<PossibleTag>,
     /// What must have happened for the event to be here.
     gates: Vec<String>,
-    /// The filters that may find it invalid.
+    /// Who may find it invalid: filters, and an input that binds its senders.
     judges: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ use super::parse::ParseScratch;
 use crate::event_time::EventTime;
 use crate::journal::Position;
 use crate::pipeline::event::{Event, Source};
+use crate::pipeline::ownership::{Claim, Held};
 use crate::pipeline::record::RecordEditor;
 #[cfg(feature = "remap")]
 use crate::pipeline::remap::RemapScratch;
@@ -29,6 +30,8 @@ pub(in crate::pipeline) struct Draft<'a> {
     pub(in crate::pipeline) record: RecordEditor<'a>,
     /// Whether a filter found it invalid: it goes to the output with `invalid = true` and to no other.
     pub(in crate::pipeline) is_invalid: bool,
+    /// How it stands to what its sender may write.
+    pub(in crate::pipeline) claim: Claim,
 }
 
 impl Draft<'_> {
@@ -37,6 +40,19 @@ impl Draft<'_> {
     pub(in crate::pipeline) fn event(&self) -> Event<'_> {
         let Context { source, server, time, metadata, index } = self.context;
         Event { source, server, time, metadata, record: self.record.fields(), index }
+    }
+
+    /// Takes note of how it stands to what its sender may write; what is disowned stays so, and is invalid.
+    pub(in crate::pipeline) fn stands(&mut self, claim: Claim) {
+        if !self.is_disowned() {
+            self.claim = claim;
+            self.is_invalid |= self.is_disowned();
+        }
+    }
+
+    /// Whether it is not its sender's to write.
+    pub(in crate::pipeline) fn is_disowned(&self) -> bool {
+        matches!(self.claim, Claim::Disowned(..))
     }
 
     /// What tells this event from every other one of the journal: where its chunk begins, and its place in there.
@@ -73,6 +89,8 @@ pub(in crate::pipeline) struct Scratch {
     pub(in crate::pipeline) renderer: ValueRenderer,
     /// The tag that a filter gave.
     pub(in crate::pipeline) tag: Vec<u8>,
+    /// What bound fields held before a filter.
+    pub(in crate::pipeline) held: Held,
     /// An encoded value in the making.
     pub(super) value: Vec<u8>,
     /// Text in the making.

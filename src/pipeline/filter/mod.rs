@@ -48,6 +48,7 @@ use time::Time;
 use validate::Validate;
 
 use super::condition::Condition;
+use super::ownership::Writes;
 use super::pipelines::Pipelines;
 use super::tag_pattern::TagPatterns;
 use super::throttle_state::ShortHash;
@@ -64,6 +65,8 @@ pub(super) struct Filter {
     condition: Option<Condition>,
     kind: Kind,
     judges: bool,
+    /// Where it may bring what a sender chose.
+    pub(super) writes: Writes,
 }
 
 #[derive(Debug)]
@@ -130,6 +133,7 @@ impl Filter {
             condition: config.condition.clone(),
             kind,
             judges: config.kind.judges(),
+            writes: Writes::of(&config.kind),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::config::MultilineConfig;
 use crate::event_time::EventTime;
 use crate::pipeline::event::Source;
 use crate::pipeline::nested::as_text;
+use crate::pipeline::ownership::Claim;
 use crate::pipeline::record::RecordBuffer;
 use crate::wire::msgpack::write_str;
 
@@ -45,6 +46,7 @@ struct Message {
     time: Option<EventTime>,
     index: u32,
     is_invalid: bool,
+    claim: Claim,
     text: Vec<u8>,
     lines: usize,
     is_complete: bool,
@@ -71,6 +73,8 @@ impl Multiline {
         let Waiting { messages, spare, group, .. } = waiting;
         group.clear();
         write_str(group, draft.context.source.tag);
+        // What is not its sender's to write goes elsewhere than what is.
+        group.push(u8::from(draft.is_disowned()));
         for path in &self.config.group_by {
             group.extend_from_slice(fields.get(path).unwrap_or(&[0xc1]));
         }
@@ -120,6 +124,7 @@ impl Message {
         self.time = Some(draft.context.time);
         self.index = draft.context.index;
         self.is_invalid = draft.is_invalid;
+        self.claim = draft.claim;
         self.text.clear();
         self.text.extend_from_slice(line.unwrap_or_default());
         self.lines = 1;
@@ -167,7 +172,8 @@ impl Waiting {
             write_str(&mut self.value, &message.text);
             record.set(&filter.config.field, &self.value);
         }
-        let result = hand_over(Draft { context, record, is_invalid: message.is_invalid });
+        let result =
+            hand_over(Draft { context, record, is_invalid: message.is_invalid, claim: message.claim });
         self.spare.push(message);
         Some(result)
     }

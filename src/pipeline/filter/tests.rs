@@ -7,6 +7,7 @@ use crate::journal::Position;
 use crate::pipeline::event::Source;
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::json;
+use crate::pipeline::ownership::Claim;
 use crate::pipeline::record::RecordBuffer;
 use crate::pipeline::template::ValueTemplate;
 
@@ -48,6 +49,7 @@ pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
         context: Context { source: &source, server: "logserver-1", time, metadata: None, index: 0 },
         record: buffer.open(record),
         is_invalid: false,
+        claim: Claim::Fits,
     };
     filter.apply(&mut draft, &mut Scratch::default(), &mut Waiting::default());
     let mut out = Vec::new();

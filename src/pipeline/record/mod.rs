@@ -127,6 +127,12 @@ impl<'a> RecordFields<'a> {
         self.len() == 0
     }
 
+    /// Whether filters see all fields: there are none past [`MAX_FIELDS`].
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.buffer.rest_count == 0
+    }
+
     /// The encoded value of a field; of the first [`MAX_FIELDS`] only.
     pub fn get(&self, path: &FieldPath) -> Option<&'a [u8]> {
         let (name, inner) = path.split_first();

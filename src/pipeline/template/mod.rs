@@ -7,14 +7,16 @@ mod path_sketch;
 mod path_time;
 mod path_value;
 mod placeholder;
+mod sender;
 mod value;
 
 use std::ops::Range;
 
 pub use path::PathRenderer;
 pub use path_parts::PathTemplate;
-pub use path_value::MAX_PATH_VALUE;
+pub use path_value::{MAX_PATH_VALUE, path_value};
 pub(super) use placeholder::{Placeholder, Resolved};
+pub use sender::{Proof, SenderTemplate};
 pub use value::{ValueRenderer, ValueTemplate};
 
 /// A mistake in a value of the little languages that configurations are written in.

@@ -16,6 +16,13 @@ const CUT_MARK: usize = 1 + 2 * CUT_HASH;
 /// Bytes of the hash that keep cut values apart.
 const CUT_HASH: usize = 4;
 
+/// A value as a path has it, where its name leaves it all the room that a value can have.
+pub fn path_value(value: &[u8], kept: &CharacterSet) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_path_value(&mut out, Some(value), kept, MAX_PATH_VALUE);
+    out
+}
+
 /// Appends a value in a form that is one safe part of a file name: at least one and at most `limit` bytes of the set,
 /// `_` and, where it was cut, `~`; never a dot first.
 ///

@@ -118,6 +118,15 @@ impl Placeholder {
         matches!(self, Self::Tag | Self::TagPart(_) | Self::About(About::Server | About::Input))
     }
 
+    /// Whether a sender can't choose it at will. An identity may be what a sender calls itself.
+    pub(in crate::pipeline) fn is_beyond_senders(&self) -> bool {
+        match self {
+            Self::About(about) => !matches!(about, About::Sender | About::SourceHostName | About::Time),
+            Self::AlternativeName(..) => true,
+            Self::Field(_) | Self::Tag | Self::TagPart(_) => false,
+        }
+    }
+
     /// Finds the value.
     #[inline]
     pub(in crate::pipeline) fn resolve<'a>(&self, event: &Event<'a>) -> Resolved<'a> {

@@ -55,6 +55,19 @@ impl ValueTemplate {
         Ok(Self { text: text.to_owned(), kind })
     }
 
+    /// Whether nothing that a sender chooses is in it: constants, and what its sender proved or this server knows.
+    pub(in crate::pipeline) fn is_operators_word(&self) -> bool {
+        let is_proved = |part: &Part| match part {
+            Part::Literal(_) => true,
+            Part::Placeholder(placeholder) => placeholder.is_beyond_senders(),
+        };
+        match &self.kind {
+            Kind::Constant(_) => true,
+            Kind::Copy(_) => false,
+            Kind::Text(parts) => parts.iter().all(is_proved),
+        }
+    }
+
     /// A constant that is not a string, as msgpack.
     pub fn constant(msgpack: Vec<u8>) -> Self {
         let mut text = Vec::new();

@@ -55,6 +55,7 @@ pub(crate) fn config(tls: Option<TlsConfig>) -> InputConfig {
         tag: None,
         add_tag_prefix: None,
         metadata_field: None,
+        ownership: None,
         resolve_hostname: false,
     }
 }
