@@ -54,5 +54,9 @@ step "Tests"
 cargo nextest run --locked --no-fail-fast
 cargo test --locked --doc --quiet
 
+step "Instructions"
+install_packages valgrind:valgrind || true
+scripts/count-instructions.sh
+
 step "Tests with real clients"
 HIKYAKU_CLIENTS="$PWD/$clients" cargo nextest run --locked --no-fail-fast --run-ignored only -E 'binary(real_clients)'
