@@ -42,11 +42,20 @@ inject = { tag = "tag", time = "timestamp" }
 /// From the bytes of a connection to a message that may be taken.
 fn decoder(criterion: &mut Criterion) {
     let entries = events::entries(EVENTS);
-    let packed =
-        Packed { tag: b"nginx.access", entries: &entries, count: EVENTS.into(), chunk: Some(b"id"), gzip: false };
+    let packed = Packed {
+        tag: b"nginx.access",
+        entries: &entries,
+        count: EVENTS.into(),
+        chunk: Some(b"id"),
+        gzip: false,
+    };
     let bytes = encode_packed(&packed);
-    let limits =
-        ContentLimits { max_entry_size: 16 << 20, max_depth: 128, max_inflated_size: 1 << 30, max_inflate_ratio: 1000 };
+    let limits = ContentLimits {
+        max_entry_size: 16 << 20,
+        max_depth: 128,
+        max_inflated_size: 1 << 30,
+        max_inflate_ratio: 1000,
+    };
     let mut group = criterion.benchmark_group("decoder");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("frame and check", |bencher| {

@@ -32,7 +32,10 @@ const FIELDS: [(&str, &str); 24] = [
     ("status", "200"),
     ("body_bytes_sent", "48213"),
     ("http_referer", "https://shop.customer-17.example.com/products?sort=\"new\""),
-    ("http_user_agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/144.0"),
+    (
+        "http_user_agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/144.0",
+    ),
     ("http_x_forwarded_for", "198.51.100.23, 203.0.113.9"),
     ("request_time", "0.032"),
     ("upstream_addr", "10.0.3.14:8080"),

@@ -3,7 +3,11 @@
 //! Starts the real server and the real client (`hikyaku send`), as processes of their own, and measures the server alone:
 //! the time of its processor, its memory, and how long its senders wait. Beside each path stands the floor, measured in
 //! the same run: what this machine takes at least for the same bytes. docs/performance.md tells how to read it.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and ends where something is wrong")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and ends where something is wrong"
+)]
 
 mod connections;
 mod delivery;

@@ -51,6 +51,7 @@ impl Server {
     }
 
     /// Waits until a metric is at least so large.
+    #[allow(clippy::disallowed_methods, reason = "asking without a pause would be part of what is measured")]
     pub(crate) fn until_metric(&self, name: &str, at_least: f64) {
         let started = Instant::now();
         while self.metric(name) < at_least {
@@ -65,9 +66,9 @@ impl Server {
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let samples = answer.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-        });
+        let samples = answer
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
         samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
