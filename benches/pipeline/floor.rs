@@ -70,6 +70,8 @@ fn chunks(arguments: &Arguments) -> Vec<Vec<u8>> {
 /// Processor seconds of this thread.
 fn processor(work: impl FnOnce()) -> f64 {
     let so_far = || {
+        // Else it is what it was at the last tick of the clock.
+        std::thread::yield_now();
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
     };
