@@ -37,6 +37,11 @@ match = "{nginx,openappsec}.**"
 require = ["customer_name", "fqdn"]
 path = "/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz"
 inject = { tag = "tag", time = "timestamp" }
+[[output]]
+id = "invalid"
+type = "file"
+invalid = true
+path = "/invalid/%Y.log"
 "#;
 
 /// From the bytes of a connection to a message that may be taken.
