@@ -58,5 +58,9 @@ step "Tests of programs in VRL"
 # Everything else is the same with this feature, whose two hundred crates take minutes to build.
 cargo nextest run --locked --features remap --lib --test filters
 
+step "Instructions"
+install_packages valgrind:valgrind || true
+scripts/count-instructions.sh
+
 step "Tests with real clients"
 HIKYAKU_CLIENTS="$PWD/$clients" cargo nextest run --locked --no-fail-fast --run-ignored only -E 'binary(real_clients)'

@@ -45,7 +45,7 @@ pub struct JournalConfig {
     pub max_size: u64,
     /// Bytes of one segment file, allocated before use. Default: 64 MiB.
     pub segment_size: u64,
-    /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 64 MiB.
+    /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 32 MiB.
     pub memory: u64,
     /// How long a chunk id is remembered, counted while its sender goes on sending. Default: 10 min.
     pub dedup_window: Duration,

@@ -98,19 +98,34 @@ impl ActiveSegment {
         }
         let start = self.synced;
         self.synced = self.end;
+        // Readers have these bytes from memory. Without this the pages that the next commits need would each have to be
+        // found, and filled with zeros, anew: that costs more than the write.
+        self.file.let_go(start, self.end - start);
         Ok(Written { start, frames: std::mem::take(&mut self.pending) })
+    }
+
+    /// Takes memory for the next frames, of frames that nobody reads any more.
+    pub(super) fn reuse(&mut self, mut memory: Vec<u8>) {
+        if self.pending.capacity() == 0 {
+            memory.clear();
+            self.pending = memory;
+        }
     }
 
     /// Writes the footer behind what is pending and gives the rest of the allocated space back. What was pending
     /// is synced with it.
     pub(super) fn seal(&mut self) -> io::Result<()> {
-        let mut sealing = self.pending.clone();
+        let chunks = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
-        write_frame(&mut sealing, FrameKind::Footer, self.synced, seed, |out| self.footer.write(out));
-        write_trailer(&mut sealing, self.end, seed);
-        write_all_at(self.file.as_ref(), &sealing, self.synced)?;
-        self.file.set_len(self.synced + sealing.len() as u64)?;
-        self.size = self.synced + sealing.len() as u64;
+        let footer = &self.footer;
+        write_frame(&mut self.pending, FrameKind::Footer, self.synced, seed, |out| footer.write(out));
+        write_trailer(&mut self.pending, self.end, seed);
+        let size = self.synced + self.pending.len() as u64;
+        let written = write_all_at(self.file.as_ref(), &self.pending, self.synced);
+        self.pending.truncate(chunks);
+        written?;
+        self.file.set_len(size)?;
+        self.size = size;
         self.is_sealed = true;
         Ok(())
     }

@@ -15,6 +15,9 @@ use super::large::LargePlace;
 use super::segment_file::SegmentFolder;
 use crate::metrics::JournalMetrics;
 
+/// Memory that recent frames may take, in multiples of their length.
+const MAX_SLACK: usize = 2;
+
 /// State behind one lock. It is held for look-ups and never over a system call.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -93,6 +96,8 @@ pub(super) struct SegmentState {
 pub(super) struct RecentBlock {
     pub(super) start: Position,
     pub(super) frames: Bytes,
+    /// Bytes of memory that it takes.
+    memory: u64,
 }
 
 /// Where a reader finds the frame at its position.
@@ -162,18 +167,31 @@ impl Shared {
         });
     }
 
-    /// Makes what was just synced visible.
-    pub(super) fn publish(&self, start: Position, frames: Bytes, segment: SegmentState) {
+    /// Makes what was just synced visible. Gives back memory of what went for it, unless a reader still has it.
+    pub(super) fn publish(
+        &self,
+        start: Position,
+        mut frames: Vec<u8>,
+        segment: SegmentState,
+    ) -> Option<Vec<u8>> {
+        if frames.capacity() > MAX_SLACK * frames.len() {
+            frames.shrink_to_fit();
+        }
+        // All of the memory counts, and not what is used of it alone.
+        let memory = frames.capacity() as u64;
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
-        state.recent_bytes += frames.len() as u64;
-        state.recent.push_back(RecentBlock { start, frames });
+        state.recent_bytes += memory;
+        state.recent.push_back(RecentBlock { start, frames: frames.into(), memory });
+        let mut reusable = None;
         while state.recent_bytes > self.memory {
             let Some(oldest) = state.recent.pop_front() else { break };
-            state.recent_bytes -= oldest.frames.len() as u64;
+            state.recent_bytes -= oldest.memory;
+            reusable = Some(oldest.frames);
         }
         drop(state);
         self.synced.send_replace(Position::new(start.segment, segment.end));
+        reusable.and_then(|frames| frames.try_into_mut().ok()).map(Vec::from)
     }
 
     /// Adds a segment that was just made.

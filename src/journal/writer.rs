@@ -12,7 +12,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Position;
@@ -32,7 +31,7 @@ use crate::planted::{Bug, is_planted};
 use crate::storage::StorageFile;
 
 /// Bytes of one group commit; more wait for the next.
-const MAX_COMMIT: usize = 8 * 1024 * 1024;
+const MAX_COMMIT: usize = 4 * 1024 * 1024;
 
 /// How often a writer that waits for space looks again by itself.
 pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
@@ -303,9 +302,9 @@ impl Writer {
         timer.observe_duration();
         self.shared.metrics.syncs.inc();
         let start = Position::new(self.active.number, written.start);
-        // Without the spare capacity: these bytes stay in memory for the readers, and are counted by their length.
-        let frames = Bytes::from(written.frames.into_boxed_slice());
-        self.shared.publish(start, frames, self.active.state());
+        if let Some(memory) = self.shared.publish(start, written.frames, self.active.state()) {
+            self.active.reuse(memory);
+        }
         Ok(())
     }
 

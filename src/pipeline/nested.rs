@@ -85,7 +85,8 @@ impl<'a> Iterator for MapEntries<'a> {
 pub(super) fn as_text(value: &[u8]) -> Option<&[u8]> {
     match value {
         [0xa0..=0xbf, text @ ..] | [0xd9, _, text @ ..] => Some(text),
-        value => read(value, &mut 0).ok()?.as_bytes(),
+        [0xc4..=0xc6 | 0xda | 0xdb, ..] => read(value, &mut 0).ok()?.as_bytes(),
+        _ => None,
     }
 }
 

@@ -55,6 +55,9 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// Makes content and length durable. After an error nobody knows what is: the kernel may have dropped what it could
     /// not write, and call the next sync a success.
     fn sync(&self) -> io::Result<()>;
+    /// Lets the system use the memory in which it still holds these synced bytes for something else. A hint: it changes
+    /// nothing that can be read.
+    fn let_go(&self, _offset: u64, _length: u64) {}
     /// Makes everything durable on the file system that this file is on. Before Linux 5.8 this does not report errors of
     /// files that it had to write.
     fn sync_filesystem(&self) -> io::Result<()>;

@@ -2,11 +2,12 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use super::{Identity, Listed, Open, Stat, Storage, StorageFile};
 
@@ -109,6 +110,11 @@ impl StorageFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn let_go(&self, offset: u64, length: u64) {
+        // Where a file system can't, it keeps more in memory than it need.
+        let _ = fadvise(self, offset, NonZeroU64::new(length), Advice::DontNeed);
     }
 
     fn sync_filesystem(&self) -> io::Result<()> {

@@ -153,12 +153,12 @@ impl From<MsgpackError> for Refusal {
 }
 
 fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Item<'_>, usize), Refusal> {
-    if read(bytes, &mut at)? != Token::Array(2) {
+    if !matches!(read(bytes, &mut at)?, Token::Array(2)) {
         return Err(Refusal::Bad(BadEntryReason::Shape));
     }
     let mut metadata = None;
     let mut time = read(bytes, &mut at)?;
-    if time == Token::Array(2) {
+    if matches!(time, Token::Array(2)) {
         time = read(bytes, &mut at)?;
         let end = skip_within(bytes, at, max_depth)?;
         metadata = Some(&bytes[at..end]);

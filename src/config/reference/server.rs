@@ -108,7 +108,7 @@ pub(in crate::config) const JOURNAL: Section = Section {
         Key {
             name: "memory",
             kind: Kind::Size { min: 0, max: 64 * GIB },
-            default: Default::Value("\"64MiB\""),
+            default: Default::Value("\"32MiB\""),
             meaning: "Bytes of recent chunks kept in memory, so that outputs that keep up never read the disk",
         },
         Key {

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use super::handshake::{Welcome, shake_hands};
 use super::linger::close;
 use super::peer::Peer;
+use super::read_ahead::ReadAhead;
 use super::reader::ReadError;
 use super::senders::Handshake;
 use super::session::{self, SessionError, Shared};
@@ -49,6 +50,7 @@ pub(super) async fn serve<J: ChunkSink>(
         match stream.peek(&mut [0]).await {
             Ok(0) => None,
             _ => {
+                let stream = ReadAhead::new(stream);
                 let (accepted, refused) = with_refused(tls.accept(stream).into_fallible()).await;
                 Some(accepted.map(Box::new).map_err(|(error, stream)| (error, stream, refused)))
             }
@@ -83,7 +85,7 @@ pub(super) async fn serve_unix<J: ChunkSink>(stream: UnixStream, uid: u32, share
     serve_sender(stream, Peer::Unix { uid }, Sender::from_user(uid), None, 0, &shared).await;
 }
 
-fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, Explanation> {
+fn sender_of<S>(stream: &TlsStream<S>, peer: SocketAddr) -> Result<Sender, Explanation> {
     let Some(certificate) = certificate_of(stream) else {
         return Ok(Sender::from_address(peer.ip()));
     };
@@ -94,7 +96,7 @@ fn sender_of(stream: &TlsStream<TcpStream>, peer: SocketAddr) -> Result<Sender, 
     Ok(Sender::from_certificate(peer.ip(), certificate))
 }
 
-fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<&CertificateDer<'static>> {
+fn certificate_of<S>(stream: &TlsStream<S>) -> Option<&CertificateDer<'static>> {
     stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
 }
 

@@ -11,8 +11,13 @@ use crate::wire::message::Message;
 use crate::wire::options::Signal;
 use crate::wire::refusal::Refusal;
 
-/// Messages up to this many bytes are looked into on the spot; larger ones where they hold up nobody else.
-const CHECK_ON_THE_SPOT: usize = 256 * 1024;
+/// Plain entries up to this many bytes, about a millisecond's work, are looked into on the spot; larger ones where they
+/// hold up nobody else. That wakes another thread to go on in this one's place, which costs more than it is worth for
+/// the few hundred kilobytes that engines send at a time.
+const CHECK_ON_THE_SPOT: usize = 1024 * 1024;
+
+/// Logs inflate to about so many times their size.
+const USUAL_RATIO: usize = 8;
 
 /// Decodes and checks messages. Compressed ones are inflated for it, so many at a time as there are processors, which
 /// bounds the memory for it to that many times `max_entry_size`.
@@ -77,7 +82,10 @@ impl Intake {
     }
 
     fn contents(&self, message: &Message) -> Result<Contents, Refusal> {
-        on_the_side(message.entries.len(), || message.contents(&self.limits))
+        let length = message.entries.len();
+        let size =
+            if message.encoding == Encoding::Plain { length } else { length.saturating_mul(USUAL_RATIO) };
+        on_the_side(size, || message.contents(&self.limits))
     }
 }
 

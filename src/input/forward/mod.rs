@@ -28,6 +28,7 @@ mod linger;
 mod listener;
 mod pace;
 mod peer;
+mod read_ahead;
 mod reader;
 mod refused;
 mod senders;

@@ -20,6 +20,9 @@ use crate::wire::refusal::Refusal;
 /// Bytes that each connection may buffer without asking the budget; a read that does not know better takes so many.
 pub(super) const READ_SIZE: usize = 16 * 1024;
 
+/// A connection that has sent a whole message gets memory for another one of its size at once, up to so many bytes.
+const MAX_PROVEN: usize = 2 * 1024 * 1024;
+
 /// Reads one message after the other.
 #[derive(Debug)]
 pub(super) struct MessageReader<R> {
@@ -28,6 +31,8 @@ pub(super) struct MessageReader<R> {
     pub(super) budget: Budget,
     /// Of the message under way.
     pub(super) reservation: Reservation,
+    /// Bytes of the longest message so far, up to [`MAX_PROVEN`].
+    proven: usize,
     pub(super) settings: ReaderSettings,
     pub(super) shutdown: CancellationToken,
 }
@@ -124,7 +129,15 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             framer = framer.without_json();
         }
         *framer.buffer() = already_read;
-        Self { stream, framer, reservation: budget.reserve(), budget: budget.clone(), settings, shutdown }
+        Self {
+            stream,
+            framer,
+            reservation: budget.reserve(),
+            proven: 0,
+            budget: budget.clone(),
+            settings,
+            shutdown,
+        }
     }
 
     /// The next message; `None` where the peer is done, or where the server stops and no whole message is left.
@@ -170,6 +183,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     async fn in_memory(&mut self, message: Bytes) -> Received {
+        self.proven = self.proven.max(message.len().min(MAX_PROVEN));
         let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
         reservation.shrink_to(message.len());
         reservation.grow_to_whole(message.len()).await;
@@ -184,12 +198,12 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 
     /// Reads on within what is known to belong to this message, or [`READ_SIZE`] beyond what is there. The budget is
-    /// asked for all but the first `READ_SIZE` bytes, and never for more than twice what has come: announcing costs a
-    /// peer nothing and gets it nothing.
+    /// asked for all but the first `READ_SIZE` bytes, and never for more than twice what has come, or what has come once
+    /// before: announcing costs a peer nothing and gets it nothing.
     async fn read(&mut self) -> Result<usize, ReadError> {
         let buffered = self.framer.buffered();
         let missing = self.framer.known_length().saturating_sub(buffered);
-        let size = missing.clamp(READ_SIZE, buffered.max(READ_SIZE));
+        let size = missing.clamp(READ_SIZE, buffered.max(READ_SIZE).max(self.proven));
         self.reservation.grow_to((buffered + size).saturating_sub(READ_SIZE)).await;
         let read = read_some(&mut self.stream, self.framer.buffer(), size);
         if buffered == 0 {
@@ -299,6 +313,27 @@ mod tests {
                 .is_pending()
         );
         assert!(reader.framer.buffer().capacity() < 4 * READ_SIZE);
+    }
+
+    #[tokio::test]
+    async fn whoever_sent_a_whole_message_gets_the_memory_for_its_like_at_once() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let first = message(300_000);
+        let sent = tokio::spawn(async move {
+            client.write_all(&first).await.unwrap();
+            // The beginning is all that comes of another one.
+            client.write_all(&message(300_000)[..READ_SIZE]).await.unwrap();
+            client
+        });
+        assert!(reader.next().await.unwrap().is_some());
+        let _client = sent.await.unwrap();
+        assert!(
+            pin!(reader.next())
+                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
+        let capacity = reader.framer.buffer().capacity();
+        assert!((300_000..600_000).contains(&capacity), "{capacity}");
     }
 
     #[tokio::test]

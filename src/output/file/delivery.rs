@@ -164,8 +164,8 @@ impl FileOutput {
     pub(crate) fn advance(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let checkpoint = asked || is_due(self.checkpoint_due) || self.journal_needs_space();
-        if checkpoint || is_due(self.flush_due) || self.archive.buffered_bytes() >= self.options.buffer_memory
-        {
+        let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
+        if checkpoint || is_due(self.flush_due) || is_full || self.archive.is_worth_flushing() {
             self.flush()?;
         }
         if checkpoint {

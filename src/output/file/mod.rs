@@ -1,7 +1,7 @@
 //! Archive files: the life of one, from its first line to a crash and back.
 //!
 //! A chunk's events are filtered, routed and formatted (`event_lines.rs`); the loop of the output (`delivery.rs`)
-//! flushes every `flush_interval`, or when `buffer_memory` is reached, and takes a checkpoint every
+//! flushes every `flush_interval`, or when `buffer_memory` is reached or each file gets enough, and takes a checkpoint every
 //! `checkpoint_interval`, or when the journal needs space. Below that:
 //!
 //! ```text

@@ -27,42 +27,31 @@ pub fn skip_within(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, M
     }
 }
 
-fn skip_any(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
-    // Values still to come, by depth. A fixed array on the stack: a peer's nesting costs no memory.
-    let mut remaining = [0u64; MAX_DEPTH + ENVELOPE_DEPTH];
-    let max_depth = max_depth.min(remaining.len());
-    let remaining = &mut remaining[..max_depth];
-    let mut depth = 0;
-    loop {
-        let children = match end_of_common(bytes, at) {
-            Some(end) => {
-                at = end;
-                0
-            }
-            None => match read(bytes, &mut at)? {
-                Token::Array(length) => u64::from(length),
-                Token::Map(length) => u64::from(length) * 2,
-                _ => 0,
-            },
-        };
-        if children > 0 {
-            *remaining.get_mut(depth).ok_or(MsgpackError::TooDeep { limit: max_depth })? = children;
-            depth += 1;
-            continue;
-        }
-        loop {
-            let Some(above) = depth.checked_sub(1) else { return Ok(at) };
-            remaining[above] -= 1;
-            if remaining[above] > 0 {
-                break;
-            }
-            depth = above;
-        }
-    }
+fn skip_any(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
+    let limit = max_depth.min(MAX_DEPTH + ENVELOPE_DEPTH);
+    skip_nested(bytes, at, limit, limit)
 }
 
-/// The end of a value of the kinds that nearly all of a log consists of, text and small integers; `None` for any other,
-/// and where it is cut short.
+/// `depth` is what is left of the limit: so deep this calls itself, and no deeper.
+fn skip_nested(bytes: &[u8], mut at: usize, depth: usize, limit: usize) -> Result<usize, MsgpackError> {
+    let children = match read(bytes, &mut at)? {
+        Token::Array(0) | Token::Map(0) => return Ok(at),
+        Token::Array(length) => u64::from(length),
+        Token::Map(length) => u64::from(length) * 2,
+        _ => return Ok(at),
+    };
+    let below = depth.checked_sub(1).ok_or(MsgpackError::TooDeep { limit })?;
+    for _ in 0..children {
+        at = match end_of_common(bytes, at) {
+            Some(end) => end,
+            None => skip_nested(bytes, at, below, limit)?,
+        };
+    }
+    Ok(at)
+}
+
+/// The end of a value of the kinds that nearly all of a log consists of, text and numbers; `None` for any other, and
+/// where it is cut short.
 #[inline]
 fn end_of_common(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
@@ -71,6 +60,10 @@ fn end_of_common(bytes: &[u8], at: usize) -> Option<usize> {
         marker @ 0xa0..=0xbf => 1 + usize::from(marker & 0x1f),
         0xd9 => 2 + usize::from(*rest.get(1)?),
         0xda => 3 + usize::from(u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?])),
+        0xcc | 0xd0 => 2,
+        0xcd | 0xd1 => 3,
+        0xca | 0xce | 0xd2 => 5,
+        0xcb | 0xcf | 0xd3 => 9,
         _ => return None,
     };
     (length <= rest.len()).then_some(at + length)
@@ -85,6 +78,25 @@ mod tests {
         let bytes = b"\x92\x01\x82\xa1a\x91\x02\xa1b\x80\xff";
         assert_eq!(skip(bytes, 0), Ok(bytes.len() - 1));
         assert_eq!(skip(bytes, bytes.len() - 1), Ok(bytes.len()));
+    }
+
+    #[test]
+    fn every_marker_is_skipped_to_where_it_is_read_to_and_cut_short_by_none() {
+        for marker in 0..=u8::MAX {
+            let bytes = [&[marker, 0, 0, 0, 1][..], &[0; 40]].concat();
+            let mut at = 0;
+            let is_container = matches!(marker, 0x80..=0x9f | 0xdc..=0xdf);
+            match read(&bytes, &mut at) {
+                Ok(_) if !is_container => {
+                    assert_eq!(skip(&bytes, 0), Ok(at), "{marker:x}");
+                    for length in 0..at {
+                        assert_eq!(skip(&bytes[..length], 0), Err(MsgpackError::Incomplete), "{marker:x}");
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => assert_eq!(skip(&bytes, 0), Err(error), "{marker:x}"),
+            }
+        }
     }
 
     #[test]

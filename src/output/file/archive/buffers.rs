@@ -8,6 +8,14 @@ use std::sync::Arc;
 /// counts, so that a million files with one line each stay within `buffer_memory`.
 const OVERHEAD: usize = 256;
 
+/// Bytes of lines in a file, on average, from which it is worth writing them: a call for each file costs little then,
+/// gzip gains no more from more of them, and what is in the processor's caches need not come from memory again.
+const WORTH_WRITING: usize = 256 * 1024;
+
+/// Memory of lines that were written which is kept for the next ones, in bytes, over all files. It comes on top of
+/// `buffer_memory`.
+const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
+
 /// A file's place among the buffers, good until the next flush that succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotId {
@@ -29,7 +37,13 @@ pub(super) struct Buffers {
     buffers: Vec<Buffer>,
     by_path: HashMap<Arc<Path>, usize>,
     epoch: u64,
+    /// Memory in use.
     bytes: usize,
+    /// Bytes of lines.
+    filled: usize,
+    /// Empty, to be used again.
+    spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
 }
 
 impl Buffers {
@@ -40,7 +54,10 @@ impl Buffers {
                 let path: Arc<Path> = path.into();
                 self.bytes += OVERHEAD + path.as_os_str().len();
                 self.by_path.insert(Arc::clone(&path), self.buffers.len());
-                self.buffers.push(Buffer { path, lines: Vec::new() });
+                let lines = self.spare.pop().unwrap_or_default();
+                self.spare_bytes -= lines.capacity();
+                self.bytes += lines.capacity();
+                self.buffers.push(Buffer { path, lines });
                 self.buffers.len() - 1
             }
         };
@@ -52,15 +69,21 @@ impl Buffers {
             return None;
         }
         let lines = &mut self.buffers.get_mut(slot.index)?.lines;
-        let before = lines.capacity();
+        let (capacity, length) = (lines.capacity(), lines.len());
         let result = write(lines);
-        self.bytes = self.bytes + lines.capacity() - before;
+        self.bytes = self.bytes + lines.capacity() - capacity;
+        self.filled = self.filled + lines.len() - length;
         Some(result)
     }
 
     /// Memory that is in use, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether writing all of it now is as good as later.
+    pub(super) fn are_worth_writing(&self) -> bool {
+        self.filled >= WORTH_WRITING * self.buffers.len().max(1)
     }
 
     /// Those that hold lines, by index.
@@ -74,13 +97,20 @@ impl Buffers {
 
     /// Forgets lines that are in their file.
     pub(super) fn empty(&mut self, index: usize) {
-        let lines = std::mem::take(&mut self.buffers[index].lines);
+        let mut lines = std::mem::take(&mut self.buffers[index].lines);
         self.bytes -= lines.capacity();
+        self.filled -= lines.len();
+        if self.spare_bytes + lines.capacity() <= KEPT_CAPACITY {
+            lines.clear();
+            self.spare_bytes += lines.capacity();
+            self.spare.push(lines);
+        }
     }
 
     /// Forgets all files; every slot is void.
     pub(super) fn clear(&mut self) {
-        *self = Self { epoch: self.epoch + 1, ..Self::default() };
+        let (spare, spare_bytes) = (std::mem::take(&mut self.spare), self.spare_bytes);
+        *self = Self { epoch: self.epoch + 1, spare, spare_bytes, ..Self::default() };
     }
 }
 
@@ -115,5 +145,34 @@ mod tests {
         buffers.append(slot, |lines| lines.push(b'\n'));
         buffers.clear();
         assert_eq!(buffers.bytes(), 0);
+    }
+
+    #[test]
+    fn memory_of_written_lines_is_used_again_within_a_limit() {
+        let mut buffers = Buffers::default();
+        let slot = buffers.slot(Path::new("a"));
+        buffers.append(slot, |lines| lines.resize(KEPT_CAPACITY, 0));
+        buffers.empty(slot.index);
+        let other = buffers.slot(Path::new("b"));
+        assert_eq!(buffers.append(other, |lines| (lines.len(), lines.capacity())), Some((0, KEPT_CAPACITY)));
+        assert_eq!(buffers.bytes(), 2 * (OVERHEAD + 1) + KEPT_CAPACITY);
+        buffers.append(other, |lines| lines.resize(KEPT_CAPACITY + 1, 0));
+        buffers.empty(other.index);
+        buffers.clear();
+        let next = buffers.slot(Path::new("c"));
+        assert_eq!(buffers.append(next, |lines| lines.capacity()), Some(0));
+    }
+
+    #[test]
+    fn lines_are_worth_writing_when_their_files_get_enough_of_them_on_average() {
+        let mut buffers = Buffers::default();
+        assert!(!buffers.are_worth_writing());
+        let slots = ["a", "b"].map(|path| buffers.slot(Path::new(path)));
+        buffers.append(slots[0], |lines| lines.resize(2 * WORTH_WRITING - 1, 0));
+        assert!(!buffers.are_worth_writing());
+        buffers.append(slots[1], |lines| lines.push(0));
+        assert!(buffers.are_worth_writing());
+        buffers.empty(slots[0].index);
+        assert!(!buffers.are_worth_writing());
     }
 }

@@ -101,6 +101,11 @@ impl Archive {
         self.buffers.bytes()
     }
 
+    /// Whether there are so many lines for each file that writing them now is as good as later.
+    pub fn is_worth_flushing(&self) -> bool {
+        self.buffers.are_worth_writing()
+    }
+
     /// That of the last checkpoint.
     pub fn generation(&self) -> u64 {
         self.undo.generation()
