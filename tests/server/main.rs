@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
+mod dead_letter_commands;
 mod dead_letters;
 mod dev;
 mod full;
