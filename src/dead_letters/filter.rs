@@ -24,7 +24,8 @@ pub struct Filter {
 impl Filter {
     /// Whether a letter is meant.
     pub fn takes(&self, id: LetterId, letter: &Letter) -> bool {
-        let holds = |part: &Option<String>, text: &str| part.as_ref().is_none_or(|part| text.contains(part.as_str()));
+        let holds =
+            |part: &Option<String>, text: &str| part.as_ref().is_none_or(|part| text.contains(part.as_str()));
         (self.ids.is_empty() || self.ids.contains(&id))
             && holds(&self.reason, &letter.reason)
             && holds(&self.sender, &letter.sender)

@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn a_line_of_the_first_version_is_read_and_what_a_later_one_adds_is_passed_over() {
         let letter = Letter::parse(LINE.as_bytes()).unwrap();
-        assert_eq!((letter.position.as_str(), letter.index, letter.day().as_str()), ("1:64", Some(3), "2026-02-17"));
+        assert_eq!(
+            (letter.position.as_str(), letter.index, letter.day().as_str()),
+            ("1:64", Some(3), "2026-02-17")
+        );
         assert_eq!(letter.contents(), Some(Contents::Entry(vec![0x80])));
         assert!(Letter::parse(b"{\"position\":").is_none() && Letter::parse(b"{}").is_none());
     }

@@ -143,7 +143,8 @@ fn load(path: &Path) -> Result<(HashMap<LetterId, Outcome>, Option<u64>), StoreE
     };
     let outcomes = lines.split(|byte| *byte == b'\n').filter_map(|line| {
         let (id, word) = str::from_utf8(line).ok()?.split_once(' ')?;
-        let outcome = [Outcome::Dropped, Outcome::Retried].into_iter().find(|outcome| outcome.word() == word)?;
+        let outcome =
+            [Outcome::Dropped, Outcome::Retried].into_iter().find(|outcome| outcome.word() == word)?;
         Some((id.parse().ok()?, outcome))
     });
     Ok((outcomes.collect(), Some(whole as u64)))
@@ -166,11 +167,10 @@ mod tests {
         settled.settle(&ids[1..], Outcome::Retried).unwrap();
         drop(settled);
         let read = Settled::read(folder.path()).unwrap();
-        assert_eq!(ids.iter().map(|id| read[id]).collect::<Vec<_>>(), [
-            Outcome::Dropped,
-            Outcome::Dropped,
-            Outcome::Retried
-        ]);
+        assert_eq!(
+            ids.iter().map(|id| read[id]).collect::<Vec<_>>(),
+            [Outcome::Dropped, Outcome::Dropped, Outcome::Retried]
+        );
         let text = fs::read_to_string(folder.path().join("settled.log")).unwrap();
         assert_eq!(text.lines().count(), 4, "{text}");
     }

@@ -139,7 +139,8 @@ mod tests {
         assert_eq!(tags(&store), (Scan::default(), String::new()), "no folder, no letters");
         fs::create_dir(store.folder()).unwrap();
         fs::write(store.folder().join("2026-02-18.jsonl"), line(18, "c") + &line(18, "d")[..40]).unwrap();
-        fs::write(store.folder().join("2026-02-17.jsonl"), line(17, "a") + "no letter\n" + &line(17, "b")).unwrap();
+        fs::write(store.folder().join("2026-02-17.jsonl"), line(17, "a") + "no letter\n" + &line(17, "b"))
+            .unwrap();
         let dropped = LetterId::of(line(17, "a").trim_end().as_bytes());
         Settled::lock(store.folder()).unwrap().settle(&[dropped], Outcome::Dropped).unwrap();
         assert_eq!(tags(&store), (Scan { letters: 2, settled: 1, unreadable: 1 }, "bc".to_owned()));

@@ -53,6 +53,7 @@ fn append(journal: &Journal, writer: &mut Writer, content: &str) -> bool {
 fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appended> {
     let chunk = Chunk {
         refusal: None,
+        handed_over: None,
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
         input: "edge".into(),
         tag: Bytes::from_static(b"app"),

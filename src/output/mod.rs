@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod forward;
+pub mod given_up;
 
 use std::time::Duration;
 

@@ -14,6 +14,7 @@
 use super::event::Event;
 use super::field_path::FieldPath;
 use super::record::{RecordFields, is_blank};
+use super::tag_pattern::TagPatterns;
 use crate::config::{OutputConfig, OutputTake};
 use crate::wire::msgpack::{Token, read};
 
@@ -43,6 +44,13 @@ impl Routes {
         Self { outputs: outputs.iter().map(|output| (output.id.clone(), output.take.clone())).collect() }
     }
 
+    /// For an output that takes every event as it is.
+    pub(super) fn everything(id: &str) -> Self {
+        let tags = TagPatterns::parse("**").expect("it is a pattern");
+        let take = OutputTake::Match { tags, condition: None, require: Vec::new() };
+        Self { outputs: vec![(id.to_owned(), take)] }
+    }
+
     /// The index of an output.
     pub(super) fn find(&self, id: &str) -> Option<usize> {
         self.outputs.iter().position(|(known, _)| known == id)
@@ -62,6 +70,7 @@ impl Routes {
                 Decision::Satisfies(output)
             }
             OutputTake::Match { .. } => Decision::Always,
+            OutputTake::Secondary => Decision::Never,
             OutputTake::Invalid => {
                 let refusing: Vec<_> = matching.filter(|index| requires(*index)).collect();
                 if refusing.is_empty() { Decision::Never } else { Decision::RefusedByAny(refusing) }
@@ -111,7 +120,7 @@ impl Routes {
     /// Whether the output takes events that a filter found invalid.
     pub(super) fn takes_invalid(&self, output: usize) -> bool {
         match &self.outputs[output].1 {
-            OutputTake::Match { .. } => false,
+            OutputTake::Match { .. } | OutputTake::Secondary => false,
             OutputTake::Invalid => true,
             OutputTake::Fallback => !self.has_invalid(),
         }
@@ -120,7 +129,7 @@ impl Routes {
     fn require(&self, output: usize) -> &[FieldPath] {
         match &self.outputs[output].1 {
             OutputTake::Match { require, .. } => require,
-            OutputTake::Invalid | OutputTake::Fallback => &[],
+            OutputTake::Invalid | OutputTake::Fallback | OutputTake::Secondary => &[],
         }
     }
 

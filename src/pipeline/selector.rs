@@ -57,14 +57,13 @@ impl Pipeline {
     /// For the reader of one output; `None` where no output has this `id`.
     pub fn selector(&self, output_id: &str) -> Option<Selector> {
         let output = self.shared.routes.find(output_id)?;
-        Some(Selector {
-            shared: self.shared.clone(),
-            decisions: TagDecisions::new(output),
-            buffer: RecordBuffer::default(),
-            scratch: Scratch::default(),
-            waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
-            merger: MetadataMerger::default(),
-        })
+        Some(Selector::new(Arc::clone(&self.shared), output))
+    }
+
+    /// For the reader of one output that takes every event as it is, past filters and routes.
+    pub fn unfiltered(&self, output_id: &str) -> Selector {
+        let shared = Shared::new(Vec::new(), Routes::everything(output_id), &self.shared.server);
+        Selector::new(Arc::new(shared), 0)
     }
 }
 
@@ -96,6 +95,17 @@ pub struct Tally {
 }
 
 impl Selector {
+    fn new(shared: Arc<Shared>, output: usize) -> Self {
+        Self {
+            decisions: TagDecisions::new(output),
+            buffer: RecordBuffer::default(),
+            scratch: Scratch::default(),
+            waiting: shared.filters.iter().map(|_| Waiting::default()).collect(),
+            merger: MetadataMerger::default(),
+            shared,
+        }
+    }
+
     /// Whether any event of this tag can be for this output. Cheap: readers skip whole chunks by it.
     pub fn wants(&mut self, tag: &[u8]) -> bool {
         self.decisions.decide(&self.shared, tag).wants

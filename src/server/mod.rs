@@ -30,6 +30,7 @@ use crate::config::{Config, ListenAddress};
 use crate::journal::{Journal, Status};
 use crate::metrics::Metrics;
 use crate::output::OutputError;
+use crate::output::given_up::GivenUp;
 use crate::tls::reload::ReloadTrigger;
 
 /// A server that listens and serves.
@@ -39,6 +40,8 @@ pub struct Server {
     addresses: Addresses,
     metrics: Arc<Metrics>,
     journal: Journal,
+    /// Where outputs put what they give up, where one can.
+    given_up: Option<GivenUp>,
     readiness: Readiness,
     inputs: Vec<JoinHandle<()>>,
     outputs: Vec<RunningOutput>,
@@ -155,6 +158,9 @@ impl Server {
         let mut failure = None;
         for output in self.outputs.drain(..) {
             failure = failure.or(output.end(patience).await);
+        }
+        if let Some(given_up) = &self.given_up {
+            given_up.journal().close().await;
         }
         // Last, so that `/ready` says until the end that the server is stopping.
         self.stop_admin.cancel();

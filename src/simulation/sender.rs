@@ -137,6 +137,7 @@ impl SimulatedSender {
         let sent = &model.chunks[chunk];
         let message = Chunk {
             refusal: None,
+            handed_over: None,
             sender: Arc::clone(&self.identity),
             input: "edge".into(),
             tag: Bytes::from_static(sent.tag.as_bytes()),

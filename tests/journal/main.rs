@@ -90,6 +90,7 @@ pub(crate) fn chunk(content: &[u8]) -> Chunk {
         has_bad_entries: false,
         has_metadata: false,
         refusal: None,
+        handed_over: None,
         encoding: Encoding::Plain,
         entries: Bytes::copy_from_slice(content),
     }

@@ -36,7 +36,8 @@ impl Cat {
             return Ok(ExitCode::SUCCESS);
         }
         let (scan, failed) = Store::new(data_dir).read(&self.selection.filter(), |id, letter, line| {
-            let printed = if self.raw { print_raw(&mut out, id, &letter) } else { print_line(&mut out, id, line) };
+            let printed =
+                if self.raw { print_raw(&mut out, id, &letter) } else { print_line(&mut out, id, line) };
             left -= 1;
             match printed {
                 Err(error) => ControlFlow::Break(Some(error)),
@@ -64,7 +65,10 @@ fn print_raw(out: &mut impl Write, id: LetterId, letter: &Letter) -> io::Result<
     match letter.contents() {
         Some(contents) => out.write_all(contents.bytes()),
         None => {
-            crate::cli::complain(format_args!("letter {id} holds no bytes that can be read: {}", letter.reason));
+            crate::cli::complain(format_args!(
+                "letter {id} holds no bytes that can be read: {}",
+                letter.reason
+            ));
             Ok(())
         }
     }

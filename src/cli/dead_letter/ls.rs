@@ -67,7 +67,11 @@ impl Ls {
             ControlFlow::<()>::Continue(())
         })?;
         let mut out = io::stdout().lock();
-        if self.json { print_json(&mut out, &self.by, &groups)? } else { print_text(&mut out, &self.by, &groups)? }
+        if self.json {
+            print_json(&mut out, &self.by, &groups)?
+        } else {
+            print_text(&mut out, &self.by, &groups)?
+        }
         mention(&scan);
         Ok(ExitCode::SUCCESS)
     }

@@ -23,7 +23,8 @@ use value::Value;
 use super::Config;
 use super::error::InvalidConfig;
 use super::reference::{
-    FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT, SERVER,
+    DEAD_LETTERS, FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT,
+    SERVER,
 };
 
 /// Reads the text of a configuration file; `file` is what messages call it.
@@ -56,6 +57,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     let log = server::log(&file.table("log", &LOG));
     let journal_table = file.table("journal", &JOURNAL);
     let journal = server::journal(&journal_table);
+    let dead_letters = server::dead_letters(&file.table("dead_letters", &DEAD_LETTERS));
     let input_tables = file.tables("input", &INPUT);
     let inputs: Vec<_> = input_tables.iter().map(|table| input::input(table, server_name)).collect();
     let filter_tables = file.tables_by_type("filter", &FILTER, FILTER_TYPES);
@@ -76,6 +78,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     }
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);
+    checks::secondaries(&checked_outputs);
     checks::judges(&checks::complete(&filter_tables, &filters), &checked_outputs);
     checks::paths(&checked_outputs);
     let mut listeners: Vec<_> =
@@ -102,6 +105,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
         server: server?,
         log: log?,
         journal: journal?,
+        dead_letters: dead_letters?,
         inputs: inputs.into_iter().collect::<Read<_>>()?,
         filters: filters.into_iter().collect::<Read<_>>()?,
         outputs: outputs.into_iter().collect::<Read<_>>()?,

@@ -82,7 +82,7 @@ pub(super) use output::{
     CLIENT_TLS, FILE_OUTPUT, FORWARD_OUTPUT, FORWARD_POOL, FORWARD_SERVER, INJECT, OUTPUT, SRV,
 };
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
-pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
+pub(super) use server::{DEAD_LETTERS, FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 
 /// Every section, in the order of the reference.
 pub const SECTIONS: &[&Section] = &[
@@ -90,6 +90,7 @@ pub const SECTIONS: &[&Section] = &[
     &SERVER,
     &LOG,
     &JOURNAL,
+    &DEAD_LETTERS,
     &INPUT,
     &TLS,
     &SECURITY,

@@ -124,6 +124,18 @@ pub(in crate::config) const JOURNAL: Section = Section {
     ],
 };
 
+pub(in crate::config) const DEAD_LETTERS: Section = Section {
+    title: "[dead_letters]",
+    extends: None,
+    keys: &[Key {
+        name: "max_size",
+        kind: Kind::Size { min: MIB, max: 64 * TIB },
+        default: Default::Value("\"1GiB\""),
+        meaning: "Bytes of dead letters, half of them for what outputs gave up; past it the oldest files are removed, \
+                  counted",
+    }],
+};
+
 const ENABLED: Key = Key {
     name: "enabled",
     kind: Kind::Boolean,

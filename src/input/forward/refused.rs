@@ -63,6 +63,7 @@ pub(super) async fn take_refused<J: ChunkSink>(
         has_bad_entries: true,
         has_metadata: false,
         refusal: Some(reason.into()),
+        handed_over: None,
         encoding: Encoding::Plain,
         entries: message,
     };

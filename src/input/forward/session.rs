@@ -339,6 +339,7 @@ fn chunk<J>(
         has_bad_entries: contents.bad_entries > 0,
         has_metadata: contents.has_metadata,
         refusal: None,
+        handed_over: None,
         encoding,
         entries: Bytes::new(),
     })

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! `offset` is where the entry begins in the run of entries, after inflating. A refused message has `message`, base64 of
-//! all of it, in place of `index`, `offset` and `msgpack`.
+//! all of it, in place of `index`, `offset` and `msgpack`. What an output gave up ([`given_up`](crate::output::given_up))
+//! comes from a journal of its own, through a reader of its own, into files of its own: `YYYY-MM-DD.given-up.jsonl`.
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use super::archive::Archive;
 use super::lines::{Inflater, Lines};
+use crate::chunk::HandedOver;
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
 use crate::wire::entry::{Entries, Item};
@@ -27,28 +29,34 @@ use crate::wire::entry::{Entries, Item};
 /// The id of the dead letters' cursor. No output of a configuration can have it, since ids hold no `@`.
 pub const DEAD_LETTERS: &str = "@dead-letters";
 
+/// The id of the cursor with which they are taken out of what outputs gave up.
+pub(super) const GIVEN_UP: &str = "@given-up";
+
 /// Lines for entries that are no events.
 #[derive(Debug)]
 pub(super) struct DeadLetterLines {
     folder: PathBuf,
+    /// Of the names of files, behind the day.
+    suffix: &'static str,
     inflater: Inflater,
     metrics: OutputMetrics,
 }
 
 impl DeadLetterLines {
-    pub(super) fn new(folder: PathBuf, metrics: OutputMetrics) -> Self {
-        Self { folder, inflater: Inflater::default(), metrics }
+    pub(super) fn new(folder: PathBuf, suffix: &'static str, metrics: OutputMetrics) -> Self {
+        Self { folder, suffix, inflater: Inflater::default(), metrics }
     }
 }
 
 impl Lines for DeadLetterLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
-        if !chunk.has_bad_entries() {
+        let handed_over = chunk.handed_over().filter(|handed_over| handed_over.to == DEAD_LETTERS);
+        if handed_over.is_none() && !chunk.has_bad_entries() {
             return;
         }
         let received_at = chunk.received_at().timestamp();
-        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d.jsonl").to_string();
-        let slot = archive.slot(&self.folder.join(day));
+        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d");
+        let slot = archive.slot(&self.folder.join(format!("{day}{}", self.suffix)));
         let letter = |reason: &str| {
             serde_json::json!({
                 "position": Position { entry: 0, ..chunk.position }.to_string(),
@@ -80,6 +88,11 @@ impl Lines for DeadLetterLines {
                 return;
             }
         };
+        if let Some(handed_over) = handed_over {
+            write(given_up(letter(&handed_over.reason), &handed_over, chunk.entry_count(), entries));
+            self.metrics.dead_letter("given_up", u64::from(chunk.entry_count()));
+            return;
+        }
         let mut walk = Entries::new(entries);
         for index in chunk.first_index().. {
             let offset = walk.offset();
@@ -98,4 +111,19 @@ impl Lines for DeadLetterLines {
     }
 
     fn written(&mut self) {}
+}
+
+/// The letter of what an output gave up. Its place is that in the main journal.
+fn given_up(mut line: Value, handed_over: &HandedOver, events: u32, entries: &[u8]) -> Value {
+    let HandedOver { from, segment, offset, first, attempts, in_doubt, message_id, chunk, .. } = handed_over;
+    line["position"] = Position::new(*segment, *offset).to_string().into();
+    line["index"] = (*first).into();
+    line["chunk"] = chunk.as_deref().into();
+    line["output"] = from.as_str().into();
+    line["attempts"] = (*attempts).into();
+    line["in_doubt"] = (*in_doubt).into();
+    line["message_id"] = message_id.as_str().into();
+    line["events"] = events.into();
+    line["entries"] = BASE64_STANDARD.encode(entries).into();
+    line
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dead_letters::{DEAD_LETTERS, DeadLetterLines};
+use super::dead_letters::{DEAD_LETTERS, DeadLetterLines, GIVEN_UP};
 use super::delivery::{DeliveryOptions, FileOutput};
 use super::event_lines::EventLines;
 use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
 use crate::config::{FileOutputConfig, OutputConfig, OutputKind, StartAt};
 use crate::journal::{CursorError, CursorFolder, Journal};
 use crate::metrics::Metrics;
+use crate::output::given_up::GivenUp;
 use crate::pipeline::Pipeline;
 use crate::storage::{Listed, Storage};
 
@@ -114,9 +115,39 @@ pub fn open_dead_letters(
     journal_max_size: u64,
     metrics: &Metrics,
 ) -> Result<FileOutput, CursorError> {
-    let metrics = metrics.output(DEAD_LETTERS, "dead_letters");
+    let letters = DeadLetterLines::new(
+        data_dir.join("dead-letters"),
+        ".jsonl",
+        metrics.output(DEAD_LETTERS, "dead_letters"),
+    );
+    open_letters(DEAD_LETTERS, letters, data_dir, journal, journal_max_size, metrics)
+}
+
+/// Opens the reader that makes dead letters of what outputs gave up; `max_size` is that of the journal which holds it.
+pub fn open_given_up(
+    data_dir: &Path,
+    given_up: &GivenUp,
+    max_size: u64,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
+    let letters = DeadLetterLines::new(
+        data_dir.join("dead-letters"),
+        ".given-up.jsonl",
+        metrics.output(GIVEN_UP, "dead_letters"),
+    );
+    open_letters(GIVEN_UP, letters, given_up.data_dir(), given_up.journal(), max_size, metrics)
+}
+
+fn open_letters(
+    id: &str,
+    letters: DeadLetterLines,
+    data_dir: &Path,
+    journal: &Journal,
+    journal_max_size: u64,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
     let options = DeliveryOptions {
-        id: DEAD_LETTERS.to_owned(),
+        id: id.to_owned(),
         start: StartAt::Oldest,
         flush_interval: DEAD_LETTER_INTERVAL,
         checkpoint_interval: Duration::from_secs(30),
@@ -127,6 +158,5 @@ pub fn open_dead_letters(
         retry_max_interval: Duration::from_secs(30),
         journal_max_size,
     };
-    let lines = DeadLetterLines::new(data_dir.join("dead-letters"), metrics.clone());
-    FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
+    FileOutput::new(options, Box::new(letters), data_dir, journal, metrics.output(id, "dead_letters"))
 }

@@ -20,6 +20,12 @@
 //! `in_doubt_timeout`. Meanwhile it lets others go on in its place, up to `max_in_doubt`. Then another server gets it,
 //! which is counted, since it may now be in two places.
 //!
+//! # Giving up
+//!
+//! A message that could not be delivered for `retry_timeout` goes to another output or to the dead letters
+//! (`retry_limit.rs`, [`given_up`](crate::output::given_up)), and the ledger has one less. One that is in doubt by then is
+//! marked so, and counted.
+//!
 //! # Memory
 //!
 //! `connections` + `max_in_doubt` messages of `chunk_size` (or of one larger event), one that is being packed, and one
@@ -42,6 +48,7 @@ mod open;
 mod packer;
 pub mod pool;
 mod resolve;
+mod retry_limit;
 
 pub use delivery::ForwardOutput;
 pub use open::{OpenError, open_output};

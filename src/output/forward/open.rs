@@ -14,9 +14,11 @@ use super::message_id::MessageIds;
 use super::packer::Packer;
 use super::pool::Pool;
 use super::resolve::SystemLookup;
-use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
+use super::retry_limit::RetryLimit;
+use crate::config::{ClientTlsConfig, ForwardOutputConfig, GiveUpConfig, OutputConfig};
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
+use crate::output::given_up::{GivenUp, Hold, HoldError};
 use crate::pipeline::Pipeline;
 use crate::tls::client::{ClientFiles, ReloadingClientConfig};
 use crate::tls::pem::TlsError;
@@ -29,6 +31,8 @@ const FIRST_DELIVERY: u64 = 0;
 pub enum OpenError {
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    GivenUp(#[from] HoldError),
     #[error("output {output}: {source}")]
     Tls { output: String, source: TlsError },
     #[error(
@@ -44,6 +48,7 @@ pub async fn open_output(
     forward: &ForwardOutputConfig,
     server_name: &str,
     journal: &Journal,
+    given_up: Option<&GivenUp>,
     pipeline: &Pipeline,
     metrics: &Metrics,
 ) -> Result<ForwardOutput, OpenError> {
@@ -68,6 +73,20 @@ pub async fn open_output(
         .selector(&config.id)
         .expect("the pipeline is made from the configuration that this output is in");
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
+    let journal_id: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hold = given_up.map(|given_up| Hold::open(given_up, &config.id, &journal_id)).transpose()?;
+    let retry_limit = match (&forward.give_up, given_up, &hold) {
+        (Some(GiveUpConfig { after, secondary }), Some(given_up), Some((hold, _))) => Some(RetryLimit::new(
+            &config.id,
+            *after,
+            secondary.as_deref(),
+            journal_id,
+            ids.clone(),
+            given_up.clone(),
+            hold.under_way(),
+        )),
+        _ => None,
+    };
     let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
     let courier = Courier {
         output: config.id.clone(),
@@ -77,6 +96,7 @@ pub async fn open_output(
         failures: Failures::new(&config.id),
         slots: Arc::new(Semaphore::new(forward.connections)),
         parking: Arc::new(Semaphore::new(forward.max_in_doubt)),
+        retry_limit,
         in_doubt_timeout: forward.in_doubt_timeout,
         back_off: BackOff::new(config.retry_min_interval, config.retry_max_interval),
         metrics: output_metrics,
@@ -90,6 +110,7 @@ pub async fn open_output(
         courier,
         forward.checkpoint_interval,
         tls_files,
+        hold,
     ))
 }
 
