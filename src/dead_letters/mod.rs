@@ -1,11 +1,12 @@
 //! The store of dead letters, as operators see it: what lies in `DATA_DIR/dead-letters/`, and what was settled of it.
 //!
 //! * Outputs of their own write the letters (`output/file/dead_letters.rs`), one JSON object a line, through the
-//!   checkpoints of any file output. Nobody else ever writes those files.
+//!   checkpoints of any file output. Nobody else ever writes or removes those files.
 //! * A [`Letter`] is read back from its line and named by it: the [`LetterId`] is a hash of the line's bytes, so that a
 //!   letter that is written again after a crash is the same letter.
 //! * Whoever drops or retries letters *settles* them ([`Settled`]): their ids are added to `settled.log`, synced, under
 //!   a lock. So this is safe while a server writes, and takes effect at once.
+//! * The writer's [`Keeper`] removes files of which every letter is settled, and the oldest ones past a limit.
 //!
 //! On disk:
 //!
@@ -15,7 +16,9 @@
 //! DATA_DIR/dead-letters/lock               held by whoever writes settled.log
 //! ```
 
+mod file_name;
 mod filter;
+mod keeper;
 mod letter;
 mod settled;
 mod store;
@@ -24,6 +27,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use filter::Filter;
+pub use keeper::Keeper;
 pub use letter::{Contents, Letter, LetterId};
 pub use settled::{Outcome, Settled};
 pub use store::{Scan, Store};

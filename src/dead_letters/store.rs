@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::file_name::FileName;
 use super::{Filter, Letter, LetterId, Settled, StoreError, folder};
 
 /// The letters below a data folder.
@@ -45,12 +46,12 @@ impl Store {
         let mut files = Vec::new();
         for entry in listed {
             let path = entry.map_err(error())?.path();
-            if path.extension().is_some_and(|extension| extension == "jsonl") {
-                files.push(path);
+            if let Some(name) = FileName::parse(&path) {
+                files.push((name, path));
             }
         }
         files.sort_unstable();
-        Ok(files)
+        Ok(files.into_iter().map(|(_, path)| path).collect())
     }
 
     /// Passes on the letters that a filter takes and that are not settled, with their lines, until told to stop. A line

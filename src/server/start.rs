@@ -66,12 +66,14 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let pipeline =
         Pipeline::new(&config.filters, &config.outputs, &config.server.name).with_inputs(&config.inputs);
     let max_size = config.journal.max_size;
+    // Half for what outputs gave up, half for the rest.
+    let letters_max_size = config.dead_letters.max_size / 2;
     let mut reload_triggers = Vec::new();
     let mut outputs: Vec<Box<dyn Output>> =
-        vec![Box::new(open_dead_letters(data_dir, &journal, max_size, &metrics)?)];
+        vec![Box::new(open_dead_letters(data_dir, &journal, max_size, Some(letters_max_size), &metrics)?)];
     if let Some(given_up) = &given_up {
         let max_size = given_up.max_size(config.journal.segment_size);
-        outputs.push(Box::new(open_given_up(data_dir, given_up, max_size, &metrics)?));
+        outputs.push(Box::new(open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?));
     }
     for output in &config.outputs {
         outputs.push(match &output.kind {

@@ -58,7 +58,7 @@ fn letters_are_counted_shown_and_dropped_while_the_server_runs() {
     assert!(table.contains("cc.d"), "{table}");
 
     assert_eq!(letters(&scene, &["--tag", "aa.**"]).len(), 1);
-    assert_eq!(letters(&scene, &["--reason", "record", "--sender", "127.0.0.1"]).len(), 2);
+    assert_eq!(letters(&scene, &["--reason", "no map", "--sender", "127.0.0.1"]).len(), 2);
     assert_eq!(letters(&scene, &["--since", "1h", "--until", "2100-01-01"]).len(), 3);
     assert_eq!(letters(&scene, &["--until", "1h"]).len(), 0);
     assert_eq!(letters(&scene, &["--limit", "2"]).len(), 2);

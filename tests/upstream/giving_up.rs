@@ -88,7 +88,7 @@ async fn the_limit_is_not_reached_early_and_never_with_retry_forever() {
 fn rescue(folder: &Path) -> String {
     format!(
         "[[output]]\nid = \"rescue\"\ntype = \"file\"\npath = \"{}/rescue/%Y.log\"\nflush_interval = \"10ms\"\n\
-         checkpoint_interval = \"50ms\"\n",
+         checkpoint_interval = \"100ms\"\n",
         folder.display()
     )
 }

@@ -4,7 +4,7 @@
 //! One JSON object a line, in `DATA_DIR/dead-letters/YYYY-MM-DD.jsonl` by the day of receipt:
 //!
 //! ```json
-//! {"position":"1:64","index":3,"offset":310,"reason":"the time is no time","sender":"CN=engine-1",
+//! {"position":"1:64","index":3,"offset":310,"reason":"the time is no time","sender":"CN=engine-1","input":"edge",
 //!  "tag":"nginx.access","received_at":"2026-02-17T01:00:00.000000000Z","chunk":"base64 of the chunk id",
 //!  "msgpack":"base64 of the entry"}
 //! ```
@@ -14,6 +14,7 @@
 //! comes from a journal of its own, through a reader of its own, into files of its own: `YYYY-MM-DD.given-up.jsonl`.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use super::archive::Archive;
 use super::lines::{Inflater, Lines};
 use crate::chunk::HandedOver;
+use crate::dead_letters::Keeper;
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
 use crate::wire::entry::{Entries, Item};
@@ -36,15 +38,15 @@ pub(super) const GIVEN_UP: &str = "@given-up";
 #[derive(Debug)]
 pub(super) struct DeadLetterLines {
     folder: PathBuf,
-    /// Of the names of files, behind the day.
-    suffix: &'static str,
+    /// Bounds the files; without it there is one for each day.
+    keeper: Option<Keeper>,
     inflater: Inflater,
     metrics: OutputMetrics,
 }
 
 impl DeadLetterLines {
-    pub(super) fn new(folder: PathBuf, suffix: &'static str, metrics: OutputMetrics) -> Self {
-        Self { folder, suffix, inflater: Inflater::default(), metrics }
+    pub(super) fn new(folder: PathBuf, keeper: Option<Keeper>, metrics: OutputMetrics) -> Self {
+        Self { folder, keeper, inflater: Inflater::default(), metrics }
     }
 }
 
@@ -55,24 +57,34 @@ impl Lines for DeadLetterLines {
             return;
         }
         let received_at = chunk.received_at().timestamp();
-        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d");
-        let slot = archive.slot(&self.folder.join(format!("{day}{}", self.suffix)));
+        let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string();
+        let Self { folder, keeper, .. } = self;
         let letter = |reason: &str| {
             serde_json::json!({
                 "position": Position { entry: 0, ..chunk.position }.to_string(),
                 "reason": reason,
                 "sender": chunk.sender(),
+                "input": chunk.input(),
                 "tag": String::from_utf8_lossy(chunk.tag()),
                 "received_at": format!("{received_at:.9}"),
                 "chunk": chunk.id().map(|id| BASE64_STANDARD.encode(id)),
             })
         };
         let mut write = |line: Value| {
+            let path = match keeper {
+                Some(keeper) => keeper.path(&day),
+                None => folder.join(format!("{day}.jsonl")),
+            };
+            let text = line.to_string();
+            let slot = archive.slot(&path);
             let write = |out: &mut Vec<u8>| {
-                out.extend_from_slice(line.to_string().as_bytes());
+                out.extend_from_slice(text.as_bytes());
                 out.push(b'\n');
             };
             archive.append(slot, write).expect("a slot is good until the next flush");
+            if let Some(keeper) = keeper {
+                keeper.wrote(&day, text.len() as u64 + 1, Instant::now());
+            }
         };
         if chunk.is_refused() {
             let mut line = letter(chunk.refusal().unwrap_or_default());
@@ -111,6 +123,16 @@ impl Lines for DeadLetterLines {
     }
 
     fn written(&mut self) {}
+
+    fn housekeeping_due(&self) -> Option<Instant> {
+        self.keeper.as_ref().map(Keeper::due)
+    }
+
+    fn keep_house(&mut self, now: Instant) {
+        if let Some(Err(error)) = self.keeper.as_mut().map(|keeper| keeper.keep(now)) {
+            tracing::error!(%error, "cannot keep the dead letters within their limit; trying again in a minute");
+        }
+    }
 }
 
 /// The letter of what an output gave up. Its place is that in the main journal.
