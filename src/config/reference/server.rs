@@ -12,6 +12,7 @@ pub(in crate::config) const FILE: Section = Section {
         section("server", "`[server]`", "The process itself"),
         section("log", "`[log]`", "The server's own log on standard output"),
         section("journal", "`[journal]`", "The chunks on disk"),
+        section("dead_letters", "`[dead_letters]`", "What could not be delivered"),
         section("input", "`[[input]]`", "What listens; at least one"),
         section("filter", "`[[filter]]`", "What changes records, in the order of the file"),
         section("output", "`[[output]]`", "Where events go; at least one"),
