@@ -58,6 +58,10 @@ pub struct Letter {
     pub index: Option<u32>,
     /// The output that gave it up; none where it was never meant for one.
     pub output: Option<String>,
+    /// The `id` of the input that took it; letters of the first version have none.
+    pub input: Option<String>,
+    /// The id under which an output sent it.
+    pub message_id: Option<String>,
     /// Of a single entry: its bytes, in base64.
     msgpack: Option<String>,
     /// Of a refused message: all of it, in base64.

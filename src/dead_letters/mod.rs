@@ -13,6 +13,7 @@
 //! ```text
 //! DATA_DIR/dead-letters/YYYY-MM-DD*.jsonl  letters by the day of receipt
 //! DATA_DIR/dead-letters/settled.log        ids of letters that were dropped or retried
+//! DATA_DIR/dead-letters/requests/          letters that are to be retried, for the server
 //! DATA_DIR/dead-letters/lock               held by whoever writes settled.log
 //! ```
 
@@ -20,6 +21,7 @@ mod file_name;
 mod filter;
 mod keeper;
 mod letter;
+pub mod requests;
 mod settled;
 mod store;
 

@@ -8,6 +8,7 @@
 //! Everything that can be wrong with a configuration or a disk is found before anything listens.
 
 mod monitor;
+mod retries;
 mod signals;
 mod start;
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::monitor;
+use super::retries::Retries;
 use super::{Addresses, RunningOutput, Server};
 use crate::admin::{self, Listeners};
 use crate::config::{Config, OutputConfig, OutputKind, OutputTake, StartAt};
@@ -147,6 +148,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             RunningOutput { id, task: tokio::task::spawn_blocking(move || output.run(controls)) }
         })
         .collect();
+    tokio::spawn(Retries::new(&config, &journal).run(stop_inputs.clone()));
     let inputs = inputs
         .into_iter()
         .zip(&config.inputs)

@@ -99,6 +99,46 @@ fn a_crash_that_takes_back_letters_does_not_bring_dropped_ones_back() {
 }
 
 #[test]
+fn a_letter_is_retried_once_and_what_is_still_no_event_stays() {
+    let scene = Scene::new();
+    let server = scene.start();
+    send_bad(&server, "aa.b", b"\x07");
+    server.until("a letter in the file", |_| letters(&scene, &[]).len() == 1);
+    let output = dead_letter(&scene, &["retry"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("still no event"));
+    assert_eq!(letters(&scene, &[]).len(), 1);
+
+    // As of a version that could not read this.
+    let path = scene.path("data/dead-letters").join("2026-01-01.jsonl");
+    let letter = "{\"position\":\"9:64\",\"index\":0,\"reason\":\"old\",\"sender\":\"CN=engine-1\",\"tag\":\"late.one\",\
+                  \"received_at\":\"2026-01-01T00:00:00Z\",\"chunk\":null,\"msgpack\":\"kgGBoW4H\"}\n";
+    std::fs::write(path, letter).unwrap();
+    assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letters\n");
+    assert_eq!(letters(&scene, &["--tag", "late.*"]).len(), 0);
+    server.until("the event in its file", |_| scene.lines("unmatched").len() == 1);
+
+    // A crash before it was settled.
+    std::fs::remove_file(scene.path("data/dead-letters").join("settled.log")).unwrap();
+    assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letters\n");
+    assert!(server.stop().success());
+    let lines = scene.lines("unmatched");
+    assert_eq!((lines.len(), &lines[0]["n"]), (1, &7.into()));
+
+    let output = dead_letter(&scene, &["retry", "--wait", "10ms"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no server has answered"));
+    let server = scene.start();
+    server.until("the request is taken up", |_| {
+        !scene
+            .path("data/dead-letters/requests")
+            .read_dir()
+            .unwrap()
+            .any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "request"))
+    });
+    assert!(server.stop().success());
+}
+
+#[test]
 fn a_wrong_folder_is_said_and_no_letters_are_no_failure() {
     let output =
         Command::new(HIKYAKU).args(["dead-letter", "ls", "--data-dir", "/nowhere"]).output().unwrap();

@@ -1,9 +1,12 @@
 //! Messages that can't be delivered within `retry_timeout`: to the dead letters or to another output, once.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hikyaku::dead_letters::requests::Requests;
+use hikyaku::dead_letters::{Filter, Store};
 use tempfile::TempDir;
 
 use crate::process::lines_below;
@@ -119,7 +122,7 @@ async fn a_secondary_gets_what_is_given_up_and_nothing_else() {
 async fn what_was_given_up_before_a_crash_is_not_delivered_after_it() {
     let (server, address) = nobody().await;
     let keys = "retry_timeout = \"100ms\"";
-    let relay = Relay::start(&[server.clone()], keys).await;
+    let relay = Relay::start(std::slice::from_ref(&server), keys).await;
     let cursors = ["data/cursors/up.cursor", "data/given-up/cursors/@from-up.cursor"];
     let data = relay.folder().to_owned();
     let before = cursors.map(|cursor| std::fs::read(data.join(cursor)).unwrap());
@@ -140,4 +143,30 @@ async fn what_was_given_up_before_a_crash_is_not_delivered_after_it() {
     peer.nothing_comes().await;
     let folder = relay.stop().await;
     assert_eq!(letters(&folder).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_is_retried_goes_to_its_output_under_the_same_id() {
+    let (server, address) = nobody().await;
+    let relay = Relay::start(&[server], "retry_timeout = \"100ms\"").await;
+    relay.take("t", &ENTRY.repeat(2), 2).await;
+    relay.until(GIVEN_UP, 2.0).await;
+    let data = relay.folder().join("data");
+    let mut letter = None;
+    while letter.is_none() {
+        tokio::task::yield_now().await;
+        let read =
+            Store::new(&data).read(&Filter::default(), |id, letter, _| ControlFlow::Break((id, letter)));
+        letter = read.unwrap().1;
+    }
+    let (id, letter) = letter.unwrap();
+    Requests::new(&data).place(&[id]).unwrap();
+    let upstream = Upstream::at(address).await;
+    let mut peer = upstream.accept().await;
+    let again = peer.expect("t").await;
+    assert_eq!(again.entries(), ENTRY.repeat(2));
+    assert_eq!(Some(again.id()), letter.message_id.map(bytes::Bytes::from).as_ref());
+    peer.acknowledge(&again).await;
+    relay.until("fluentd_output_status_num_records_total", 2.0).await;
+    relay.stop().await;
 }

@@ -3,6 +3,7 @@
 mod cat;
 mod drop;
 mod ls;
+mod retry;
 mod selection;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::dead_letters::{Scan, StoreError};
 #[command(after_help = "Examples:\n  \
     hikyaku dead-letter ls                              how many there are, of whom and why\n  \
     hikyaku dead-letter cat --sender engine-1           the letters, as JSON lines\n  \
+    hikyaku dead-letter retry --output upstream         deliver after all what it gave up
     hikyaku dead-letter drop --reason 'no array' --yes  give them up for good\n\n\
     All of them may be used while the server runs.")]
 pub(super) struct Arguments {
@@ -40,6 +42,7 @@ pub(super) struct Arguments {
 enum Action {
     Ls(ls::Ls),
     Cat(cat::Cat),
+    Retry(retry::Retry),
     Drop(drop::Drop),
 }
 
@@ -52,6 +55,12 @@ enum DeadLetterError {
     NoDataFolder(PathBuf),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "no server has answered: the {letters} letters are retried when one runs on this folder. To take that back, \
+         remove {}",
+        request.display()
+    )]
+    Unanswered { letters: usize, request: PathBuf },
     #[error("{0}")]
     Invalid(String),
     #[error("cannot write the answer: {0}")]
@@ -63,6 +72,7 @@ impl Arguments {
         let done = self.data_dir().and_then(|data_dir| match self.action {
             Action::Ls(ls) => ls.execute(&data_dir),
             Action::Cat(cat) => cat.execute(&data_dir),
+            Action::Retry(retry) => retry.execute(&data_dir),
             Action::Drop(drop) => drop.execute(&data_dir),
         });
         match done {

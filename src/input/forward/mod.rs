@@ -38,3 +38,4 @@ mod unix_socket;
 mod warnings;
 
 pub use listener::{BindError, ForwardInput};
+pub(crate) use tagging::Tagging;

@@ -71,7 +71,6 @@ enum Ended {
 
 impl ForwardOutput {
     pub(super) fn new(
-        id: &str,
         journal: &Journal,
         cursor: OutputCursor,
         packer: Packer,
@@ -82,15 +81,16 @@ impl ForwardOutput {
     ) -> Self {
         let (hold, taken) = given_up.map_or((None, Taken::default()), |(hold, taken)| (Some(hold), taken));
         let resumed_at = cursor.saved().position;
+        let id = courier.output.clone();
         let metrics = courier.metrics.clone();
         let back_off = courier.back_off.clone();
         Self {
-            id: id.to_owned(),
+            id: id.clone(),
             reader: journal.reader(Position { entry: 0, ..resumed_at }),
             packer,
             resumed_at,
             deliveries: Deliveries {
-                id: id.to_owned(),
+                id,
                 courier: Arc::new(courier),
                 ledger: Ledger::new(resumed_at),
                 under_way: JoinSet::new(),

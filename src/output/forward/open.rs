@@ -102,16 +102,7 @@ pub async fn open_output(
         metrics: output_metrics,
         forward_metrics: metrics.forward_output(&config.id),
     };
-    Ok(ForwardOutput::new(
-        &config.id,
-        journal,
-        cursor,
-        packer,
-        courier,
-        forward.checkpoint_interval,
-        tls_files,
-        hold,
-    ))
+    Ok(ForwardOutput::new(journal, cursor, packer, courier, forward.checkpoint_interval, tls_files, hold))
 }
 
 fn connector_tls(tls: &ClientTlsConfig) -> Result<ConnectorTls, TlsError> {
