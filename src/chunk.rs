@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::event_time::EventTime;
 use crate::journal::format::footer::ChunkKey;
@@ -33,6 +34,8 @@ pub struct Chunk {
     pub refusal: Option<Arc<str>>,
     /// What its connection shows about the acknowledgements that its sender has had.
     pub proof: AckProof,
+    /// What one output handed to another, past all filters and routes. Nobody else takes anything of it.
+    pub handed_over: Option<Arc<HandedOver>>,
     /// How `entries` is encoded.
     pub encoding: Encoding,
     /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.
@@ -59,4 +62,31 @@ pub enum Encoding {
     Gzip,
     /// One or more Zstandard frames over the msgpack.
     Zstd,
+}
+
+/// Where a chunk comes from that an output handed over, as it would have delivered it, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedOver {
+    /// The `id` of the output that gave the events up.
+    pub from: String,
+    /// The `id` of the output that is to take them; `@dead-letters` for the dead letters.
+    pub to: String,
+    /// The journal that they were read from, in hex.
+    pub journal: String,
+    /// Where their chunk lies there.
+    pub segment: u64,
+    pub offset: u64,
+    /// Their entries: from this one up to the one before `end`.
+    pub first: u32,
+    pub end: u32,
+    /// What went wrong the last time, in words.
+    pub reason: String,
+    /// How often they were sent.
+    pub attempts: u32,
+    /// Whether the far side may have them nevertheless.
+    pub in_doubt: bool,
+    /// The id under which they were sent, to be used again.
+    pub message_id: String,
+    /// The id of the chunk that they came in, in base64.
+    pub chunk: Option<String>,
 }

@@ -13,6 +13,7 @@
 //! * [`pipeline`] filters, routes and renders: a pure function of a journalled chunk.
 //! * [`output`] delivers, and keeps its own cursor.
 //! * [`storage`] is the disk under journal, cursors and archive: the real one, or one that crashes.
+//! * [`dead_letters`] is what could not be delivered, for operators to look at, retry and drop.
 //! * [`admin`] answers health checks, Prometheus and Fluentd's monitor agent; [`metrics`] is what it tells.
 //! * [`config`] and [`cli`] are the operator's side; [`server`] wires all of it together.
 //!
@@ -23,6 +24,7 @@ pub mod chunk;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod dead_letters;
 pub mod event_time;
 pub mod input;
 pub mod journal;

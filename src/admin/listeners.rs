@@ -81,7 +81,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
+    use crate::config::{
+        AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
+    };
 
     fn config(health: SocketAddr, metrics: SocketAddr) -> Config {
         Config {
@@ -97,6 +99,7 @@ mod tests {
                 fold: std::time::Duration::ZERO,
                 modules: BTreeMap::new(),
             },
+            dead_letters: DeadLettersConfig { max_size: 1 << 30 },
             journal: JournalConfig {
                 max_size: 2 << 30,
                 segment_size: 64 << 20,

@@ -2,6 +2,7 @@
 
 mod certs;
 mod check;
+mod dead_letter;
 mod decrypt;
 mod dev;
 mod exit_code;
@@ -56,6 +57,7 @@ enum Command {
     Send(send::Arguments),
     Health(health::Arguments),
     Journal(journal::Arguments),
+    DeadLetter(dead_letter::Arguments),
     Decrypt(decrypt::Arguments),
 }
 
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Send(send) => send.execute(),
         Command::Health(health) => health.execute(),
         Command::Journal(journal) => journal.execute(),
+        Command::DeadLetter(dead_letter) => dead_letter.execute(),
         Command::Decrypt(decrypt) => decrypt.execute(),
     }
 }

@@ -37,13 +37,15 @@ pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub(crate) use output::is_host_name;
 pub use output::{
     ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,
-    ForwardServerConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig, OutputKind,
-    OutputTake, SrvConfig, StartAt,
+    ForwardServerConfig, GiveUpConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig,
+    OutputKind, OutputTake, SrvConfig, StartAt,
 };
 pub use ownership::{OwnershipConfig, OwnershipRow};
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};
-pub use server::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
+pub use server::{
+    AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
+};
 pub use test_case::{ExpectedEvent, TestCase, TestEvent};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.
@@ -60,6 +62,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub log: LogConfig,
     pub journal: JournalConfig,
+    pub dead_letters: DeadLettersConfig,
     pub inputs: Vec<InputConfig>,
     /// In the order in which they apply.
     pub filters: Vec<FilterConfig>,

@@ -55,6 +55,13 @@ pub struct JournalConfig {
     pub dedup_max_ids_by_sender: usize,
 }
 
+/// `[dead_letters]`
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLettersConfig {
+    /// Bytes of letters; past it the oldest files are removed, counted. Default: 1 GiB.
+    pub max_size: u64,
+}
+
 /// A listener for operators: `[health]`, `[monitor_agent]`.
 #[derive(Debug, Clone)]
 pub struct AdminConfig {

@@ -664,3 +664,14 @@ fn filters_are_complete_and_within_their_limits() {
         assert_problem(&with_filter(keys), problem);
     }
 }
+
+#[test]
+fn dead_letters_have_a_limit_of_a_gibibyte_or_what_is_said() {
+    let max_size = |text: &str| {
+        let config = Config::parse(text, None, &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+        config.dead_letters.max_size
+    };
+    assert_eq!(max_size(MINIMAL), 1 << 30);
+    assert_eq!(max_size(&format!("{MINIMAL}\n[dead_letters]\nmax_size = \"1MiB\"\n")), 1 << 20);
+    assert_problem(&format!("{MINIMAL}\n[dead_letters]\nmax_size = 1048575\n"), "out of range");
+}

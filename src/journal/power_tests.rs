@@ -54,6 +54,7 @@ fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appende
     let chunk = Chunk {
         refusal: None,
         proof: AckProof::default(),
+        handed_over: None,
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
         input: "edge".into(),
         tag: Bytes::from_static(b"app"),

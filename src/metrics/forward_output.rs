@@ -15,6 +15,7 @@ pub(super) struct ForwardOutputFamilies {
     in_doubt: IntGaugeVec,
     moved_in_doubt: IntCounterVec,
     ack_latency: HistogramVec,
+    given_up: IntCounterVec,
 }
 
 impl ForwardOutputFamilies {
@@ -42,6 +43,14 @@ impl ForwardOutputFamilies {
                     &["output"],
                 ),
             ),
+            given_up: register(
+                registry,
+                counter_family(
+                    "hikyaku_output_given_up_records_total",
+                    "Records that an output gave up, by where they went and whether the far side may have them all the same.",
+                    &["output", "to", "in_doubt"],
+                ),
+            ),
             ack_latency: register(
                 registry,
                 HistogramVec::new(latency, &["output"]).expect("metric names are valid"),
@@ -55,6 +64,8 @@ impl ForwardOutputFamilies {
             in_doubt: self.in_doubt.with_label_values(&[id]),
             moved_in_doubt: self.moved_in_doubt.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
+            id: id.to_owned(),
+            given_up: self.given_up.clone(),
         }
     }
 }
@@ -69,9 +80,17 @@ pub struct ForwardOutputMetrics {
     pub moved_in_doubt: IntCounter,
     /// Seconds from the first byte of a message to its acknowledgement.
     pub ack_latency: Histogram,
+    id: String,
+    given_up: IntCounterVec,
 }
 
 impl ForwardOutputMetrics {
+    /// Counts records that were given up: to the dead letters, or to the output of this id.
+    pub fn given_up(&self, to: &str, in_doubt: bool, records: u64) {
+        let in_doubt = if in_doubt { "true" } else { "false" };
+        self.given_up.with_label_values(&[self.id.as_str(), to, in_doubt]).inc_by(records);
+    }
+
     /// Counts a message that waits for its acknowledgement, if it does, until the guard goes.
     pub fn waits_for_ack(&self, waits: bool) -> AwaitedAck {
         let gauge = waits.then(|| self.awaited_acks.clone());

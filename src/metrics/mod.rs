@@ -6,6 +6,7 @@
 //!
 //! A handle with its labels bound ([`InputMetrics`], [`OutputMetrics`]) is made once; counting is an atomic add.
 
+mod dead_letters;
 mod forward_output;
 mod input;
 mod journal;
@@ -20,6 +21,7 @@ use crate::logging;
 use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use dead_letters::DeadLetterMetrics;
 pub use forward_output::{AwaitedAck, ForwardOutputMetrics};
 pub use input::InputMetrics;
 pub use journal::JournalMetrics;
@@ -34,6 +36,7 @@ pub struct Metrics {
     registry: Registry,
     inputs: input::InputFamilies,
     outputs: output::OutputFamilies,
+    dead_letters: dead_letters::DeadLetterFamilies,
     forward_outputs: forward_output::ForwardOutputFamilies,
     output_servers: output_servers::ServerFamilies,
     /// The one journal.
@@ -54,6 +57,7 @@ impl Metrics {
         let metrics = Self {
             inputs: input::InputFamilies::new(&registry, &hostname, max_label_values, &tls),
             outputs: output::OutputFamilies::new(&registry, &hostname, max_label_values),
+            dead_letters: dead_letters::DeadLetterFamilies::new(&registry),
             forward_outputs: forward_output::ForwardOutputFamilies::new(&registry),
             output_servers: output_servers::ServerFamilies::new(&registry),
             journal: JournalMetrics::new(&registry),
@@ -84,6 +88,11 @@ impl Metrics {
     /// The handle of the TLS files of the input or output with this `id`.
     pub fn tls(&self, id: &str) -> TlsMetrics {
         self.tls.bind(id)
+    }
+
+    /// What the output with this `id`, which writes dead letters, counts beside that.
+    pub fn dead_letters(&self, id: &str) -> DeadLetterMetrics {
+        self.dead_letters.bind(id)
     }
 
     /// What the forward output with this `id` counts beside that.

@@ -4,6 +4,7 @@
 mod disowned;
 pub mod file;
 pub mod forward;
+pub mod given_up;
 
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ use super::event::Event;
 use super::field_path::FieldPath;
 use super::pipelines::Pipelines;
 use super::record::{RecordFields, is_blank};
+use super::tag_pattern::TagPatterns;
 use crate::config::{OutputConfig, OutputTake};
 use crate::wire::msgpack::{Token, read};
 
@@ -60,6 +61,13 @@ impl Routes {
         Self { outputs: outputs.iter().map(routed).collect() }
     }
 
+    /// For an output that takes every event of a pipeline as it is.
+    pub(super) fn everything(id: &str, pipeline: usize) -> Self {
+        let tags = TagPatterns::parse("**").expect("it is a pattern");
+        let take = OutputTake::Match { tags, condition: None, require: Vec::new() };
+        Self { outputs: vec![Routed { id: id.to_owned(), pipeline, take }] }
+    }
+
     /// The index of an output.
     pub(super) fn find(&self, id: &str) -> Option<usize> {
         self.outputs.iter().position(|output| output.id == id)
@@ -92,6 +100,7 @@ impl Routes {
                 Decision::Satisfies(output)
             }
             OutputTake::Match { .. } => Decision::Always,
+            OutputTake::Secondary => Decision::Never,
             OutputTake::Invalid => {
                 let refusing: Vec<_> = matching.filter(|index| requires(*index)).collect();
                 if refusing.is_empty() { Decision::Never } else { Decision::RefusedByAny(refusing) }
@@ -141,7 +150,7 @@ impl Routes {
     /// Whether the output takes events that a filter found invalid.
     pub(super) fn takes_invalid(&self, output: usize) -> bool {
         match &self.outputs[output].take {
-            OutputTake::Match { .. } => false,
+            OutputTake::Match { .. } | OutputTake::Secondary => false,
             OutputTake::Invalid => true,
             OutputTake::Fallback => !self.has_invalid(),
         }
@@ -150,7 +159,7 @@ impl Routes {
     fn require(&self, output: usize) -> &[FieldPath] {
         match &self.outputs[output].take {
             OutputTake::Match { require, .. } => require,
-            OutputTake::Invalid | OutputTake::Fallback => &[],
+            OutputTake::Invalid | OutputTake::Fallback | OutputTake::Secondary => &[],
         }
     }
 

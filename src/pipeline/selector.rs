@@ -67,19 +67,22 @@ impl Pipeline {
         Self { shared: Arc::new(Shared { metadata_fields, pipelines, ownership, ..shared }) }
     }
 
+    /// What `{@server}` says.
+    pub fn server_name(&self) -> &str {
+        &self.shared.server
+    }
+
     /// For the reader of one output; `None` where no output has this `id`.
     pub fn selector(&self, output_id: &str) -> Option<Selector> {
         let output = self.shared.routes.find(output_id)?;
-        Some(Selector {
-            shared: self.shared.clone(),
-            decisions: TagDecisions::new(&self.shared, output),
-            buffer: RecordBuffer::default(),
-            scratch: Scratch::default(),
-            waiting: self.shared.filters.iter().map(|_| Waiting::default()).collect(),
-            fork: Fork::default(),
-            merger: MetadataMerger::default(),
-            senders: KnownSenders::default(),
-        })
+        Some(Selector::new(Arc::clone(&self.shared), output))
+    }
+
+    /// For the reader of one output that takes every event as it is, past filters and routes.
+    pub fn unfiltered(&self, output_id: &str) -> Selector {
+        let shared = Shared::new(&[], &[], &self.shared.server);
+        let routes = Routes::everything(output_id, shared.pipelines.find(None));
+        Selector::new(Arc::new(Shared { routes: Arc::new(routes), ..shared }), 0)
     }
 }
 
@@ -115,6 +118,19 @@ pub struct Tally {
 }
 
 impl Selector {
+    fn new(shared: Arc<Shared>, output: usize) -> Self {
+        Self {
+            decisions: TagDecisions::new(&shared, output),
+            buffer: RecordBuffer::default(),
+            scratch: Scratch::default(),
+            waiting: shared.filters.iter().map(|_| Waiting::default()).collect(),
+            fork: Fork::default(),
+            merger: MetadataMerger::default(),
+            senders: KnownSenders::default(),
+            shared,
+        }
+    }
+
     /// Whether any event of this tag from this input can be for this output. Cheap: readers skip whole chunks by it.
     pub fn wants(&mut self, input: &str, tag: &[u8]) -> bool {
         self.decisions.decide(&self.shared, self.shared.pipelines.entry(input), tag).wants

@@ -8,6 +8,7 @@
 //! Everything that can be wrong with a configuration or a disk is found before anything listens.
 
 mod monitor;
+mod retries;
 mod signals;
 mod start;
 
@@ -30,6 +31,7 @@ use crate::config::{Config, ListenAddress};
 use crate::journal::{Journal, Status};
 use crate::metrics::Metrics;
 use crate::output::OutputError;
+use crate::output::given_up::GivenUp;
 use crate::tls::reload::ReloadTrigger;
 
 /// A server that listens and serves.
@@ -39,6 +41,8 @@ pub struct Server {
     addresses: Addresses,
     metrics: Arc<Metrics>,
     journal: Journal,
+    /// Where outputs put what they give up, where one can.
+    given_up: Option<GivenUp>,
     readiness: Readiness,
     inputs: Vec<JoinHandle<()>>,
     outputs: Vec<RunningOutput>,
@@ -155,6 +159,9 @@ impl Server {
         let mut failure = None;
         for output in self.outputs.drain(..) {
             failure = failure.or(output.end(patience).await);
+        }
+        if let Some(given_up) = &self.given_up {
+            given_up.journal().close().await;
         }
         // Last, so that `/ready` says until the end that the server is stopping.
         self.stop_admin.cancel();

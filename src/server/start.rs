@@ -8,13 +8,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::monitor;
+use super::retries::Retries;
 use super::{Addresses, RunningOutput, Server};
 use crate::admin::{self, Listeners};
-use crate::config::{Config, OutputConfig, OutputKind, OutputTake};
+use crate::config::{Config, OutputConfig, OutputKind, OutputTake, StartAt};
 use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
-use crate::output::file::{DEAD_LETTERS, RecoverError, open_dead_letters, open_output, recover_all};
+use crate::output::file::{
+    DEAD_LETTERS, RecoverError, open_dead_letters, open_given_up, open_output, recover_all,
+};
+use crate::output::given_up::GivenUp;
 use crate::output::{Controls, Output, forward};
 use crate::pipeline::Pipeline;
 
@@ -47,9 +51,13 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         config.metrics.as_ref().map_or(DEFAULT_MAX_LABEL_VALUES, |metrics| metrics.max_label_values);
     let metrics = Metrics::new(&config.server.name, max_label_values);
 
+    let given_up = GivenUp::open(&config)?;
     let journal = Journal::open(data_dir, &config.journal, metrics.journal.clone())?;
     // Under the journal's lock, and before any output or operator sees a file.
     recover_all(journal.storage(), data_dir, &config.outputs, &metrics)?;
+    if let Some(given_up) = &given_up {
+        recover_all(given_up.journal().storage(), given_up.data_dir(), &config.outputs, &metrics)?;
+    }
     warn_of_cursors_without_an_output(&journal, &config.outputs)?;
     if config.outputs.iter().all(|output| !matches!(output.take, OutputTake::Fallback)) {
         tracing::warn!(
@@ -59,19 +67,39 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let pipeline =
         Pipeline::new(&config.filters, &config.outputs, &config.server.name).with_inputs(&config.inputs);
     let max_size = config.journal.max_size;
+    // Half for what outputs gave up, half for the rest.
+    let letters_max_size = config.dead_letters.max_size / 2;
     let mut reload_triggers = Vec::new();
     let mut outputs: Vec<Box<dyn Output>> =
-        vec![Box::new(open_dead_letters(data_dir, &journal, max_size, &metrics)?)];
+        vec![Box::new(open_dead_letters(data_dir, &journal, max_size, Some(letters_max_size), &metrics)?)];
+    if let Some(given_up) = &given_up {
+        let max_size = given_up.max_size(config.journal.segment_size);
+        outputs.push(Box::new(open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?));
+    }
     for output in &config.outputs {
         outputs.push(match &output.kind {
+            OutputKind::File(file) if matches!(output.take, OutputTake::Secondary) => {
+                // Its primary can give up, so there is a journal for it.
+                let Some(given_up) = &given_up else { continue };
+                let max_size = given_up.max_size(config.journal.segment_size);
+                let (data_dir, journal) = (given_up.data_dir(), given_up.journal());
+                let output = OutputConfig { start: StartAt::Oldest, ..output.clone() };
+                Box::new(open_output(&output, file, data_dir, journal, max_size, &pipeline, &metrics)?)
+            }
             OutputKind::File(file) => {
                 Box::new(open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?)
             }
             OutputKind::Forward(upstream) => {
-                let name = &config.server.name;
-                let output =
-                    forward::open_output(output, upstream, name, data_dir, &journal, &pipeline, &metrics)
-                        .await?;
+                let output = forward::open_output(
+                    output,
+                    upstream,
+                    data_dir,
+                    &journal,
+                    given_up.as_ref(),
+                    &pipeline,
+                    &metrics,
+                )
+                .await?;
                 reload_triggers.extend(output.reload_trigger());
                 Box::new(output)
             }
@@ -119,6 +147,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             RunningOutput { id, task: tokio::task::spawn_blocking(move || output.run(controls)) }
         })
         .collect();
+    tokio::spawn(Retries::new(&config, &journal).run(stop_inputs.clone()));
     let inputs = inputs
         .into_iter()
         .zip(&config.inputs)
@@ -132,6 +161,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         addresses,
         metrics,
         journal,
+        given_up,
         readiness,
         inputs,
         outputs,

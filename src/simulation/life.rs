@@ -54,7 +54,7 @@ impl Life {
         recover_all(storage, data_dir(), outputs, &metrics).map_err(|error| text(&error))?;
         let pipeline = Pipeline::new(&[], outputs, "simulation");
         let max_size = settings.journal.max_size;
-        let dead_letters = open_dead_letters(data_dir(), &journal, max_size, &metrics);
+        let dead_letters = open_dead_letters(data_dir(), &journal, max_size, None, &metrics);
         let mut opened = vec![dead_letters.map_err(|error| text(&error))?];
         for output in outputs {
             let Some(file) = file_config(output) else { continue };

@@ -165,6 +165,7 @@ impl SimulatedSender {
         let message = Chunk {
             refusal: None,
             proof,
+            handed_over: None,
             sender: Arc::clone(&self.identity),
             input: "edge".into(),
             tag: Bytes::from_static(sent.tag.as_bytes()),

@@ -4,6 +4,7 @@
 
 mod ack_proxy;
 mod archive;
+mod dead_letter_commands;
 mod dead_letters;
 mod dev;
 mod equal_content;

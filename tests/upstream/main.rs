@@ -5,6 +5,7 @@
 mod delivery;
 mod doubt;
 mod failover;
+mod giving_up;
 mod handshake;
 mod ids;
 mod limits;

@@ -110,6 +110,7 @@ pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
         }
         OutputTake::Invalid => push(&mut keys, "invalid", true),
         OutputTake::Fallback => push(&mut keys, "fallback", true),
+        OutputTake::Secondary => {}
     }
     match &config.kind {
         OutputKind::File(file) => push_file(&mut keys, file),
@@ -165,6 +166,15 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
         push(keys, "tls.reload_interval", show_time(tls.reload_interval));
         if let Some(server_name) = &tls.server_name {
             push(keys, "tls.server_name", server_name);
+        }
+    }
+    match &forward.give_up {
+        None => push(keys, "retry_forever", true),
+        Some(give_up) => {
+            push(keys, "retry_timeout", show_time(give_up.after));
+            if let Some(secondary) = &give_up.secondary {
+                push(keys, "secondary", secondary);
+            }
         }
     }
     if let Some(self_hostname) = &forward.self_hostname {

@@ -95,7 +95,7 @@ pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
         let (name, first) = match output.take {
             OutputTake::Invalid => ("invalid", &mut invalid),
             OutputTake::Fallback => ("fallback", &mut fallback),
-            OutputTake::Match { .. } => continue,
+            OutputTake::Match { .. } | OutputTake::Secondary => continue,
         };
         match first {
             None => *first = Some(&output.id),
@@ -111,6 +111,40 @@ pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
             table.report(
                 "require",
                 "what `require` refuses would have no place; add an output with `invalid = true`",
+            );
+        }
+    }
+}
+
+/// What is given up goes to an output that takes nothing by itself, and only such a one may do without events of its own.
+pub(super) fn secondaries(outputs: &[(&Table<'_>, &OutputConfig)]) {
+    let mut named = Vec::new();
+    for (table, output) in outputs {
+        let OutputKind::Forward(forward) = &output.kind else { continue };
+        let Some(id) = forward.give_up.as_ref().and_then(|give_up| give_up.secondary.as_deref()) else {
+            continue;
+        };
+        named.push(id);
+        match outputs.iter().find(|(_, other)| other.id == id) {
+            None => {
+                table.report("secondary", format!("there is no output with the id `{id}`"));
+            }
+            Some((_, other)) if !matches!(other.take, OutputTake::Secondary) => {
+                let message = format!("output `{id}` takes events by itself; name one without `match`");
+                table.report("secondary", message);
+            }
+            Some((_, other)) if !matches!(other.kind, OutputKind::File(_)) => {
+                table.report("secondary", format!("output `{id}` must be of `type = \"file\"`"));
+            }
+            Some(_) => {}
+        }
+    }
+    for (table, output) in outputs {
+        if matches!(output.take, OutputTake::Secondary) && !named.contains(&output.id.as_str()) {
+            table.report(
+                "",
+                "which events? expected one of `match`, `invalid = true`, `fallback = true`, or `secondary` of another \
+                 output with this id",
             );
         }
     }

@@ -27,8 +27,8 @@ use value::Value;
 
 use super::error::{InvalidConfig, Problem};
 use super::reference::{
-    FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT, SERVER, Section,
-    TEST, TEST_FILE,
+    DEAD_LETTERS, FILE, FILTER, FILTER_TYPES, HEALTH, INPUT, JOURNAL, LOG, METRICS, MONITOR_AGENT, OUTPUT,
+    SERVER, Section, TEST, TEST_FILE,
 };
 use super::{Config, TestCase};
 
@@ -88,6 +88,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     let log = server::log(&file.table("log", &LOG));
     let journal_table = file.table("journal", &JOURNAL);
     let journal = server::journal(&journal_table);
+    let dead_letters = server::dead_letters(&file.table("dead_letters", &DEAD_LETTERS));
     let input_tables = file.tables("input", &INPUT);
     let inputs: Vec<_> = input_tables.iter().map(|table| input::input(table, server_name)).collect();
     let filter_tables = file.tables_by_type("filter", &FILTER, FILTER_TYPES);
@@ -108,6 +109,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     }
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);
+    checks::secondaries(&checked_outputs);
     let checked_filters = checks::complete(&filter_tables, &filters);
     checks::judges(&checked_filters, &checked_outputs);
     checks::throttles(&checked_filters);
@@ -144,6 +146,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
         server: server?,
         log: log?,
         journal: journal?,
+        dead_letters: dead_letters?,
         inputs: inputs.into_iter().collect::<Read<_>>()?,
         filters: filters.into_iter().collect::<Read<_>>()?,
         outputs: outputs.into_iter().collect::<Read<_>>()?,

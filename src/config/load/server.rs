@@ -5,7 +5,9 @@ use tracing::level_filters::LevelFilter;
 use super::document::{Read, did_you_mean};
 use super::{Table, Value};
 use crate::config::reference::LEVELS;
-use crate::config::{AdminConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig};
+use crate::config::{
+    AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
+};
 
 pub(super) fn server(table: &Table<'_>) -> Read<ServerConfig> {
     let name = table.optional("name", Value::text);
@@ -74,6 +76,10 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
         dedup_max_ids: dedup_max_ids?,
         dedup_max_ids_by_sender: dedup_max_ids_by_sender?,
     })
+}
+
+pub(super) fn dead_letters(table: &Table<'_>) -> Read<DeadLettersConfig> {
+    Ok(DeadLettersConfig { max_size: table.value("max_size", Value::size)? })
 }
 
 /// `None` where it is switched off.

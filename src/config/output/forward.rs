@@ -43,8 +43,19 @@ pub struct ForwardOutputConfig {
     pub in_doubt_timeout: Duration,
     /// How often the cursor is saved and the journal released. Default: 1 s.
     pub checkpoint_interval: Duration,
+    /// When a message that can't be delivered is given up; `None`: never. Default: after 72 h.
+    pub give_up: Option<GiveUpConfig>,
     /// Whether the process refuses to start while no server can be reached. Default: false.
     pub verify_connection_at_startup: bool,
+}
+
+/// `retry_timeout`, `secondary`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiveUpConfig {
+    /// For how long the output must have failed, and how old the message must be.
+    pub after: Duration,
+    /// The output that gets it; `None`: the dead letters.
+    pub secondary: Option<String>,
 }
 
 /// `tls = { ca, cert, key, server_name }`

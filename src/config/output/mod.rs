@@ -7,7 +7,7 @@ mod forward_servers;
 use std::time::Duration;
 
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
-pub use forward::{ClientTlsConfig, ForwardOutputConfig, MetadataHandling};
+pub use forward::{ClientTlsConfig, ForwardOutputConfig, GiveUpConfig, MetadataHandling};
 pub(crate) use forward_servers::is_host_name;
 pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};
 
@@ -59,6 +59,8 @@ pub enum OutputTake {
     Invalid,
     /// `fallback = true`: what no other output took, in any pipeline.
     Fallback,
+    /// Nothing by itself: what the outputs gave up whose `secondary` it is.
+    Secondary,
 }
 
 /// Where an output without a cursor starts.

@@ -83,7 +83,7 @@ pub(super) use output::{
     CLIENT_TLS, FILE_OUTPUT, FORWARD_OUTPUT, FORWARD_POOL, FORWARD_SERVER, INJECT, OUTPUT, SRV,
 };
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
-pub(super) use server::{FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
+pub(super) use server::{DEAD_LETTERS, FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
 pub(super) use test_case::{TEST, TEST_EVENT, TEST_EXPECTED, TEST_FILE, TEST_SENDER};
 
 /// Every section, in the order of the reference.
@@ -92,6 +92,7 @@ pub const SECTIONS: &[&Section] = &[
     &SERVER,
     &LOG,
     &JOURNAL,
+    &DEAD_LETTERS,
     &INPUT,
     &TLS,
     &SECURITY,

@@ -12,6 +12,7 @@ pub(in crate::config) const FILE: Section = Section {
         section("server", "`[server]`", "The process itself"),
         section("log", "`[log]`", "The server's own log on standard output"),
         section("journal", "`[journal]`", "The chunks on disk"),
+        section("dead_letters", "`[dead_letters]`", "What could not be delivered"),
         section("input", "`[[input]]`", "What listens; at least one"),
         section("filter", "`[[filter]]`", "What changes records, in the order of the file"),
         section("output", "`[[output]]`", "Where events go; at least one"),
@@ -130,6 +131,18 @@ pub(in crate::config) const JOURNAL: Section = Section {
             meaning: "Chunk ids that one sender may occupy; at most `dedup_max_ids`",
         },
     ],
+};
+
+pub(in crate::config) const DEAD_LETTERS: Section = Section {
+    title: "[dead_letters]",
+    extends: None,
+    keys: &[Key {
+        name: "max_size",
+        kind: Kind::Size { min: MIB, max: 64 * TIB },
+        default: Default::Value("\"1GiB\""),
+        meaning: "Bytes of dead letters, half of them for what outputs gave up; past it the oldest files are removed, \
+                  counted",
+    }],
 };
 
 const ENABLED: Key = Key {

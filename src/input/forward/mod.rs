@@ -40,3 +40,4 @@ mod unix_socket;
 mod warnings;
 
 pub use listener::{BindError, ForwardInput};
+pub(crate) use tagging::Tagging;

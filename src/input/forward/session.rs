@@ -365,6 +365,7 @@ fn chunk<J>(
         has_metadata: contents.has_metadata,
         refusal: None,
         proof,
+        handed_over: None,
         encoding,
         entries: Bytes::new(),
     })

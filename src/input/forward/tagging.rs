@@ -8,27 +8,27 @@ use crate::wire::refusal::Refusal;
 
 /// What an input does to tags before anything else sees them.
 #[derive(Debug, Default)]
-pub(super) struct Tagging {
+pub(crate) struct Tagging {
     tag: Option<Bytes>,
     prefix: Option<String>,
 }
 
 /// A chunk's tag and id as the journal keeps them.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Tagged {
-    pub(super) tag: Bytes,
-    pub(super) id: Option<Bytes>,
+pub(crate) struct Tagged {
+    pub(crate) tag: Bytes,
+    pub(crate) id: Option<Bytes>,
 }
 
 impl Tagging {
-    pub(super) fn new(config: &InputConfig) -> Self {
+    pub(crate) fn new(config: &InputConfig) -> Self {
         Self { tag: config.tag.clone().map(Bytes::from), prefix: config.add_tag_prefix.clone() }
     }
 
     /// # Errors
     ///
     /// Where the tag gets longer than [`MAX_TAG_LENGTH`].
-    pub(super) fn apply(&self, sent: Bytes, id: Option<Bytes>) -> Result<Tagged, Refusal> {
+    pub(crate) fn apply(&self, sent: Bytes, id: Option<Bytes>) -> Result<Tagged, Refusal> {
         let (tag, id) = match &self.tag {
             // Ids may be a hash of the entries (Fluent Bit's are), and so the same under two tags. When both tags become
             // one, the id must go on telling the two chunks apart.

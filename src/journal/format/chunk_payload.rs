@@ -5,7 +5,8 @@
 //!  8  4  number of entries
 //! 12  1  encoding of the entries: 0 msgpack, 1 gzip, 2 Zstandard over msgpack
 //! 13  1  flags: bit 0, at least one entry does not decode; bit 1, at least one carries metadata or
-//!       is a group mark; bit 2, a refused message, taken as it is
+//!       is a group mark; bit 2, a refused message, taken as it is; bit 3, handed from one output
+//!       to another
 //! 14  2  zero
 //! 16  4  length of the attributes
 //! 20  …  attributes, one after the other:
@@ -13,7 +14,8 @@
 //!                      7 alternative name (may repeat), 8 fingerprint, 9 host name of the
 //!                      peer, 10 user of the handshake, 11 key of a chunk before, whose
 //!                      acknowledgement the sender had when it sent this one (footer.rs),
-//!                      16 why the message was refused; others are skipped
+//!                      16 why the message was refused, 17 from which output to which (JSON);
+//!                      others are skipped
 //!          1  3  length
 //!          4  …  value
 //!  …  …  entries, byte for byte as the sender sent them; of a refused message all of it, and
@@ -24,13 +26,15 @@ use bytes::Bytes;
 
 use super::array_at;
 use super::footer::ChunkKey;
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::{Chunk, Encoding, HandedOver};
 use crate::event_time::EventTime;
+use crate::sender::{Sender, SenderCertificate};
 
 const FIXED_LENGTH: usize = 20;
 const FLAG_BAD_ENTRIES: u8 = 1;
 const FLAG_METADATA: u8 = 2;
 const FLAG_REFUSED: u8 = 4;
+const FLAG_HANDED_OVER: u8 = 8;
 /// Three bytes of length.
 const MAX_ATTRIBUTE_LENGTH: usize = (1 << 24) - 1;
 
@@ -46,6 +50,7 @@ const HOST_NAME: u8 = 9;
 const USER: u8 = 10;
 const ACKNOWLEDGED: u8 = 11;
 const REFUSAL: u8 = 16;
+const HANDED_OVER: u8 = 17;
 
 /// Length of the payload that [`write_chunk_payload`] appends.
 pub fn chunk_payload_length(chunk: &Chunk) -> u64 {
@@ -67,7 +72,8 @@ pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk) {
     out.push(
         flag(chunk.has_bad_entries, FLAG_BAD_ENTRIES)
             | flag(chunk.has_metadata, FLAG_METADATA)
-            | flag(chunk.refusal.is_some(), FLAG_REFUSED),
+            | flag(chunk.refusal.is_some(), FLAG_REFUSED)
+            | flag(chunk.handed_over.is_some(), FLAG_HANDED_OVER),
     );
     out.extend_from_slice(&[0; 6]);
     let start = out.len();
@@ -106,6 +112,11 @@ fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
     }
     if let Some(reason) = &chunk.refusal {
         write_attribute(out, REFUSAL, reason.as_bytes());
+    }
+    if let Some(handed_over) = &chunk.handed_over {
+        // A struct of text and numbers always has a JSON form.
+        let json = serde_json::to_vec(handed_over.as_ref()).unwrap_or_default();
+        write_attribute(out, HANDED_OVER, &json);
     }
 }
 
@@ -191,6 +202,16 @@ impl ChunkPayload {
         self.text(REFUSAL)
     }
 
+    /// Whether one output handed this to another; see [`handed_over`](Self::handed_over).
+    pub fn is_handed_over(&self) -> bool {
+        self.payload[13] & FLAG_HANDED_OVER != 0
+    }
+
+    /// From which output to which this was handed over.
+    pub fn handed_over(&self) -> Option<HandedOver> {
+        serde_json::from_slice(self.attribute(HANDED_OVER)?).ok()
+    }
+
     /// How the entries are encoded.
     pub fn encoding(&self) -> Encoding {
         match self.payload[12] {
@@ -267,6 +288,21 @@ impl ChunkPayload {
         self.attribute(ACKNOWLEDGED).and_then(|key| array_at(key, 0)).map(u128::from_le_bytes)
     }
 
+    /// Who sent it, for a chunk that is made of this one.
+    pub fn to_sender(&self) -> Sender {
+        Sender {
+            identity: self.sender().to_owned(),
+            address: self.source_address().and_then(|address| address.parse().ok()),
+            certificate: self.subject().map(|subject| SenderCertificate {
+                subject: subject.to_owned(),
+                alternative_names: self.alternative_names().map(ToOwned::to_owned).collect(),
+                fingerprint: self.fingerprint().unwrap_or_default().to_owned(),
+            }),
+            host_name: self.host_name().map(ToOwned::to_owned),
+            user: self.user().map(ToOwned::to_owned),
+        }
+    }
+
     fn text(&self, kind: u8) -> Option<&str> {
         self.attribute(kind).and_then(|value| str::from_utf8(value).ok())
     }
@@ -293,7 +329,6 @@ mod tests {
 
     use super::*;
     use crate::chunk::AckProof;
-    use crate::sender::{Sender, SenderCertificate};
 
     fn chunk() -> Chunk {
         let certificate = SenderCertificate {
@@ -312,6 +347,7 @@ mod tests {
             has_metadata: true,
             refusal: None,
             proof: AckProof::default(),
+            handed_over: None,
             encoding: Encoding::Gzip,
             entries: Bytes::from_static(b"\x1f\x8b..."),
         }
@@ -353,6 +389,7 @@ mod tests {
             entry_count: 1,
             encoding: Encoding::Plain,
             refusal: Some("it is cut".into()),
+            handed_over: None,
             entries: message.clone(),
             ..chunk()
         };
@@ -376,6 +413,7 @@ mod tests {
             has_metadata: false,
             refusal: None,
             proof: AckProof::default(),
+            handed_over: None,
             encoding: Encoding::Plain,
             ..chunk()
         };

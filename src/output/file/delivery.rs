@@ -163,13 +163,17 @@ impl FileOutput {
     /// Does whatever is due, or `asked` for, and takes one chunk. It asks no clock and waits for nothing.
     pub(crate) fn advance(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
-        let checkpoint = asked || is_due(self.checkpoint_due) || self.journal_needs_space();
+        let housekeeping = is_due(self.lines.housekeeping_due());
+        let checkpoint = asked || housekeeping || is_due(self.checkpoint_due) || self.journal_needs_space();
         let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
         if checkpoint || is_due(self.flush_due) || is_full || self.archive.is_worth_flushing() {
             self.flush()?;
         }
         if checkpoint {
             self.checkpoint()?;
+        }
+        if housekeeping {
+            self.lines.keep_house(now);
         }
         let Some(chunk) = self.reader.try_next()? else { return Ok(Next::CaughtUp) };
         self.lines.take(&chunk, &mut self.archive);
@@ -260,7 +264,8 @@ impl FileOutput {
     /// Waits for something to do.
     fn wait(&mut self, controls: &mut Controls) {
         self.update_gauges();
-        let due = [self.flush_due, self.checkpoint_due].into_iter().flatten().min();
+        let due =
+            [self.flush_due, self.checkpoint_due, self.lines.housekeeping_due()].into_iter().flatten().min();
         let saved = self.cursor.saved().position == self.reader.position();
         let (reader, status) = (&mut self.reader, &mut self.journal_status);
         controls.runtime.clone().block_on(async {

@@ -19,6 +19,8 @@ use crate::pipeline::{Pipeline, Selector, Source};
 pub(super) struct EventLines {
     id: String,
     selector: Selector,
+    /// For what another output gave up: filters and routes had their say.
+    unfiltered: Selector,
     formatter: Formatter,
     paths: PathRenderer,
     /// Files by what their path is made of, so that a path is rendered once for all events that share it.
@@ -43,6 +45,7 @@ impl EventLines {
             selector: pipeline
                 .selector(id)
                 .expect("the pipeline is made from the configuration that this output is in"),
+            unfiltered: pipeline.unfiltered(id),
             formatter: Formatter::new(&config.format, &config.inject),
             paths: PathRenderer::new(&config.path, &config.path_characters, config.timezone.clone()),
             slots: HashMap::new(),
@@ -57,7 +60,12 @@ impl EventLines {
 
 impl Lines for EventLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
-        let Self { selector, formatter, paths, slots, key, inflater, .. } = self;
+        let handed_over = chunk.is_handed_over();
+        if handed_over && chunk.handed_over().is_none_or(|handed_over| handed_over.to != self.id) {
+            return;
+        }
+        let Self { selector, unfiltered, formatter, paths, slots, key, inflater, .. } = self;
+        let selector = if handed_over { unfiltered } else { selector };
         let tag = chunk.tag();
         if chunk.is_refused() || !selector.wants(chunk.input(), tag) {
             return;

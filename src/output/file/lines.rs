@@ -1,5 +1,7 @@
 //! From a chunk to lines in the buffers of files.
 
+use std::time::Instant;
+
 use crate::chunk::Encoding;
 use crate::journal::StoredChunk;
 use crate::pipeline::throttle_state::ThrottleState;
@@ -25,6 +27,14 @@ pub(super) trait Lines: Send + std::fmt::Debug {
 
     /// Goes on with the counts of a cursor.
     fn resume(&mut self, _encoded: &[u8]) {}
+
+    /// When [`keep_house`](Self::keep_house) is due.
+    fn housekeeping_due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Called right after a checkpoint, when all lines are durable.
+    fn keep_house(&mut self, _now: Instant) {}
 }
 
 /// Entries as plain msgpack, in memory that is reused.

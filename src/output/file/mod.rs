@@ -104,6 +104,6 @@ pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
 pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
-pub use outputs::{RecoverError, open_dead_letters, open_output, recover_all};
+pub use outputs::{RecoverError, open_dead_letters, open_given_up, open_output, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;

@@ -3,15 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::dead_letters::{DEAD_LETTERS, DeadLetterLines};
+use super::dead_letters::{DEAD_LETTERS, DeadLetterLines, GIVEN_UP};
 use super::delivery::{DeliveryOptions, FileOutput};
 use super::event_lines::EventLines;
 use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
 use crate::config::{FileOutputConfig, OutputConfig, OutputKind, StartAt};
+use crate::dead_letters::{self, Keeper, Store};
 use crate::journal::{CursorError, CursorFolder, Journal};
 use crate::metrics::Metrics;
+use crate::output::given_up::GivenUp;
 use crate::pipeline::Pipeline;
 use crate::storage::{Listed, Storage};
 
@@ -107,16 +109,49 @@ pub fn open_output(
     FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
 }
 
-/// Opens the reader that takes the dead letters out of the journal. Every server has it.
+/// Opens the reader that takes the dead letters out of the journal. Every server has it. `max_size` bounds their files,
+/// in bytes.
 pub fn open_dead_letters(
+    data_dir: &Path,
+    journal: &Journal,
+    journal_max_size: u64,
+    max_size: Option<u64>,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
+    let keeper = max_size.map(|max_size| {
+        let metrics = metrics.dead_letters(DEAD_LETTERS);
+        Keeper::new(Store::new(data_dir), false, max_size, Instant::now(), metrics)
+    });
+    let output_metrics = metrics.output(DEAD_LETTERS, "dead_letters");
+    let letters = DeadLetterLines::new(dead_letters::folder(data_dir), keeper, output_metrics);
+    open_letters(DEAD_LETTERS, letters, data_dir, journal, journal_max_size, metrics)
+}
+
+/// Opens the reader that makes dead letters of what outputs gave up; `max_size` bounds their files, in bytes.
+pub fn open_given_up(
+    data_dir: &Path,
+    given_up: &GivenUp,
+    journal_max_size: u64,
+    max_size: u64,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
+    let keeper =
+        Keeper::new(Store::new(data_dir), true, max_size, Instant::now(), metrics.dead_letters(GIVEN_UP));
+    let output_metrics = metrics.output(GIVEN_UP, "dead_letters");
+    let letters = DeadLetterLines::new(dead_letters::folder(data_dir), Some(keeper), output_metrics);
+    open_letters(GIVEN_UP, letters, given_up.data_dir(), given_up.journal(), journal_max_size, metrics)
+}
+
+fn open_letters(
+    id: &str,
+    letters: DeadLetterLines,
     data_dir: &Path,
     journal: &Journal,
     journal_max_size: u64,
     metrics: &Metrics,
 ) -> Result<FileOutput, CursorError> {
-    let metrics = metrics.output(DEAD_LETTERS, "dead_letters");
     let options = DeliveryOptions {
-        id: DEAD_LETTERS.to_owned(),
+        id: id.to_owned(),
         start: StartAt::Oldest,
         flush_interval: DEAD_LETTER_INTERVAL,
         checkpoint_interval: Duration::from_secs(30),
@@ -127,6 +162,5 @@ pub fn open_dead_letters(
         retry_max_interval: Duration::from_secs(30),
         journal_max_size,
     };
-    let lines = DeadLetterLines::new(data_dir.join("dead-letters"), metrics.clone());
-    FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
+    FileOutput::new(options, Box::new(letters), data_dir, journal, metrics.output(id, "dead_letters"))
 }

@@ -12,7 +12,9 @@ use super::failures::Failures;
 use super::idle::Idle;
 use super::message::Message;
 use super::pool::{Pool, ServerId, Target};
+use super::retry_limit::{RetryLimit, Tries};
 use super::sent_log::SentLog;
+use crate::journal::AppendError;
 use crate::metrics::{ForwardOutputMetrics, OutputMetrics};
 
 /// A write that takes longer counts as slow, as in Fluentd.
@@ -33,6 +35,8 @@ pub(super) struct Courier {
     pub(super) in_doubt_timeout: Duration,
     /// Where messages went; `None` where there is only one place.
     pub(super) sent_log: Option<Arc<SentLog>>,
+    /// `None`: messages are tried for ever.
+    pub(super) retry_limit: Option<RetryLimit>,
     pub(super) back_off: BackOff,
     pub(super) metrics: OutputMetrics,
     pub(super) forward_metrics: ForwardOutputMetrics,
@@ -46,6 +50,14 @@ struct Doubt {
     until: Instant,
 }
 
+/// How a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    Delivered,
+    /// It is elsewhere, durably.
+    GivenUp,
+}
+
 /// A message did not get through.
 struct Failure {
     reason: ConnectionError,
@@ -56,16 +68,29 @@ struct Failure {
 }
 
 impl Courier {
-    /// Brings a message to a server. Returns once it is delivered, whenever that is.
-    pub(super) async fn carry(self: Arc<Self>, mut message: Message, slot: OwnedSemaphorePermit) {
+    /// Brings a message to a server. Returns once it is delivered, whenever that is, or given up.
+    ///
+    /// # Errors
+    ///
+    /// Where it can't be given up, since the journal for that has failed.
+    pub(super) async fn carry(
+        self: Arc<Self>,
+        mut message: Message,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Carried, AppendError> {
         let mut place = slot;
         let mut is_parked = false;
         let mut back_off = self.back_off.clone();
         let mut failed_at: Vec<ServerId> = Vec::new();
         let mut doubt = self.doubt_of_before(&message).await;
         let mut noted: Option<ServerId> = doubt.as_ref().map(|doubt| doubt.server);
+        let mut was_in_doubt = doubt.is_some();
+        let mut tries = Tries::default();
         loop {
-            let target = self.target(doubt.as_ref()).await;
+            let target = self.unless_given_up(&message, &tries, self.target(doubt.as_ref())).await;
+            let Some(target) = target else {
+                return self.give_up(&message, tries, was_in_doubt, doubt.is_some()).await;
+            };
             if doubt.as_ref().is_some_and(|doubt| doubt.server != target.id) {
                 self.moves(&message, &target);
                 doubt = None;
@@ -78,6 +103,13 @@ impl Courier {
                 Err(failure) => failure,
             };
             let reason = reason.to_string();
+            if let Some(limit) = self.retry_limit.as_ref().filter(|_| !was_kept) {
+                limit.failed();
+                tries.failed_since.get_or_insert_with(Instant::now);
+            }
+            tries.attempts = tries.attempts.saturating_add(1);
+            tries.last_error.clone_from(&reason);
+            was_in_doubt |= is_in_doubt;
             if !was_kept {
                 self.pool.failed(target.id, &reason);
             }
@@ -99,10 +131,16 @@ impl Courier {
             // Every other server is tried at once; after that, patience.
             if !was_kept && (doubt.is_some() || failed_at.contains(&target.id)) {
                 failed_at.clear();
-                self.wait(&mut back_off, doubt.as_ref()).await;
+                let wait = self.wait(&mut back_off, doubt.as_ref());
+                if self.unless_given_up(&message, &tries, wait).await.is_none() {
+                    return self.give_up(&message, tries, was_in_doubt, doubt.is_some()).await;
+                }
             }
             failed_at.push(target.id);
             self.metrics.retry_count.inc();
+        }
+        if let Some(limit) = &self.retry_limit {
+            limit.succeeded();
         }
         if doubt.is_some() {
             self.forward_metrics.in_doubt.dec();
@@ -111,6 +149,58 @@ impl Courier {
         self.metrics.delivered(&message.tag, message.events);
         self.metrics.delivered_bytes.inc_by(message.len() as u64);
         drop(place);
+        Ok(Carried::Delivered)
+    }
+
+    /// Waits for something, but not longer than a message may; `None` once it is to be given up.
+    async fn unless_given_up<T>(
+        &self,
+        message: &Message,
+        tries: &Tries,
+        wait: impl Future<Output = T>,
+    ) -> Option<T> {
+        let Some(limit) = &self.retry_limit else { return Some(wait.await) };
+        tokio::select! {
+            biased;
+            done = wait => Some(done),
+            () = limit.reached(message, tries) => None,
+        }
+    }
+
+    /// Hands a message to whoever takes what is given up.
+    async fn give_up(
+        &self,
+        message: &Message,
+        tries: Tries,
+        was_in_doubt: bool,
+        counts_as_in_doubt: bool,
+    ) -> Result<Carried, AppendError> {
+        let Some(limit) = &self.retry_limit else { return std::future::pending().await };
+        let (to, attempts, error) = (limit.to(), tries.attempts, tries.last_error.clone());
+        match limit.give_up(message, tries, was_in_doubt).await {
+            Ok(()) => {}
+            Err(AppendError::Failed(reason)) => return Err(AppendError::Failed(reason)),
+            // Stopping; it is in the journal, and tried again by the next process.
+            Err(AppendError::Stopped) => return std::future::pending().await,
+            Err(error @ AppendError::TooLarge) => {
+                tracing::error!(
+                    output = self.output, position = %message.place.start, events = message.events, %error,
+                    "a message can't be given up, and not be delivered: it stays in the journal, and holds it; take                      the output out of the configuration or mend its servers"
+                );
+                return std::future::pending().await;
+            }
+        }
+        if counts_as_in_doubt {
+            self.forward_metrics.in_doubt.dec();
+        }
+        self.metrics.retry_wait.set(0);
+        self.forward_metrics.given_up(to, was_in_doubt, message.events);
+        tracing::error!(
+            output = self.output, to, position = %message.place.start, events = message.events, attempts, error,
+            in_doubt = was_in_doubt,
+            "gave up a message that could not be delivered within retry_timeout"
+        );
+        Ok(Carried::GivenUp)
     }
 
     /// The server that the process before sent a message to: nobody knows here whether it has it.

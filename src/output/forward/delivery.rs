@@ -9,12 +9,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::back_off::BackOff;
-use super::courier::Courier;
+use super::courier::{Carried, Courier};
 use super::ledger::Ledger;
 use super::message::Message;
 use super::packer::Packer;
-use crate::journal::{Journal, OutputCursor, Position, ReadError, Reader, Status};
+use crate::journal::{AppendError, Journal, OutputCursor, Position, ReadError, Reader, Status};
 use crate::metrics::{OutputMetrics, TlsMetrics};
+use crate::output::given_up::{Hold, Taken};
 use crate::output::{Controls, Output, OutputError};
 use crate::tls::client::ReloadingClientConfig;
 use crate::tls::reload::ReloadTrigger;
@@ -29,6 +30,8 @@ pub struct ForwardOutput {
     resumed_at: Position,
     deliveries: Deliveries,
     tls_files: Option<TlsFiles>,
+    /// What was given up before the start, and is passed over.
+    taken: Taken,
 }
 
 /// The certificates that connections are made with, to be followed as they change.
@@ -40,8 +43,10 @@ struct Deliveries {
     id: String,
     courier: Arc<Courier>,
     ledger: Ledger,
-    /// Each ends with the number of its message.
-    under_way: JoinSet<u64>,
+    /// Each ends with the number of its message, where that ends, and how it ended.
+    under_way: JoinSet<Result<(u64, Position, Carried), AppendError>>,
+    /// What was given up, until the cursor has passed it; `None` where nothing is.
+    hold: Option<Hold>,
     cursor: OutputCursor,
     checkpoint_interval: Duration,
     /// When the cursor is due, once it is behind.
@@ -66,26 +71,29 @@ enum Ended {
 
 impl ForwardOutput {
     pub(super) fn new(
-        id: &str,
         journal: &Journal,
         cursor: OutputCursor,
         packer: Packer,
         courier: Courier,
         checkpoint_interval: Duration,
         tls_files: Option<TlsFiles>,
+        given_up: Option<(Hold, Taken)>,
     ) -> Self {
+        let (hold, taken) = given_up.map_or((None, Taken::default()), |(hold, taken)| (Some(hold), taken));
         let resumed_at = cursor.saved().position;
+        let id = courier.output.clone();
         let metrics = courier.metrics.clone();
         let back_off = courier.back_off.clone();
         Self {
-            id: id.to_owned(),
+            id: id.clone(),
             reader: journal.reader(Position { entry: 0, ..resumed_at }),
             resumed_at,
             deliveries: Deliveries {
-                id: id.to_owned(),
+                id,
                 courier: Arc::new(courier),
                 ledger: Ledger::new(resumed_at, packer.throttled().clone()),
                 under_way: JoinSet::new(),
+                hold,
                 cursor,
                 checkpoint_interval,
                 checkpoint_due: None,
@@ -98,6 +106,7 @@ impl ForwardOutput {
             },
             packer,
             tls_files,
+            taken,
         }
     }
 
@@ -130,12 +139,11 @@ impl Output for ForwardOutput {
         let watching = self.watch(&controls);
         let ended = self.deliver(&mut controls);
         drop(watching);
-        let Deliveries { under_way, courier, ledger, .. } = &mut self.deliveries;
-        while let Some(Ok(number)) = under_way.try_join_next() {
-            ledger.delivered(number);
+        while let Some(Ok(Ok(carried))) = self.deliveries.under_way.try_join_next() {
+            self.deliveries.carried(carried);
         }
-        under_way.abort_all();
-        controls.runtime.block_on(courier.idle.close());
+        self.deliveries.under_way.abort_all();
+        controls.runtime.block_on(self.deliveries.courier.idle.close());
         self.deliveries.save();
         match ended {
             Err(Ended::Panic(reason)) => Err(OutputError { id: self.id, reason }),
@@ -165,9 +173,14 @@ impl ForwardOutput {
                     } else {
                         0
                     };
-                    let (deliveries, reader) = (&mut self.deliveries, &self.reader);
-                    self.packer
-                        .pack(&chunk, skip, |message| deliveries.hand_over(message, reader, controls))?;
+                    let (deliveries, reader, taken) = (&mut self.deliveries, &self.reader, &self.taken);
+                    self.packer.pack(&chunk, skip, |message| {
+                        if taken.covers(&message.place) {
+                            deliveries.read_up_to(message.place.end);
+                            return Ok(());
+                        }
+                        deliveries.hand_over(message, reader, controls)
+                    })?;
                     if chunk.next.entry == 0 {
                         deliveries.ledger.counted_up_to(self.packer.throttled());
                     }
@@ -205,10 +218,7 @@ impl Deliveries {
         let end = message.place.end;
         let courier = Arc::clone(&self.courier);
         self.under_way.spawn_on(
-            async move {
-                courier.carry(message, slot).await;
-                number
-            },
+            async move { courier.carry(message, slot).await.map(|carried| (number, end, carried)) },
             &runtime,
         );
         self.read_up_to(end);
@@ -266,9 +276,12 @@ impl Deliveries {
         let now = Instant::now();
         tokio::select! {
             Some(joined) = self.under_way.join_next() => match joined {
-                Ok(number) => {
-                    self.ledger.delivered(number);
+                Ok(Ok(carried)) => {
+                    self.carried(carried);
                     self.note_progress();
+                }
+                Ok(Err(error)) => {
+                    return Err(Ended::Panic(format!("it can't give up a message: {error}")));
                 }
                 Err(error) => return Err(Ended::Panic(format!("it panicked, please report this: {error}"))),
             },
@@ -284,6 +297,14 @@ impl Deliveries {
             }
         }
         Ok(())
+    }
+
+    /// A message is no longer under way.
+    fn carried(&mut self, (number, end, how): (u64, Position, Carried)) {
+        self.ledger.delivered(number);
+        if let Some(hold) = self.hold.as_mut().filter(|_| how == Carried::GivenUp) {
+            hold.note(end);
+        }
     }
 
     fn read_up_to(&mut self, position: Position) {
@@ -317,6 +338,10 @@ impl Deliveries {
                 }
                 self.saving_fails = false;
                 self.retrying = self.back_off.clone();
+                let position = self.cursor.saved().position;
+                if let Some(Err(error)) = self.hold.as_mut().map(|hold| hold.release(position)) {
+                    tracing::warn!(output = self.id, %error, "what was given up is kept longer than need be");
+                }
             }
             Err(error) => {
                 let wait = self.retrying.wait();

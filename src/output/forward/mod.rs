@@ -21,6 +21,12 @@
 //! which is counted, since it may now be in two places. After a restart every message from the cursor on that had gone
 //! to a server is in doubt (`sent_log.rs`).
 //!
+//! # Giving up
+//!
+//! A message that could not be delivered for `retry_timeout` goes to another output or to the dead letters
+//! (`retry_limit.rs`, [`given_up`](crate::output::given_up)), and the ledger has one less. One that is in doubt by then is
+//! marked so, and counted.
+//!
 //! # Memory
 //!
 //! `connections` + `max_in_doubt` messages of `chunk_size` (or of one larger event), one that is being packed, and one
@@ -43,6 +49,7 @@ mod open;
 mod packer;
 pub mod pool;
 mod resolve;
+mod retry_limit;
 mod sent_log;
 
 pub use delivery::ForwardOutput;

@@ -15,11 +15,13 @@ use super::message_id::MessageIds;
 use super::packer::Packer;
 use super::pool::Pool;
 use super::resolve::SystemLookup;
+use super::retry_limit::RetryLimit;
 use super::sent_log::SentLog;
-use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
+use crate::config::{ClientTlsConfig, ForwardOutputConfig, GiveUpConfig, OutputConfig};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
+use crate::output::given_up::{GivenUp, Hold, HoldError};
 use crate::pipeline::Pipeline;
 use crate::tls::client::{ClientFiles, ReloadingClientConfig};
 use crate::tls::pem::TlsError;
@@ -32,6 +34,8 @@ const FIRST_DELIVERY: u64 = 0;
 pub enum OpenError {
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    GivenUp(#[from] HoldError),
     #[error("output {output}: {source}")]
     Tls { output: String, source: TlsError },
     #[error(
@@ -45,9 +49,9 @@ pub enum OpenError {
 pub async fn open_output(
     config: &OutputConfig,
     forward: &ForwardOutputConfig,
-    server_name: &str,
     data_dir: &Path,
     journal: &Journal,
+    given_up: Option<&GivenUp>,
     pipeline: &Pipeline,
     metrics: &Metrics,
 ) -> Result<ForwardOutput, OpenError> {
@@ -56,7 +60,7 @@ pub async fn open_output(
     let tls_files = tls.as_ref().map(|tls| (Arc::clone(&tls.config), metrics.tls(&config.id)));
     let connector = Connector {
         tls,
-        self_hostname: forward.self_hostname.clone().unwrap_or_else(|| server_name.to_owned()),
+        self_hostname: forward.self_hostname.clone().unwrap_or_else(|| pipeline.server_name().to_owned()),
         connect_timeout: forward.connect_timeout,
         send_timeout: forward.send_timeout,
         ack_timeout: forward.ack_timeout,
@@ -75,6 +79,20 @@ pub async fn open_output(
         selector.resume(counts);
     }
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
+    let journal_id: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hold = given_up.map(|given_up| Hold::open(given_up, &config.id, &journal_id)).transpose()?;
+    let retry_limit = match (&forward.give_up, given_up, &hold) {
+        (Some(GiveUpConfig { after, secondary }), Some(given_up), Some((hold, _))) => Some(RetryLimit::new(
+            &config.id,
+            *after,
+            secondary.as_deref(),
+            journal_id,
+            ids.clone(),
+            given_up.clone(),
+            hold.under_way(),
+        )),
+        _ => None,
+    };
     let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
     let has_choice = forward.pool.servers.len() > 1 || forward.pool.srv.is_some();
     let sent_log = (has_choice && forward.acks)
@@ -87,21 +105,14 @@ pub async fn open_output(
         failures: Failures::new(&config.id),
         slots: Arc::new(Semaphore::new(forward.connections)),
         parking: Arc::new(Semaphore::new(forward.max_in_doubt)),
+        retry_limit,
         in_doubt_timeout: forward.in_doubt_timeout,
         sent_log,
         back_off: BackOff::new(config.retry_min_interval, config.retry_max_interval),
         metrics: output_metrics,
         forward_metrics: metrics.forward_output(&config.id),
     };
-    Ok(ForwardOutput::new(
-        &config.id,
-        journal,
-        cursor,
-        packer,
-        courier,
-        forward.checkpoint_interval,
-        tls_files,
-    ))
+    Ok(ForwardOutput::new(journal, cursor, packer, courier, forward.checkpoint_interval, tls_files, hold))
 }
 
 fn connector_tls(tls: &ClientTlsConfig) -> Result<ConnectorTls, TlsError> {

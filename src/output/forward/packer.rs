@@ -4,11 +4,13 @@
 //! decoded, filtered and encoded anew, in pieces of at most `chunk_size`. Where the pieces begin is a pure function of
 //! chunk and configuration, as their ids must be.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::compress::Compress;
 use super::inflater::Inflater;
-use super::message::Message;
+use super::message::{Message, Origin};
 use super::message_id::MessageIds;
 use crate::chunk::Encoding;
 use crate::config::{ForwardOutputConfig, MetadataHandling};
@@ -73,17 +75,21 @@ impl Packer {
         skip: u32,
         mut send: impl FnMut(Message) -> Result<(), E>,
     ) -> Result<(), E> {
+        if chunk.is_handed_over() {
+            return self.take_over(chunk, send);
+        }
         // What was refused is a dead letter, whatever its tag.
         if chunk.is_refused() || !self.selector.wants(chunk.input(), chunk.tag()) || chunk.entry_count() == 0
         {
             return Ok(());
         }
+        let origin = Arc::new(Origin::of(chunk));
         if let Some((entries, encoding)) = self.as_stored(chunk) {
             let (first, count) = (chunk.position.entry, chunk.entry_count());
             let (tag, end) = (chunk.tag().to_vec(), first.saturating_add(count));
             let run = Run { tag, first, end, events: u64::from(count) };
             self.metrics.emit_records.inc_by(run.events);
-            return send(message(&self.ids, self.acks, chunk, &run, entries, encoding));
+            return send(message(&self.ids, self.acks, chunk, &origin, &run, entries, encoding));
         }
         let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, disowned, metrics, .. } =
             self;
@@ -105,7 +111,7 @@ impl Packer {
             }
             metrics.emit_records.inc_by(run.events);
             let (entries, encoding) = compress.entries(plain);
-            send(message(ids, *acks, chunk, run, entries, encoding))
+            send(message(ids, *acks, chunk, &origin, run, entries, encoding))
         };
         let mut run = Run::default();
         let mut plain = Vec::new();
@@ -129,6 +135,26 @@ impl Packer {
         metrics.filtered(tally.dropped, tally.joined);
         disowned.report(chunk, &tally.disowned, metrics);
         Ok(())
+    }
+
+    /// Sends once more what this output gave up and is to try again: as it was, under the id that it had.
+    fn take_over<E>(
+        &mut self,
+        chunk: &StoredChunk,
+        mut send: impl FnMut(Message) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(handed_over) = chunk.handed_over().filter(|handed_over| handed_over.to == self.output)
+        else {
+            return Ok(());
+        };
+        let (first, count) = (chunk.position.entry, chunk.entry_count());
+        let at = |entry| Position { entry, ..chunk.position };
+        let id = self.acks.then(|| Bytes::from(handed_over.message_id));
+        let place = at(first)..at(first.saturating_add(count));
+        let origin = Arc::new(Origin::of(chunk));
+        self.metrics.emit_records.inc_by(u64::from(count));
+        let (tag, entries) = (chunk.tag(), chunk.entries_bytes());
+        send(Message::new(tag, entries, chunk.encoding(), u64::from(count), id, place, &origin))
     }
 
     /// The entries of a chunk that goes out whole and unchanged, and how they are encoded.
@@ -176,13 +202,14 @@ fn message(
     ids: &MessageIds,
     acks: bool,
     chunk: &StoredChunk,
+    origin: &Arc<Origin>,
     run: &Run,
     entries: Bytes,
     encoding: Encoding,
 ) -> Message {
     let at = |entry| Position { entry, ..chunk.position };
     let id = acks.then(|| ids.id(at(run.first), run.end));
-    Message::new(&run.tag, entries, encoding, run.events, id, at(run.first)..at(run.end))
+    Message::new(&run.tag, entries, encoding, run.events, id, at(run.first)..at(run.end), origin)
 }
 
 fn write_event(out: &mut Vec<u8>, event: &Event<'_>, metadata: MetadataHandling) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::target::Target;
-use super::{Answer, Change, FilterAnswer, OutputAnswer, Plan, listed, not_here};
+use super::{Answer, Change, FilterAnswer, OutputAnswer, Plan, SECONDARY, listed, not_here};
 use crate::config::{FilterConfig, FilterKind, OutputConfig, OutputTake};
 use crate::event_time::EventTime;
 use crate::pipeline::event::{Event, Source};
@@ -211,6 +211,7 @@ impl Walk<'_> {
                     (start, false, "no filter finds the event invalid, and no output refuses it".to_owned())
                 }
             },
+            OutputTake::Secondary => (start, false, SECONDARY.to_owned()),
             OutputTake::Fallback => match self.ends.first() {
                 Some(end) if self.ends.iter().all(|end| self.takes(config, end)) => {
                     (end, true, "no other output takes it".to_owned())

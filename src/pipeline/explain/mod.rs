@@ -151,6 +151,9 @@ impl OutputAnswer {
     }
 }
 
+/// Why an output gets nothing that is the `secondary` of others.
+const SECONDARY: &str = "it takes only what another output gives up";
+
 /// Why an output gets nothing of an event that does not come to where it is.
 fn not_here(config: &OutputConfig) -> String {
     match &config.pipeline {

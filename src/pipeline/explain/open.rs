@@ -2,7 +2,7 @@
 
 use super::possible_tag::{PossibleTag, matches, retagged};
 use super::target::Target;
-use super::{Answer, FilterAnswer, OutputAnswer, Plan, listed, not_here};
+use super::{Answer, FilterAnswer, OutputAnswer, Plan, SECONDARY, listed, not_here};
 use crate::config::{FilterConfig, FilterKind, OutputConfig, OutputTake};
 use crate::pipeline::event::{Event, Source};
 use crate::pipeline::record::RecordBuffer;
@@ -179,7 +179,7 @@ impl Walk<'_> {
     fn output(&self, config: &OutputConfig) -> OutputAnswer {
         let its = match config.take {
             OutputTake::Match { .. } => Some(self.plan.pipelines.find(config.pipeline.as_deref())),
-            OutputTake::Invalid | OutputTake::Fallback => None,
+            OutputTake::Invalid | OutputTake::Fallback | OutputTake::Secondary => None,
         };
         let ends: Vec<_> = self.ends.iter().filter(|end| its.is_none_or(|its| its == end.pipeline)).collect();
         let tag = match ends.as_slice() {
@@ -247,6 +247,7 @@ impl Walk<'_> {
             (PossibleTag::Template(_), OutputTake::Invalid) => {
                 (Answer::If, "a filter finds it invalid, or an output refuses it".to_owned())
             }
+            (PossibleTag::Template(_), OutputTake::Secondary) => (Answer::No, SECONDARY.to_owned()),
             (PossibleTag::Template(_), OutputTake::Fallback) => {
                 (Answer::If, "no other output takes it".to_owned())
             }
@@ -290,6 +291,7 @@ impl Walk<'_> {
                     false => (Answer::If, reasons.join(" or ")),
                 }
             }
+            OutputTake::Secondary => (Answer::No, SECONDARY.to_owned()),
             OutputTake::Fallback => match &decision {
                 Decision::Always if judges.is_empty() || routes.takes_invalid(output) => {
                     (Answer::Yes, "no other output matches the tag".to_owned())

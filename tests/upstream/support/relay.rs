@@ -142,6 +142,11 @@ impl Relay {
         }
     }
 
+    /// Where its data folder lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
     /// Waits until a metric of the output is this.
     pub(crate) async fn until(&self, metric: &str, value: f64) {
         let mut last = f64::NAN;

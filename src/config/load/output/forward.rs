@@ -4,7 +4,8 @@ use super::{Read, Table, Value, forward_servers};
 use crate::chunk::Encoding;
 use crate::config::reference::CLIENT_TLS;
 use crate::config::{
-    CertificatePair, ClientTlsConfig, ForwardOutputConfig, ForwardPoolConfig, MetadataHandling, Secret,
+    CertificatePair, ClientTlsConfig, ForwardOutputConfig, ForwardPoolConfig, GiveUpConfig, MetadataHandling,
+    Secret,
 };
 
 pub(super) fn forward(table: &Table<'_>) -> Read<ForwardOutputConfig> {
@@ -27,6 +28,7 @@ pub(super) fn forward(table: &Table<'_>) -> Read<ForwardOutputConfig> {
     let max_in_doubt = table.value("max_in_doubt", Value::count);
     let in_doubt_timeout = table.value("in_doubt_timeout", Value::time);
     let checkpoint_interval = table.value("checkpoint_interval", Value::time);
+    let give_up = give_up(table);
     let verify_connection_at_startup = table.value("verify_connection_at_startup", Value::boolean);
     if let (Ok(pool), Ok(Some(tls))) = (&pool, &tls) {
         server_names(table, pool, tls);
@@ -51,8 +53,25 @@ pub(super) fn forward(table: &Table<'_>) -> Read<ForwardOutputConfig> {
         max_in_doubt: max_in_doubt?,
         in_doubt_timeout: in_doubt_timeout?,
         checkpoint_interval: checkpoint_interval?,
+        give_up: give_up?,
         verify_connection_at_startup: verify_connection_at_startup?,
     })
+}
+
+fn give_up(table: &Table<'_>) -> Read<Option<GiveUpConfig>> {
+    let after = table.value("retry_timeout", Value::time);
+    let forever = table.value("retry_forever", Value::boolean);
+    let secondary = table.optional("secondary", Value::text);
+    let (after, forever, secondary) = (after?, forever?, secondary?);
+    if !forever {
+        return Ok(Some(GiveUpConfig { after, secondary }));
+    }
+    for name in ["retry_timeout", "secondary"] {
+        if table.has(name) {
+            table.report(name, format!("`{name}` means nothing with `retry_forever = true`"));
+        }
+    }
+    Ok(None)
 }
 
 fn secret(value: Value<'_>) -> Read<Secret> {

@@ -67,10 +67,8 @@ fn take(table: &Table<'_>) -> Read<OutputTake> {
         }
         (None, true, false) => Ok(OutputTake::Invalid),
         (None, false, true) => Ok(OutputTake::Fallback),
-        (None, false, false) => {
-            Err(table
-                .report("", "which events? expected one of `match`, `invalid = true`, `fallback = true`"))
-        }
+        // That another output names it is checked when all are known.
+        (None, false, false) => Ok(OutputTake::Secondary),
         (_, true, _) => Err(table.report("invalid", ONE_OF_THREE)),
         (_, _, true) => Err(table.report("fallback", ONE_OF_THREE)),
     }

@@ -110,6 +110,26 @@ pub(in crate::config) const FORWARD_OUTPUT: Section = Section {
             meaning: "How often the cursor is saved and the journal released",
         },
         Key {
+            name: "retry_timeout",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(365 * 86_400) },
+            default: Default::Value("\"72h\""),
+            meaning: "A message that is older than this, and that could not be delivered for so long, is given up: to \
+                      `secondary`, else to the dead letters",
+        },
+        Key {
+            name: "retry_forever",
+            kind: Kind::Boolean,
+            default: Default::Value("false"),
+            meaning: "`true` never gives up",
+        },
+        Key {
+            name: "secondary",
+            kind: Kind::Id,
+            default: Default::Absent("the dead letters"),
+            meaning: "The output that gets what is given up: one of `type = \"file\"` without `match`, `invalid` and \
+                      `fallback`",
+        },
+        Key {
             name: "verify_connection_at_startup",
             kind: Kind::Boolean,
             default: Default::Value("false"),

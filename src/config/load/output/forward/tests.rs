@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::chunk::Encoding;
 use crate::config::{
-    CertificatePair, Config, ConfigErrors, ForwardOutputConfig, MetadataHandling, OutputKind, Secret, StartAt,
+    CertificatePair, Config, ConfigErrors, ForwardOutputConfig, GiveUpConfig, MetadataHandling, OutputKind,
+    Secret, StartAt,
 };
 
 const SERVERS: &str = "servers = [{ address = \"10.0.0.2:24224\" }]";
@@ -137,5 +138,30 @@ fn limits_hold_at_their_edges() {
         for value in [below, above] {
             assert!(parse(&format!("{SERVERS}\n{key} = {value}")).is_err(), "{key} = {value}");
         }
+    }
+}
+
+const RESCUE: &str = "[[output]]\nid = \"rescue\"\ntype = \"file\"\npath = \"x.log\"";
+
+#[test]
+fn it_gives_up_after_three_days_after_what_it_says_or_never() {
+    let after = |keys: &str| forward(&format!("{SERVERS}\n{keys}")).give_up;
+    let give_up = |seconds, secondary: Option<&str>| {
+        let secondary = secondary.map(ToOwned::to_owned);
+        Some(GiveUpConfig { after: Duration::from_secs(seconds), secondary })
+    };
+    assert_eq!(after(""), give_up(72 * 3600, None));
+    assert_eq!(after("retry_timeout = \"365d\""), give_up(365 * 86_400, None));
+    assert_eq!(after("retry_forever = true"), None);
+    assert_eq!(after(&format!("secondary = \"rescue\"\n{RESCUE}")), give_up(72 * 3600, Some("rescue")));
+    for (keys, expected) in [
+        ("retry_timeout = \"9ms\"", "out of range"),
+        ("retry_timeout = \"366d\"", "out of range"),
+        ("retry_forever = true\nretry_timeout = \"1h\"", "means nothing"),
+        ("secondary = \"rescue\"", "there is no output"),
+        ("secondary = \"up\"", "takes events by itself"),
+        (RESCUE, "which events?"),
+    ] {
+        assert_problem(&format!("{SERVERS}\n{keys}"), expected);
     }
 }
