@@ -10,8 +10,8 @@
 //! files with checkpoints. And it is not the main one, which may be full just because this output does not get on.
 //!
 //! **Given up and delivered as well?** The output's own cursor may be saved long after. So the output has a cursor here
-//! too, which stays until the other one has passed all that it gave up ([`Hold`]). At start everything behind it is read
-//! ([`Taken`]), and what the output comes upon once more it passes over. Where a change of `chunk_size` or of filters
+//! too, which stays until the other one has passed all that it gave up (`Hold`). At start everything behind it is read
+//! (`Taken`), and what the output comes upon once more it passes over. Where a change of `chunk_size` or of filters
 //! makes other messages of the same events in the very moment of a crash, some may be in both places: twice rather than
 //! nowhere.
 //!
