@@ -187,7 +187,7 @@ impl CursorFolder {
     }
 }
 
-fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
+pub(super) fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
     let mut bytes = [0; HEADER_LENGTH];
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -202,12 +202,13 @@ fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
     bytes
 }
 
-enum Fault {
+/// Why bytes are no cursor.
+pub(super) enum Fault {
     Damaged,
     Version(u16),
 }
 
-fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
     if array_at(bytes, 0) != Some(MAGIC) {
         return Err(Fault::Damaged);
     }

@@ -8,6 +8,8 @@
 //!   ids are still needed, its footer is left behind (`left_behind.rs`).
 //! * Opening (`open.rs`) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
 //!   again, and reads the footers of the others. Damage in the middle is set aside and counted (`damage.rs`).
+//! * An output that is too far behind is asked to leave segments behind (`backlog.rs`, `skip.rs`), which may be set aside
+//!   for it ([`SetAside`]).
 //! * Messages that are too large for memory come as files, and go out in pieces ([`large`](mod@large)).
 //! * After a failed sync the journal is finished: it answers nothing more, says so, and a restart recovers. The page
 //!   cache may then show bytes that never reached the disk, and a second sync may well succeed without them.
@@ -16,6 +18,7 @@
 
 mod active_segment;
 mod append;
+mod backlog;
 mod cursor;
 mod damage;
 mod dedup;
@@ -32,7 +35,9 @@ mod power_tests;
 mod reader;
 mod scan;
 mod segment_file;
+mod set_aside;
 mod shared;
+mod skip;
 pub(crate) mod writer;
 mod writer_thread;
 
@@ -43,21 +48,24 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, watch};
 
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
+pub use backlog::{Fate, Skip};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
 pub use open::OpenError;
 pub use position::Position;
 pub use reader::{ReadError, Reader, StoredChunk};
+pub use set_aside::{SetAside, SetAsideError, SetAsideSegment};
 pub use shared::Status;
+pub use skip::SkipError;
 
 use crate::chunk::Chunk;
-use crate::config::{JournalConfig, StartAt};
+use crate::config::{BacklogConfig, JournalConfig, StartAt, WhenFull};
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
-use shared::Shared;
+use shared::{Limits, Shared};
 use writer::{Request, Writer};
 
 /// Chunks that may wait for the writer; past it [`Journal::append`] waits. Their bytes are bounded by the inputs.
@@ -71,6 +79,7 @@ pub struct Journal {
     cursors: CursorFolder,
     spools: SpoolFolder,
     segment_size: u64,
+    when_full: WhenFull,
     writer: Arc<Mutex<Option<RunningWriter>>>,
 }
 
@@ -121,8 +130,10 @@ impl Journal {
         let spools = SpoolFolder::new(data_dir);
         let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
+        let limits = Limits { max_size: config.max_size, memory: config.memory };
+        let set_aside = SetAside::on(Arc::clone(storage), data_dir);
         let shared =
-            Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
+            Arc::new(Shared::new(opened.folder, opened.journal, limits, metrics, set_aside, opened.segments));
         for (place, length) in opened.large {
             shared.add_large(place, length);
         }
@@ -133,7 +144,11 @@ impl Journal {
         }
         // All of them, also those of outputs that the config no longer has: they hold their backlog.
         for id in cursors.ids()? {
-            if let Some(cursor) = cursors.load(&id)? {
+            if let Some(saved) = cursors.load(&id)? {
+                let cursor = shared.set_aside.settle(&id, saved)?;
+                if cursor != saved {
+                    cursors.save(&id, &cursor)?;
+                }
                 let position =
                     if cursor.journal == shared.journal { cursor.position } else { shared.oldest() };
                 shared.set_cursor(&id, position);
@@ -145,16 +160,19 @@ impl Journal {
         let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer {
             shared: Arc::clone(&shared),
+            cursors: cursors.clone(),
             requests: receiver,
             active,
             dedup: opened.dedup,
             left_behind: opened.left_behind,
             segment_size: config.segment_size,
             max_size: config.max_size,
+            when_full: config.when_full,
             spare: writer::Spare::default(),
             replies: Vec::new(),
             next: None,
             closing: false,
+            asked_since: None,
         };
         let journal = Self {
             shared,
@@ -162,6 +180,7 @@ impl Journal {
             cursors,
             spools,
             segment_size: config.segment_size,
+            when_full: config.when_full,
             writer: Arc::default(),
         };
         Ok((journal, writer))
@@ -203,6 +222,11 @@ impl Journal {
         let sender_length = chunk.sender.identity.len() as u64;
         if !fits_into_segment(chunk_payload_length(&chunk), sender_length, self.segment_size) {
             return Err(AppendError::TooLarge);
+        }
+        if self.when_full == WhenFull::Reject
+            && matches!(*self.shared.status().borrow(), Status::Full | Status::DiskFull)
+        {
+            return Err(AppendError::Full);
         }
         let (reply, receipt) = Receipt::channel();
         match self.requests.send(Request::Append { chunk, large, reply }).await {
@@ -249,7 +273,13 @@ impl Journal {
             self.cursors.save(id, &saved)?;
         }
         self.shared.set_cursor(id, saved.position);
-        Ok(OutputCursor { id: id.to_owned(), saved, cursors: self.cursors.clone(), journal: self.clone() })
+        Ok(OutputCursor {
+            id: id.to_owned(),
+            saved,
+            cursors: self.cursors.clone(),
+            skips: self.shared.attach(id),
+            journal: self.clone(),
+        })
     }
 
     /// Outputs that have a cursor, sorted.
@@ -318,6 +348,8 @@ pub struct OutputCursor {
     id: String,
     saved: SavedCursor,
     cursors: CursorFolder,
+    /// What the output is asked to leave behind.
+    skips: watch::Receiver<Option<Skip>>,
     journal: Journal,
 }
 
@@ -331,6 +363,38 @@ impl OutputCursor {
     /// saved finds room. It is set aside again with the first cursor that is saved when there is space.
     pub fn use_reserve(&self) {
         self.cursors.use_reserve();
+    }
+
+    /// Limits how far the output may be behind. Whoever sets another limit than none must answer
+    /// [`requested_skip`](Self::requested_skip).
+    pub fn limit_backlog(&self, config: &BacklogConfig) {
+        self.journal.shared.limit_backlog(&self.id, config);
+    }
+
+    /// What the output was asked to leave behind since the last time, if it is still before that.
+    pub fn requested_skip(&mut self) -> Option<Skip> {
+        if !self.skips.has_changed().unwrap_or(false) {
+            return None;
+        }
+        self.skips.borrow_and_update().filter(|skip| self.saved.position < skip.to)
+    }
+
+    /// Tells whenever there may be something to leave behind.
+    pub fn skip_requests(&self) -> watch::Receiver<Option<Skip>> {
+        self.skips.clone()
+    }
+
+    /// Goes on further ahead. What lies between is set aside or lost to this output, and counted. Blocks. After an error
+    /// the output may have come some of the way.
+    pub fn skip(&mut self, skip: Skip) -> Result<(), SkipError> {
+        let skipped = skip::skip(&self.journal.shared, &self.cursors, &self.id, &mut self.saved, skip);
+        self.journal.release();
+        skipped
+    }
+
+    /// Reads from a position on.
+    pub fn reader(&self, position: Position) -> Reader {
+        self.journal.reader(position)
     }
 
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.

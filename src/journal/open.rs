@@ -44,6 +44,8 @@ pub enum OpenError {
     Mixed { path: PathBuf, other: PathBuf },
     #[error(transparent)]
     Cursor(#[from] super::CursorError),
+    #[error(transparent)]
+    SetAside(#[from] super::SetAsideError),
 }
 
 /// What opening found, besides the segment to go on with.

@@ -28,6 +28,7 @@ fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), S
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let config = JournalConfig {
         max_size: 8 * SEGMENT_SIZE,
+        when_full: crate::config::WhenFull::Block,
         segment_size: SEGMENT_SIZE,
         memory: 0,
         dedup_window: Duration::from_secs(600),

@@ -1,8 +1,8 @@
 //! What the journal counts.
 
-use prometheus::{Histogram, IntCounter, IntGauge, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::{counter, gauge, latency, register};
+use super::{counter, counter_family, gauge, gauge_family, latency, register};
 
 /// The metrics of the journal.
 #[derive(Debug, Clone)]
@@ -31,6 +31,12 @@ pub struct JournalMetrics {
     pub dedup_ids: IntGauge,
     /// Chunk ids forgotten before their window was over.
     pub dedup_evicted: IntCounter,
+    /// Events in segments that an output left behind undelivered, by output and what became of them.
+    pub skipped_records: IntCounterVec,
+    /// Bytes of the same, as they lie in the journal.
+    pub skipped_bytes: IntCounterVec,
+    /// Bytes of segments that are set aside, by output.
+    pub set_aside_bytes: IntGaugeVec,
 }
 
 impl JournalMetrics {
@@ -71,6 +77,31 @@ impl JournalMetrics {
             dedup_evicted: count(
                 "hikyaku_journal_dedup_evicted_total",
                 "Chunk ids forgotten before their window was over, because a limit was reached.",
+            ),
+            skipped_records: register(
+                registry,
+                counter_family(
+                    "hikyaku_output_skipped_records_total",
+                    "Events in journal segments that the output left behind, set aside or dropped, whether or not it \
+                     would have taken them.",
+                    &["output", "what"],
+                ),
+            ),
+            skipped_bytes: register(
+                registry,
+                counter_family(
+                    "hikyaku_output_skipped_bytes_total",
+                    "Bytes of journal segments that the output left behind, set aside or dropped.",
+                    &["output", "what"],
+                ),
+            ),
+            set_aside_bytes: register(
+                registry,
+                gauge_family(
+                    "hikyaku_output_set_aside_bytes",
+                    "Bytes of journal segments that are set aside for the output.",
+                    &["output"],
+                ),
             ),
         }
     }

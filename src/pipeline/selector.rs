@@ -213,6 +213,7 @@ mod tests {
             start: StartAt::Newest,
             retry_min_interval: Duration::from_secs(1),
             retry_max_interval: Duration::from_secs(30),
+            backlog: crate::config::BacklogConfig::default(),
             kind: OutputKind::File(Box::new(FileOutputConfig {
                 path: PathTemplate::parse("x").unwrap(),
                 path_characters: Default::default(),

@@ -125,9 +125,9 @@ impl SimulatedSender {
                         self.unacknowledged.retain(|waiting| *waiting != chunk);
                     }
                 }
-                Err(AppendError::Failed(_) | AppendError::Stopped | AppendError::TooLarge) => {
-                    self.disconnect();
-                }
+                Err(
+                    AppendError::Failed(_) | AppendError::Stopped | AppendError::Full | AppendError::TooLarge,
+                ) => self.disconnect(),
             }
         }
         answers

@@ -98,4 +98,6 @@ impl Lines for DeadLetterLines {
     }
 
     fn written(&mut self) {}
+
+    fn abandoned(&mut self) {}
 }

@@ -106,4 +106,9 @@ impl Lines for EventLines {
             self.metrics.delivered(&tag, count);
         }
     }
+
+    fn abandoned(&mut self) {
+        self.slots.clear();
+        self.staged.clear();
+    }
 }

@@ -16,6 +16,9 @@ pub(super) trait Lines: Send + std::fmt::Debug {
 
     /// All lines so far are in their files, and slots of the archive are void.
     fn written(&mut self);
+
+    /// What was taken since the last time that lines were written is forgotten, and slots of the archive are void.
+    fn abandoned(&mut self);
 }
 
 /// Entries as plain msgpack, in memory that is reused.

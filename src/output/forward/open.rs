@@ -63,6 +63,7 @@ pub async fn open_output(
         verify(&config.id, &connector, &pool).await?;
     }
     let cursor = journal.attach(&config.id, config.start)?;
+    cursor.limit_backlog(&config.backlog);
     let output_metrics = metrics.output(&config.id, config.kind.name());
     let selector = pipeline
         .selector(&config.id)
