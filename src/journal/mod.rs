@@ -38,6 +38,8 @@ mod segment_file;
 mod set_aside;
 mod shared;
 mod skip;
+#[cfg(test)]
+mod trouble_tests;
 pub(crate) mod writer;
 mod writer_thread;
 
@@ -280,6 +282,16 @@ impl Journal {
             skips: self.shared.attach(id),
             journal: self.clone(),
         })
+    }
+
+    /// Which journal this is.
+    pub(crate) fn id(&self) -> format::JournalId {
+        self.shared.journal
+    }
+
+    /// Where the oldest kept chunk begins.
+    pub(crate) fn oldest(&self) -> Position {
+        self.shared.oldest()
     }
 
     /// Outputs that have a cursor, sorted.

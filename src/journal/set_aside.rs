@@ -165,6 +165,11 @@ impl SetAside {
     /// set aside to the end. At start, when nobody else looks.
     pub(super) fn settle(&self, id: &str, cursor: SavedCursor) -> Result<SavedCursor, SetAsideError> {
         let segments = self.segments(id)?;
+        if !segments.is_empty() {
+            // The process before may have ended between the renaming of a record and the sync of its name.
+            let folder = self.path.join(id);
+            self.storage.sync_folder(&folder).map_err(io_error("sync", &folder))?;
+        }
         self.remove_files(id, |file| segments.iter().all(|kept| kept.segment != file.segment))?;
         Ok(segments.iter().fold(cursor, |cursor, SetAsideSegment { segment, from, .. }| {
             let is_in_it = from.journal == cursor.journal

@@ -171,7 +171,7 @@ impl Writer {
     /// Refuses what waits for space; whether the journal is to be closed. What is half written waits all the same: it
     /// can't be taken back.
     fn refuse_waiting(&mut self) -> bool {
-        if self.active.pending_bytes() > 0 {
+        if self.active.is_pending() {
             return false;
         }
         self.answer();
@@ -197,7 +197,7 @@ impl Writer {
 
     /// Takes up what was asked for, until there is enough for one commit.
     fn take_all(&mut self, now: Moment) -> Result<(), Obstacle> {
-        if self.active.pending_bytes() > 0 && self.next.is_none() {
+        if self.active.is_pending() && self.next.is_none() {
             // A commit that had no space comes first.
             return Ok(());
         }
@@ -268,8 +268,8 @@ impl Writer {
         if is_planted(Bug::AckBeforeSync) {
             self.answer();
         }
-        if self.active.pending_bytes() > 0 {
-            self.write("write to", |active| active.write())?;
+        if self.active.is_pending() {
+            self.write("write to", ActiveSegment::write)?;
             self.sync()?;
         }
         self.answer();
@@ -289,11 +289,21 @@ impl Writer {
             segment: self.active.number + 1,
             created_at: now.wall,
         };
+        if let Err(error) = self.shared.folder.begin_spare(spare.as_ref(), &header) {
+            let is_full = error.kind() == io::ErrorKind::StorageFull;
+            self.spare.file = Some(spare);
+            if is_full {
+                return Err(self.full(Status::DiskFull, now));
+            }
+            return Err(Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)));
+        }
         self.shared
             .folder
-            .name_spare(spare.as_ref(), &header)
-            .map_err(|error| Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)))?;
+            .name_spare(&header)
+            .map_err(|error| Obstacle::Failed(format!("cannot name segment {}: {error}", header.segment)))?;
         self.shared.set_spare_bytes(0);
+        self.asked_since = None;
+        self.shared.set_status(Status::Accepting);
         self.active = ActiveSegment::new(
             header.segment,
             header.journal,
@@ -308,13 +318,20 @@ impl Writer {
 
     fn sync(&mut self) -> Result<(), Obstacle> {
         let timer = self.shared.metrics.sync_time.start_timer();
-        let written = self.active.sync().map_err(|error| {
-            Obstacle::Failed(format!(
-                "cannot sync {}: {error}",
-                self.shared.folder.segment_path(self.active.number).display()
-            ))
-        })?;
+        let written = match self.active.sync() {
+            Ok(written) => written,
+            // What was pending still is: it is written and synced as a whole again, before anything is said of it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.report(Status::DiskFull);
+                return Err(Obstacle::NoSpace);
+            }
+            Err(error) => {
+                let path = self.shared.folder.segment_path(self.active.number);
+                return Err(Obstacle::Failed(format!("cannot sync {}: {error}", path.display())));
+            }
+        };
         timer.observe_duration();
+        self.shared.set_status(Status::Accepting);
         self.shared.metrics.syncs.inc();
         let start = Position::new(self.active.number, written.start);
         // Without the spare capacity: these bytes stay in memory for the readers, and are counted by their length.
@@ -342,10 +359,7 @@ impl Writer {
         write: impl FnOnce(&mut ActiveSegment) -> io::Result<()>,
     ) -> Result<(), Obstacle> {
         match write(&mut self.active) {
-            Ok(()) => {
-                self.shared.set_status(Status::Accepting);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 self.report(Status::DiskFull);
                 Err(Obstacle::NoSpace)
@@ -368,11 +382,7 @@ impl Writer {
             self.allocate_spare(now);
         }
         match self.spare.file.take() {
-            Some(spare) => {
-                self.asked_since = None;
-                self.shared.set_status(Status::Accepting);
-                Ok(spare)
-            }
+            Some(spare) => Ok(spare),
             None if self.spare.disk_was_full.is_some() => Err(self.full(Status::DiskFull, now)),
             None => Err(self.full(Status::Full, now)),
         }

@@ -27,6 +27,8 @@ pub struct JournalMetrics {
     pub torn_bytes: IntCounter,
     /// Bytes that were synced once and do not read back: set aside.
     pub damaged_bytes: IntCounter,
+    /// Segments that were missing between others at start.
+    pub missing_segments: IntCounter,
     /// Chunk ids remembered.
     pub dedup_ids: IntGauge,
     /// Chunk ids forgotten before their window was over.
@@ -72,6 +74,10 @@ impl JournalMetrics {
             damaged_bytes: count(
                 "hikyaku_journal_damaged_bytes_total",
                 "Bytes that were synced and no longer read back; they are set aside.",
+            ),
+            missing_segments: count(
+                "hikyaku_journal_missing_segments_total",
+                "Segments that were missing between others at start: somebody removed them.",
             ),
             dedup_ids: level("hikyaku_journal_dedup_ids", "Chunk ids remembered to recognise resends."),
             dedup_evicted: count(

@@ -12,12 +12,15 @@ use super::route::{Decision, Routes};
 use super::tag_decisions::TagDecisions;
 use super::walk::Walk;
 use crate::config::{FilterConfig, InputConfig, OutputConfig};
+use crate::journal::Position;
 use crate::wire::entry::{Entries, Item};
 
 /// Filters and routes of a configuration, ready to run.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     shared: Arc<Shared>,
+    /// By the id of an output: what it uses in place of this one before a position, ascending.
+    earlier: HashMap<String, Vec<(Position, Pipeline)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,20 +47,31 @@ impl Pipeline {
     /// Filters apply in their order; `server_name` is what `{@server}` says.
     pub fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
         let filters = filters.iter().map(Filter::new).collect();
-        Self { shared: Arc::new(Shared::new(filters, Routes::new(outputs), server_name)) }
+        let shared = Arc::new(Shared::new(filters, Routes::new(outputs), server_name));
+        Self { shared, earlier: HashMap::new() }
+    }
+
+    /// With others that one output uses for what lies before their positions, which must ascend.
+    pub(crate) fn with_earlier(mut self, output_id: &str, earlier: Vec<(Position, Self)>) -> Self {
+        self.earlier.insert(output_id.to_owned(), earlier);
+        self
     }
 
     /// With what the inputs say about their events: `metadata_field`.
     pub fn with_inputs(self, inputs: &[InputConfig]) -> Self {
         let field = |input: &InputConfig| Some((input.id.clone(), input.metadata_field.clone()?));
         let metadata_fields = inputs.iter().filter_map(field).collect();
-        Self { shared: Arc::new(Shared { metadata_fields, ..Shared::clone(&self.shared) }) }
+        Self { shared: Arc::new(Shared { metadata_fields, ..Shared::clone(&self.shared) }), ..self }
     }
 
     /// For the reader of one output; `None` where no output has this `id`.
     pub fn selector(&self, output_id: &str) -> Option<Selector> {
         let output = self.shared.routes.find(output_id)?;
+        let earlier = self.earlier.get(output_id).into_iter().flatten();
         Some(Selector {
+            earlier: earlier
+                .map(|(until, pipeline)| Some((*until, pipeline.selector(output_id)?)))
+                .collect::<Option<_>>()?,
             shared: self.shared.clone(),
             decisions: TagDecisions::new(output),
             buffer: RecordBuffer::default(),
@@ -71,6 +85,8 @@ impl Pipeline {
 /// Picks and filters events for one output. Keeps its memory from chunk to chunk.
 #[derive(Debug)]
 pub struct Selector {
+    /// What is used in place of this one before a position, ascending.
+    earlier: Vec<(Position, Self)>,
     shared: Arc<Shared>,
     decisions: TagDecisions,
     buffer: RecordBuffer,
@@ -96,6 +112,14 @@ pub struct Tally {
 }
 
 impl Selector {
+    /// The one for what lies at a position: after a change of the configuration, `fallback` takes more for a while.
+    pub fn at(&mut self, position: Position) -> &mut Self {
+        match self.earlier.iter().position(|(until, _)| position < *until) {
+            Some(index) => &mut self.earlier[index].1,
+            None => self,
+        }
+    }
+
     /// Whether any event of this tag can be for this output. Cheap: readers skip whole chunks by it.
     pub fn wants(&mut self, tag: &[u8]) -> bool {
         self.decisions.decide(&self.shared, tag).wants

@@ -11,6 +11,7 @@ mod reading;
 mod recovery;
 mod resends;
 mod retention;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -12,5 +12,6 @@ mod message_forms;
 mod operator;
 mod refusals;
 mod reload;
+mod small_disk;
 mod stop;
 mod support;

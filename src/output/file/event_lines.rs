@@ -55,6 +55,7 @@ impl Lines for EventLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
         let Self { selector, formatter, paths, slots, key, inflater, .. } = self;
         let tag = chunk.tag();
+        let selector = selector.at(chunk.position);
         if chunk.is_refused() || !selector.wants(tag) {
             return;
         }

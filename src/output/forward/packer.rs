@@ -65,7 +65,10 @@ impl Packer {
         mut send: impl FnMut(Message) -> Result<(), E>,
     ) -> Result<(), E> {
         // What was refused is a dead letter, whatever its tag.
-        if chunk.is_refused() || !self.selector.wants(chunk.tag()) || chunk.entry_count() == 0 {
+        if chunk.is_refused()
+            || !self.selector.at(chunk.position).wants(chunk.tag())
+            || chunk.entry_count() == 0
+        {
             return Ok(());
         }
         if let Some((entries, encoding)) = self.as_stored(chunk) {
@@ -88,6 +91,7 @@ impl Packer {
                 return Ok(());
             }
         };
+        let selector = selector.at(chunk.position);
         let mut send_run = |run: &Run, plain: Vec<u8>| {
             if run.end <= skip {
                 return Ok(());
@@ -127,12 +131,13 @@ impl Packer {
             Encoding::Gzip => true,
             Encoding::Zstd => self.compress.encoding() == Encoding::Zstd,
         };
+        let selector = self.selector.at(chunk.position);
         let passes = is_readable
             && chunk.entries().len() <= self.chunk_size
             && !chunk.has_bad_entries()
             && (self.metadata == MetadataHandling::Keep || !chunk.has_metadata())
-            && !(chunk.has_metadata() && self.selector.adds_metadata(chunk.input()))
-            && self.selector.passes_whole(chunk.tag());
+            && !(chunk.has_metadata() && selector.adds_metadata(chunk.input()))
+            && selector.passes_whole(chunk.tag());
         passes.then(|| (chunk.entries_bytes(), chunk.encoding()))
     }
 }
