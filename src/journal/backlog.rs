@@ -106,10 +106,11 @@ impl Shared {
             if state.bytes_behind(*position) <= max_bytes {
                 continue;
             }
-            let starts = state.segments.range(position.segment + 1..).map(|(number, _)| start_of(*number));
+            let mut starts =
+                state.segments.range(position.segment + 1..).map(|(number, _)| start_of(*number));
             // The newest one can't be left behind: it is being written.
             let within = starts.clone().find(|start| state.bytes_behind(*start) <= max_bytes);
-            if let Some(to) = within.or(starts.last()) {
+            if let Some(to) = within.or(starts.next_back()) {
                 ask(&state, id, Skip { to, fate }, again, &mut unattended);
             }
         }

@@ -52,7 +52,7 @@ impl Default for BacklogConfig {
 impl BacklogConfig {
     /// Bytes that the output may be behind in a journal of this size; `None`: as far as it likes.
     pub fn max_bytes(&self, journal_max_size: u64) -> Option<u64> {
-        self.max_backlog.or_else(|| match self.when_backlogged {
+        self.max_backlog.or(match self.when_backlogged {
             WhenBacklogged::Block => None,
             WhenBacklogged::DeadLetter | WhenBacklogged::DropOldest => Some(journal_max_size / 2),
         })
