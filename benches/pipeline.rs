@@ -161,6 +161,7 @@ fn output(inject: &InjectConfig) -> OutputConfig {
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
+        backlog: hikyaku::config::BacklogConfig::default(),
         kind: OutputKind::File(Box::new(FileOutputConfig {
             path: PathTemplate::parse("/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz").unwrap(),
             path_characters: BTreeMap::new(),

@@ -99,6 +99,7 @@ mod tests {
             },
             journal: JournalConfig {
                 max_size: 2 << 30,
+                when_full: crate::config::WhenFull::Block,
                 segment_size: 64 << 20,
                 memory: 64 << 20,
                 dedup_window: Duration::from_secs(600),

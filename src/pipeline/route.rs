@@ -27,7 +27,7 @@ pub(super) struct Routes {
     outputs: Vec<Routed>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Routed {
     id: String,
     /// The number of its pipeline. `invalid` and `fallback` are in none, and have 0.
@@ -58,6 +58,11 @@ impl Routes {
             take: output.take.clone(),
         };
         Self { outputs: outputs.iter().map(routed).collect() }
+    }
+
+    /// Those of some outputs only.
+    pub(super) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self { outputs: self.outputs.iter().filter(|output| keep(&output.id)).cloned().collect() }
     }
 
     /// The index of an output.

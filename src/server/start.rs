@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::monitor;
 use super::{Addresses, RunningOutput, Server};
+use super::{changes, monitor};
 use crate::admin::{self, Listeners};
 use crate::config::{Config, OutputConfig, OutputKind, OutputTake};
 use crate::input::forward::{BindError, ForwardInput};
@@ -28,6 +28,8 @@ pub enum StartError {
     Journal(#[from] OpenError),
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Changes(#[from] changes::ChangesError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
     #[error(transparent)]
@@ -58,6 +60,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     }
     let pipeline =
         Pipeline::new(&config.filters, &config.outputs, &config.server.name).with_inputs(&config.inputs);
+    let pipeline = changes::follow(&journal, &config, pipeline)?;
     let max_size = config.journal.max_size;
     let mut reload_triggers = Vec::new();
     let mut outputs: Vec<Box<dyn Output>> =

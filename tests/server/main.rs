@@ -17,6 +17,7 @@ mod ownership;
 mod refusals;
 mod reload;
 mod secrets;
+mod small_disk;
 mod stop;
 mod support;
 mod throttle;

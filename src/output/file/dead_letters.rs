@@ -107,4 +107,6 @@ impl Lines for DeadLetterLines {
     }
 
     fn written(&mut self) {}
+
+    fn abandoned(&mut self) {}
 }

@@ -59,6 +59,7 @@ impl Lines for EventLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
         let Self { selector, formatter, paths, slots, key, inflater, .. } = self;
         let tag = chunk.tag();
+        let selector = selector.at(chunk.position);
         if chunk.is_refused() || !selector.wants(chunk.input(), tag) {
             return;
         }
@@ -109,7 +110,7 @@ impl Lines for EventLines {
         self.selector.throttled().clone()
     }
 
-    fn resume(&mut self, encoded: &[u8]) {
+    fn resume(&mut self, encoded: Option<&[u8]>) {
         self.selector.resume(encoded);
     }
 
@@ -118,5 +119,10 @@ impl Lines for EventLines {
         for (tag, count) in self.staged.drain() {
             self.metrics.delivered(&tag, count);
         }
+    }
+
+    fn abandoned(&mut self) {
+        self.slots.clear();
+        self.staged.clear();
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
@@ -44,6 +45,24 @@ struct Doubt {
     server: ServerId,
     /// Until when no other gets it.
     until: Instant,
+    _counted: InDoubt,
+}
+
+/// Counts a message as in doubt while it is.
+#[derive(Debug)]
+struct InDoubt(IntGauge);
+
+impl InDoubt {
+    fn new(in_doubt: &IntGauge) -> Self {
+        in_doubt.inc();
+        Self(in_doubt.clone())
+    }
+}
+
+impl Drop for InDoubt {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// A message did not get through.
@@ -86,8 +105,11 @@ impl Courier {
             }
             self.metrics.num_errors.inc();
             if is_in_doubt && doubt.is_none() {
-                doubt = Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout });
-                self.forward_metrics.in_doubt.inc();
+                doubt = Some(Doubt {
+                    server: target.id,
+                    until: Instant::now() + self.in_doubt_timeout,
+                    _counted: InDoubt::new(&self.forward_metrics.in_doubt),
+                });
             }
             if doubt.is_some() && !is_parked {
                 message.detach();
@@ -104,9 +126,7 @@ impl Courier {
             failed_at.push(target.id);
             self.metrics.retry_count.inc();
         }
-        if doubt.is_some() {
-            self.forward_metrics.in_doubt.dec();
-        }
+        drop(doubt);
         self.metrics.retry_wait.set(0);
         self.metrics.delivered(&message.tag, message.events);
         self.metrics.delivered_bytes.inc_by(message.len() as u64);
@@ -126,8 +146,11 @@ impl Courier {
             );
             return None;
         };
-        self.forward_metrics.in_doubt.inc();
-        Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout })
+        Some(Doubt {
+            server: target.id,
+            until: Instant::now() + self.in_doubt_timeout,
+            _counted: InDoubt::new(&self.forward_metrics.in_doubt),
+        })
     }
 
     /// Writes down where a message is about to go, on a thread that may wait for a disk.
@@ -191,7 +214,6 @@ impl Courier {
     }
 
     fn moves(&self, message: &Message, target: &Target) {
-        self.forward_metrics.in_doubt.dec();
         self.forward_metrics.moved_in_doubt.inc();
         tracing::warn!(
             output = self.output, server = target.name, position = %message.place.start, events = message.events,
