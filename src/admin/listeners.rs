@@ -102,6 +102,7 @@ mod tests {
             dead_letters: DeadLettersConfig { max_size: 1 << 30 },
             journal: JournalConfig {
                 max_size: 2 << 30,
+                when_full: crate::config::WhenFull::Block,
                 segment_size: 64 << 20,
                 memory: 64 << 20,
                 dedup_window: Duration::from_secs(600),

@@ -34,17 +34,18 @@ pub use filter::{
 pub use filter::{RemapConfig, RemapEnd};
 pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
 pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
-pub(crate) use output::is_host_name;
 pub use output::{
-    ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,
+    BacklogConfig, ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,
     ForwardServerConfig, GiveUpConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig,
-    OutputKind, OutputTake, SrvConfig, StartAt,
+    OutputKind, OutputTake, SrvConfig, StartAt, WhenBacklogged,
 };
+pub(crate) use output::{DEFAULT_MAX_SET_ASIDE, is_host_name};
 pub use ownership::{OwnershipConfig, OwnershipRow};
 pub use secret::Secret;
 pub use security::{SecurityClient, SecurityConfig};
 pub use server::{
     AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
+    WhenFull,
 };
 pub use test_case::{ExpectedEvent, TestCase, TestEvent};
 

@@ -43,6 +43,8 @@ pub enum LogFormat {
 pub struct JournalConfig {
     /// Bytes on disk at which senders wait. At least three segments. Default: 2 GiB.
     pub max_size: u64,
+    /// What happens at `max_size`. Default: senders wait.
+    pub when_full: WhenFull,
     /// Bytes of one segment file, allocated before use. Default: 64 MiB.
     pub segment_size: u64,
     /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 32 MiB.
@@ -60,6 +62,17 @@ pub struct JournalConfig {
 pub struct DeadLettersConfig {
     /// Bytes of letters; past it the oldest files are removed, counted. Default: 1 GiB.
     pub max_size: u64,
+}
+
+/// `journal.when_full`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Senders wait, on connections that stay open.
+    Block,
+    /// What senders send is refused and their connections are closed, so that they go elsewhere or try again.
+    Reject,
+    /// The oldest segments go, though outputs still need them; what those lose is counted.
+    DropOldest,
 }
 
 /// A listener for operators: `[health]`, `[monitor_agent]`.

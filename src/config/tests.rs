@@ -377,6 +377,13 @@ fn sizes_fit_into_each_other() {
         "`spool_above` (8388608 bytes) is more than half of `[journal]`",
     );
     assert_problem(&small("segment_size = 16777214"), "`max_message_size` (8388608 bytes) is more than half");
+    for size in ["64MiB", "2GiB"] {
+        assert!(parse(&with_output(&format!("max_backlog = \"{size}\""))).is_ok());
+    }
+    for bytes in [67_108_863u64, 2_147_483_649] {
+        let problem = "`max_backlog` is not between `[journal]` `segment_size` (67108864 bytes)";
+        assert_problem(&with_output(&format!("max_backlog = {bytes}")), problem);
+    }
     assert_problem(&journal("dedup_max_ids = 99999"), "greater than `dedup_max_ids`");
     // An entry and what a spooled message needs besides; or the largest message in memory.
     assert!(parse(&with_input("max_in_flight = \"17MiB\"")).is_ok());
@@ -674,4 +681,24 @@ fn dead_letters_have_a_limit_of_a_gibibyte_or_what_is_said() {
     assert_eq!(max_size(MINIMAL), 1 << 30);
     assert_eq!(max_size(&format!("{MINIMAL}\n[dead_letters]\nmax_size = \"1MiB\"\n")), 1 << 20);
     assert_problem(&format!("{MINIMAL}\n[dead_letters]\nmax_size = 1048575\n"), "out of range");
+}
+
+#[test]
+fn files_block_and_the_network_does_not() {
+    let backlog = |text: &str| parse(text).unwrap().outputs[0].backlog.clone();
+    let file = backlog(MINIMAL);
+    assert_eq!((file.when_backlogged, file.max_bytes(1000)), (WhenBacklogged::Block, None));
+    let upstream = "[[input]]\nid = \"edge\"\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\n\
+                    [[output]]\nid = \"up\"\ntype = \"forward\"\nmatch = \"**\"\n\
+                    servers = [{ address = \"127.0.0.1:24224\" }]\n";
+    let network = backlog(upstream);
+    assert_eq!((network.when_backlogged, network.max_bytes(1000)), (WhenBacklogged::DeadLetter, Some(500)));
+    let set = backlog(&format!("{upstream}max_backlog = \"64MiB\"\nwhen_backlogged = \"drop_oldest\"\n"));
+    assert_eq!((set.when_backlogged, set.max_bytes(1000)), (WhenBacklogged::DropOldest, Some(64 << 20)));
+    for (text, expected) in
+        [("block", WhenFull::Block), ("reject", WhenFull::Reject), ("drop_oldest", WhenFull::DropOldest)]
+    {
+        let config = parse(&format!("[journal]\nwhen_full = \"{text}\"\n{MINIMAL}")).unwrap();
+        assert_eq!(config.journal.when_full, expected);
+    }
 }

@@ -27,6 +27,8 @@ pub(super) struct ActiveSegment {
     synced: u64,
     /// Frames from `synced` to `end`.
     pending: Vec<u8>,
+    /// Whether the footer goes with what is pending.
+    is_sealing: bool,
     is_sealed: bool,
 }
 
@@ -40,7 +42,18 @@ impl ActiveSegment {
         end: u64,
         footer: Footer,
     ) -> Self {
-        Self { number, footer, journal, file, size, end, synced: end, pending: Vec::new(), is_sealed: false }
+        Self {
+            number,
+            footer,
+            journal,
+            file,
+            size,
+            end,
+            synced: end,
+            pending: Vec::new(),
+            is_sealing: false,
+            is_sealed: false,
+        }
     }
 
     /// Stands in for the next segment while the disk has no space for one: the last one, which takes nothing more.
@@ -62,7 +75,9 @@ impl ActiveSegment {
     /// Whether a chunk fits and still leaves room for the footer that it makes longer.
     pub(super) fn has_room_for(&self, payload_length: u64, footer_growth: u64) -> bool {
         let footer = frame_length(self.footer.payload_length() + footer_growth);
-        !self.is_sealed && self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
+        !self.is_sealed
+            && !self.is_sealing
+            && self.end + frame_length(payload_length) + footer + TRAILER_LENGTH <= self.size
     }
 
     /// Where the next frame goes.
@@ -86,16 +101,25 @@ impl ActiveSegment {
         self.pending.len()
     }
 
-    /// Writes what is pending. May be called again after an error: the same bytes go to the same place.
-    pub(super) fn write(&self) -> io::Result<()> {
-        write_all_at(self.file.as_ref(), &self.pending, self.synced)
+    /// Whether anything is to be written or synced.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty() || (self.is_sealing && !self.is_sealed)
     }
 
-    /// Syncs what was written. After an error nothing can be said of it any more.
+    /// Writes what is pending. May be called again after an error: the same bytes go to the same place.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        match self.is_sealing && !self.is_sealed {
+            true => self.seal(),
+            false => write_all_at(self.file.as_ref(), &self.pending, self.synced),
+        }
+    }
+
+    /// Syncs what was written. After an error nothing can be said of it any more: all of it is to be written again.
     pub(super) fn sync(&mut self) -> io::Result<Written> {
         if !is_planted(Bug::MissingSync) {
             self.file.sync()?;
         }
+        self.is_sealed |= self.is_sealing;
         let start = self.synced;
         self.synced = self.end;
         // Readers have these bytes from memory. Without this the pages that the next commits need would each have to be
@@ -113,8 +137,9 @@ impl ActiveSegment {
     }
 
     /// Writes the footer behind what is pending and gives the rest of the allocated space back. What was pending
-    /// is synced with it.
+    /// is synced with it, and then it is sealed.
     pub(super) fn seal(&mut self) -> io::Result<()> {
+        self.is_sealing = true;
         let chunks = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
         let footer = &self.footer;
@@ -126,7 +151,6 @@ impl ActiveSegment {
         written?;
         self.file.set_len(size)?;
         self.size = size;
-        self.is_sealed = true;
         Ok(())
     }
 

@@ -24,6 +24,9 @@ pub enum AppendError {
     /// The server is stopping.
     #[error("the journal is closed")]
     Stopped,
+    /// There is no space, and `journal.when_full` says not to wait for it.
+    #[error("the journal is full, and journal.when_full says to refuse what is sent")]
+    Full,
     /// The chunk does not fit into a segment.
     #[error("the chunk does not fit into a journal segment; raise journal.segment_size")]
     TooLarge,

@@ -201,7 +201,7 @@ impl CursorFolder {
     }
 }
 
-fn encode(cursor: &SavedCursor, attributes: &[u8]) -> Vec<u8> {
+pub(super) fn encode(cursor: &SavedCursor, attributes: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_LENGTH];
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -226,12 +226,13 @@ fn checksum(bytes: &[u8]) -> u32 {
     checksum.finalize()
 }
 
-enum Fault {
+/// Why bytes are no cursor.
+pub(super) enum Fault {
     Damaged,
     Version(u16),
 }
 
-fn decode(bytes: &[u8]) -> Result<(SavedCursor, Vec<u8>), Fault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(SavedCursor, Vec<u8>), Fault> {
     if array_at(bytes, 0) != Some(MAGIC) {
         return Err(Fault::Damaged);
     }

@@ -8,6 +8,8 @@
 //!   ids are still needed, its footer is left behind (`left_behind.rs`).
 //! * Opening (`open.rs`) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
 //!   again, and reads the footers of the others. Damage in the middle is set aside and counted (`damage.rs`).
+//! * An output that is too far behind is asked to leave segments behind (`backlog.rs`, `skip.rs`), which may be set aside
+//!   for it ([`SetAside`]).
 //! * Messages that are too large for memory come as files, and go out in pieces ([`large`](mod@large)).
 //! * After a failed sync the journal is finished: it answers nothing more, says so, and a restart recovers. The page
 //!   cache may then show bytes that never reached the disk, and a second sync may well succeed without them.
@@ -16,6 +18,7 @@
 
 mod active_segment;
 mod append;
+mod backlog;
 mod cursor;
 pub mod cursor_attributes;
 mod damage;
@@ -33,7 +36,11 @@ mod power_tests;
 mod reader;
 mod scan;
 mod segment_file;
+mod set_aside;
 mod shared;
+mod skip;
+#[cfg(test)]
+mod trouble_tests;
 pub(crate) mod writer;
 mod writer_thread;
 
@@ -44,14 +51,17 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, watch};
 
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
+pub use backlog::{Fate, Skip};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
 pub use open::OpenError;
 pub use position::Position;
 pub use reader::{ReadError, Reader, StoredChunk};
+pub use set_aside::{SetAside, SetAsideError, SetAsideSegment};
 pub use shared::Status;
+pub use skip::SkipError;
 
 use crate::chunk::Chunk;
-use crate::config::{JournalConfig, StartAt};
+use crate::config::{BacklogConfig, JournalConfig, StartAt, WhenFull};
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
@@ -59,7 +69,7 @@ use active_segment::fits_into_segment;
 use cursor_attributes::find_attribute;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
-use shared::Shared;
+use shared::{Limits, Shared};
 use writer::{Request, Writer};
 
 /// Chunks that may wait for the writer; past it [`Journal::append`] waits. Their bytes are bounded by the inputs.
@@ -73,6 +83,7 @@ pub struct Journal {
     cursors: CursorFolder,
     spools: SpoolFolder,
     segment_size: u64,
+    when_full: WhenFull,
     writer: Arc<Mutex<Option<RunningWriter>>>,
 }
 
@@ -123,8 +134,10 @@ impl Journal {
         let spools = SpoolFolder::new(data_dir);
         let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
+        let limits = Limits { max_size: config.max_size, memory: config.memory };
+        let set_aside = SetAside::on(Arc::clone(storage), data_dir);
         let shared =
-            Arc::new(Shared::new(opened.folder, opened.journal, config.memory, metrics, opened.segments));
+            Arc::new(Shared::new(opened.folder, opened.journal, limits, metrics, set_aside, opened.segments));
         for (place, length) in opened.large {
             shared.add_large(place, length);
         }
@@ -135,7 +148,11 @@ impl Journal {
         }
         // All of them, also those of outputs that the config no longer has: they hold their backlog.
         for id in cursors.ids()? {
-            if let Some(cursor) = cursors.load(&id)? {
+            if let Some(saved) = cursors.load(&id)? {
+                let cursor = shared.set_aside.settle(&id, saved)?;
+                if cursor != saved {
+                    cursors.save(&id, &cursor)?;
+                }
                 let position =
                     if cursor.journal == shared.journal { cursor.position } else { shared.oldest() };
                 shared.set_cursor(&id, position);
@@ -148,16 +165,19 @@ impl Journal {
         let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer {
             shared: Arc::clone(&shared),
+            cursors: cursors.clone(),
             requests: receiver,
             active,
             dedup: opened.dedup,
             left_behind: opened.left_behind,
             segment_size: config.segment_size,
             max_size: config.max_size,
+            when_full: config.when_full,
             spare: writer::Spare::default(),
             replies: Vec::new(),
             next: None,
             closing: false,
+            asked_since: None,
         };
         let journal = Self {
             shared,
@@ -165,6 +185,7 @@ impl Journal {
             cursors,
             spools,
             segment_size: config.segment_size,
+            when_full: config.when_full,
             writer: Arc::default(),
         };
         Ok((journal, writer))
@@ -210,6 +231,11 @@ impl Journal {
     ) -> Result<Receipt, AppendError> {
         if !fits_into_segment(&chunk, chunk_payload_length(&chunk), self.segment_size) {
             return Err(AppendError::TooLarge);
+        }
+        if self.when_full == WhenFull::Reject
+            && matches!(*self.shared.status().borrow(), Status::Full | Status::DiskFull)
+        {
+            return Err(AppendError::Full);
         }
         let (reply, receipt) = Receipt::channel();
         match self.requests.send(Request::Append { chunk: Box::new(chunk), large, reply }).await {
@@ -258,8 +284,24 @@ impl Journal {
         self.shared.set_cursor(id, saved.position);
         // What was kept belongs to the position that it was saved with.
         let attributes = if loaded == Some(saved) { self.cursors.load_attributes(id)? } else { Vec::new() };
-        let (id, cursors) = (id.to_owned(), self.cursors.clone());
-        Ok(OutputCursor { id, saved, attributes, cursors, journal: self.clone() })
+        Ok(OutputCursor {
+            id: id.to_owned(),
+            saved,
+            attributes,
+            cursors: self.cursors.clone(),
+            skips: self.shared.attach(id),
+            journal: self.clone(),
+        })
+    }
+
+    /// Which journal this is.
+    pub(crate) fn id(&self) -> format::JournalId {
+        self.shared.journal
+    }
+
+    /// Where the oldest kept chunk begins.
+    pub(crate) fn oldest(&self) -> Position {
+        self.shared.oldest()
     }
 
     /// Outputs that have a cursor, sorted.
@@ -329,6 +371,8 @@ pub struct OutputCursor {
     saved: SavedCursor,
     attributes: Vec<u8>,
     cursors: CursorFolder,
+    /// What the output is asked to leave behind.
+    skips: watch::Receiver<Option<Skip>>,
     journal: Journal,
 }
 
@@ -352,6 +396,43 @@ impl OutputCursor {
     /// saved finds room. It is set aside again with the first cursor that is saved when there is space.
     pub fn use_reserve(&self) {
         self.cursors.use_reserve();
+    }
+
+    /// Limits how far the output may be behind. Whoever sets another limit than none must answer
+    /// [`requested_skip`](Self::requested_skip).
+    pub fn limit_backlog(&self, config: &BacklogConfig) {
+        self.journal.shared.limit_backlog(&self.id, config);
+    }
+
+    /// What the output was asked to leave behind since the last time, if it is still before that.
+    pub fn requested_skip(&mut self) -> Option<Skip> {
+        if !self.skips.has_changed().unwrap_or(false) {
+            return None;
+        }
+        self.skips.borrow_and_update().filter(|skip| self.saved.position < skip.to)
+    }
+
+    /// Tells whenever there may be something to leave behind.
+    pub fn skip_requests(&self) -> watch::Receiver<Option<Skip>> {
+        self.skips.clone()
+    }
+
+    /// Goes on further ahead. What lies between is set aside or lost to this output, and counted. Blocks. After an error
+    /// the output may have come some of the way.
+    pub fn skip(&mut self, skip: Skip) -> Result<(), SkipError> {
+        let before = self.saved.position;
+        let skipped = skip::skip(&self.journal.shared, &self.cursors, &self.id, &mut self.saved, skip);
+        // What was kept belongs to where the output was. Nobody can tell what filters would have counted up to here.
+        if self.saved.position != before {
+            self.attributes.clear();
+        }
+        self.journal.release();
+        skipped
+    }
+
+    /// Reads from a position on.
+    pub fn reader(&self, position: Position) -> Reader {
+        self.journal.reader(position)
     }
 
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.

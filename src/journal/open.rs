@@ -44,6 +44,8 @@ pub enum OpenError {
     Mixed { path: PathBuf, other: PathBuf },
     #[error(transparent)]
     Cursor(#[from] super::CursorError),
+    #[error(transparent)]
+    SetAside(#[from] super::SetAsideError),
 }
 
 /// What opening found, besides the segment to go on with.
@@ -117,7 +119,7 @@ pub(super) fn open(
         }
         left_behind.insert(segment);
     }
-    warn_of_gaps(&listing.segments);
+    metrics.missing_segments.inc_by(missing_segments(&listing.segments));
 
     let mut opened = Opened {
         folder,
@@ -303,7 +305,8 @@ impl Opened {
     ) -> io::Result<ActiveSegment> {
         let file = self.folder.allocate_spare(segment_size)?;
         let header = SegmentHeader { journal: self.journal, segment, created_at: now };
-        self.folder.name_spare(file.as_ref(), &header)?;
+        self.folder.begin_spare(file.as_ref(), &header)?;
+        self.folder.name_spare(&header)?;
         Ok(ActiveSegment::new(
             segment,
             self.journal,
@@ -334,16 +337,19 @@ fn read_headers(folder: &SegmentFolder, segments: &[u64]) -> Result<Option<Journ
     Ok(first.map(|(journal, _)| journal))
 }
 
-fn warn_of_gaps(segments: &[u64]) {
-    for pair in segments.windows(2) {
-        if pair[1] != pair[0] + 1 {
-            tracing::error!(
-                first = pair[0] + 1,
-                last = pair[1] - 1,
-                "journal segments are missing: somebody removed them, and what outputs had not delivered of them is lost"
-            );
-        }
+/// How many segments are missing between others, each gap told. A segment only goes when all before it are gone.
+fn missing_segments(segments: &[u64]) -> u64 {
+    let mut missing = 0;
+    for pair in segments.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
+        missing += pair[1] - pair[0] - 1;
+        tracing::error!(
+            first = pair[0] + 1,
+            last = pair[1] - 1,
+            "journal segments are missing: somebody removed them, and what outputs had not delivered of them is lost. \
+             Everything else is intact. Put them back and restart if there is a copy"
+        );
     }
+    missing
 }
 
 fn remember(dedup: &mut Dedup, footer: &Footer, segment: u64) {

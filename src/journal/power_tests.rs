@@ -20,7 +20,7 @@ use crate::storage::simulated::{Faults, Loss, Simulated};
 
 const SEGMENT_SIZE: u64 = 4096;
 
-fn open(disk: &Simulated) -> Result<(Journal, Writer), String> {
+pub(super) fn open(disk: &Simulated) -> Result<(Journal, Writer), String> {
     open_with(disk, &Metrics::new("test", 10))
 }
 
@@ -28,6 +28,7 @@ fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), S
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let config = JournalConfig {
         max_size: 8 * SEGMENT_SIZE,
+        when_full: crate::config::WhenFull::Block,
         segment_size: SEGMENT_SIZE,
         memory: 0,
         dedup_window: Duration::from_secs(600),
@@ -50,7 +51,7 @@ fn append(journal: &Journal, writer: &mut Writer, content: &str) -> bool {
 }
 
 /// What the journal answers; `None` where it does not acknowledge.
-fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appended> {
+pub(super) fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appended> {
     let chunk = Chunk {
         refusal: None,
         proof: AckProof::default(),
@@ -75,7 +76,7 @@ fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appende
     }
 }
 
-fn contents(journal: &Journal) -> Vec<String> {
+pub(super) fn contents(journal: &Journal) -> Vec<String> {
     let mut reader = journal.reader(super::Position::new(1, 64));
     std::iter::from_fn(|| reader.try_next().unwrap())
         .map(|chunk| str::from_utf8(chunk.id().unwrap()).unwrap().to_owned())

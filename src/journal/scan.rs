@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::format::chunk_payload::ChunkPayload;
-use super::format::footer::{Footer, chunk_key};
+use super::format::footer::{ChunkKey, Footer, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::frame_reader::FrameReader;
@@ -38,8 +38,23 @@ struct Stretch {
 
 struct Scanned {
     synced_mark: u64,
-    is_large: bool,
-    chunk: Option<ChunkPayload>,
+    content: Content,
+}
+
+/// What is kept of a frame while the others are looked at: not its entries, which would be all of the segment.
+enum Content {
+    Chunk(Noted),
+    Large(ChunkPayload),
+    Other,
+}
+
+/// What the footer says of a chunk.
+struct Noted {
+    received_at: i64,
+    entries: u32,
+    sender: Arc<str>,
+    acknowledged: Option<ChunkKey>,
+    id: Option<ChunkKey>,
 }
 
 /// Which segment is scanned, and so what a gap in it means.
@@ -57,16 +72,17 @@ pub(super) fn scan(reader: &mut FrameReader, file_end: u64, standing: Standing) 
     let mut at = SEGMENT_HEADER_LENGTH;
     let mut torn_end = at;
     let mut sealed = false;
+    let mut last_sender: Arc<str> = Arc::from("");
     while !sealed {
         match reader.frame_at(at, file_end)? {
             Some(frame) => {
                 sealed = frame.header.kind == FrameKind::Footer;
-                let chunk = match frame.header.kind {
-                    FrameKind::Chunk | FrameKind::Large => ChunkPayload::decode(frame.payload).ok(),
-                    FrameKind::Footer => None,
+                let content = match (frame.header.kind, ChunkPayload::decode(frame.payload)) {
+                    (FrameKind::Chunk, Ok(chunk)) => Content::Chunk(note(&chunk, &mut last_sender)),
+                    (FrameKind::Large, Ok(chunk)) => Content::Large(chunk),
+                    _ => Content::Other,
                 };
-                let is_large = frame.header.kind == FrameKind::Large;
-                let scanned = Scanned { synced_mark: frame.header.synced_mark, is_large, chunk };
+                let scanned = Scanned { synced_mark: frame.header.synced_mark, content };
                 stretches.push(Stretch { range: at..frame.next, frame: Some(scanned) });
                 at = frame.next;
                 torn_end = at;
@@ -103,16 +119,18 @@ fn judge(stretches: Vec<Stretch>, torn_end: u64, sealed: bool, standing: Standin
     };
     for stretch in stretches {
         match stretch.frame {
-            Some(Scanned { chunk: Some(chunk), is_large, .. }) => {
-                note_chunk(&mut scan.footer, &chunk);
+            Some(Scanned { content: Content::Chunk(noted), .. }) => {
+                add(&mut scan.footer, noted);
                 scan.end = stretch.range.end;
-                if is_large {
-                    scan.large.push((stretch.range.start, chunk));
-                }
+            }
+            Some(Scanned { content: Content::Large(chunk), .. }) => {
+                add(&mut scan.footer, note(&chunk, &mut Arc::from("")));
+                scan.end = stretch.range.end;
+                scan.large.push((stretch.range.start, chunk));
             }
             // The end of the chunks is the beginning of the footer.
-            Some(Scanned { chunk: None, .. }) if sealed && stretch.range.end == torn_end => {}
-            Some(Scanned { chunk: None, .. }) => scan.end = stretch.range.end,
+            Some(Scanned { content: Content::Other, .. }) if sealed && stretch.range.end == torn_end => {}
+            Some(Scanned { content: Content::Other, .. }) => scan.end = stretch.range.end,
             None if stretch.range.start < synced => scan.damaged.push(stretch.range),
             None => {
                 scan.sealed = false;
@@ -126,15 +144,28 @@ fn judge(stretches: Vec<Stretch>, torn_end: u64, sealed: bool, standing: Standin
     scan
 }
 
-/// Adds a chunk to the footer of its segment.
-pub(super) fn note_chunk(footer: &mut Footer, chunk: &ChunkPayload) {
+/// What the footer of its segment says of a chunk. Neighbours are often of one sender.
+fn note(chunk: &ChunkPayload, last_sender: &mut Arc<str>) -> Noted {
+    if **last_sender != *chunk.sender() {
+        *last_sender = Arc::from(chunk.sender());
+    }
     let received_at = chunk.received_at().unix_nanoseconds();
-    footer.counts.add(chunk.entry_count(), received_at);
-    let sender = Arc::from(chunk.sender());
-    if let Some(key) = chunk.acknowledged() {
+    Noted {
+        received_at,
+        entries: chunk.entry_count(),
+        sender: Arc::clone(last_sender),
+        acknowledged: chunk.acknowledged(),
+        id: chunk.id().map(|id| chunk_key(chunk.tag(), id)),
+    }
+}
+
+fn add(footer: &mut Footer, noted: Noted) {
+    let Noted { received_at, entries, sender, acknowledged, id } = noted;
+    footer.counts.add(entries, received_at);
+    if let Some(key) = acknowledged {
         footer.add_acknowledged(&sender, key);
     }
-    if let Some(id) = chunk.id() {
-        footer.add_id(&sender, received_at, chunk_key(chunk.tag(), id));
+    if let Some(key) = id {
+        footer.add_id(&sender, received_at, key);
     }
 }

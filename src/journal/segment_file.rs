@@ -113,10 +113,14 @@ impl SegmentFolder {
         Ok(file)
     }
 
-    /// Turns the spare into a segment: header written and synced, then the name.
-    pub(super) fn name_spare(&self, spare: &dyn StorageFile, header: &SegmentHeader) -> io::Result<()> {
+    /// Writes and syncs the header of a spare. May be repeated.
+    pub(super) fn begin_spare(&self, spare: &dyn StorageFile, header: &SegmentHeader) -> io::Result<()> {
         write_all_at(spare, &header.encode(), 0)?;
-        spare.sync()?;
+        spare.sync()
+    }
+
+    /// Turns a spare that has its header into a segment.
+    pub(super) fn name_spare(&self, header: &SegmentHeader) -> io::Result<()> {
         self.storage.rename(&self.path.join(SPARE), &self.segment_path(header.segment))?;
         if is_planted(Bug::UnsyncedFolder) {
             return Ok(());

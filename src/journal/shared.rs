@@ -9,10 +9,12 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::Position;
+use super::backlog::Attached;
 use super::format::JournalId;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::large::LargePlace;
 use super::segment_file::SegmentFolder;
+use super::set_aside::SetAside;
 use crate::metrics::JournalMetrics;
 
 /// Memory that recent frames may take, in multiples of their length.
@@ -24,6 +26,10 @@ pub(super) struct Shared {
     pub(super) folder: SegmentFolder,
     pub(super) journal: JournalId,
     pub(super) metrics: JournalMetrics,
+    /// Segments that outputs left behind undelivered.
+    pub(super) set_aside: SetAside,
+    /// The configured limit of [`bytes_on_disk`](Self::bytes_on_disk).
+    pub(super) max_size: u64,
     /// Bytes of recent chunks to keep in memory.
     memory: u64,
     state: Mutex<State>,
@@ -66,9 +72,16 @@ impl Status {
     }
 }
 
+/// How much may lie on the disk and in memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_size: u64,
+    pub(super) memory: u64,
+}
+
 #[derive(Debug, Default)]
-struct State {
-    segments: BTreeMap<u64, SegmentState>,
+pub(super) struct State {
+    pub(super) segments: BTreeMap<u64, SegmentState>,
     /// Files of large chunks, and their lengths.
     large: BTreeMap<LargePlace, u64>,
     spare_bytes: u64,
@@ -76,7 +89,9 @@ struct State {
     recent: VecDeque<RecentBlock>,
     recent_bytes: u64,
     /// How far each output has come, durably.
-    cursors: BTreeMap<String, Position>,
+    pub(super) cursors: BTreeMap<String, Position>,
+    /// Outputs that run, and how far each may be behind.
+    pub(super) attached: BTreeMap<String, Attached>,
     /// Places that were found damaged, so that each is reported once.
     damaged: HashSet<Position>,
     stopping: bool,
@@ -117,8 +132,9 @@ impl Shared {
     pub(super) fn new(
         folder: SegmentFolder,
         journal: JournalId,
-        memory: u64,
+        limits: Limits,
         metrics: JournalMetrics,
+        set_aside: SetAside,
         segments: BTreeMap<u64, SegmentState>,
     ) -> Self {
         let end = segments
@@ -131,7 +147,9 @@ impl Shared {
             folder,
             journal,
             metrics,
-            memory,
+            set_aside,
+            max_size: limits.max_size,
+            memory: limits.memory,
             state: Mutex::new(State { segments, ..State::default() }),
             changed: Condvar::new(),
             synced: watch::Sender::new(end),
@@ -269,18 +287,7 @@ impl Shared {
 
     /// Bytes of frames, and of the large files that they refer to, between a position and the newest.
     pub(super) fn bytes_behind(&self, position: Position) -> u64 {
-        let state = self.lock();
-        let from = LargePlace { segment: position.segment, offset: position.offset };
-        let large: u64 = state.large.range(from..).map(|(_, length)| length).sum();
-        let frames: u64 = state
-            .segments
-            .range(position.segment..)
-            .map(|(number, segment)| {
-                let start = if *number == position.segment { position.offset } else { SEGMENT_HEADER_LENGTH };
-                segment.end.saturating_sub(start)
-            })
-            .sum();
-        frames + large
+        self.lock().bytes_behind(position)
     }
 
     /// Where the frame at a position is.
@@ -328,8 +335,25 @@ impl Shared {
     }
 
     /// A panic elsewhere leaves this state whole: every change is one call on a map.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// As [`Shared::bytes_behind`].
+    pub(super) fn bytes_behind(&self, position: Position) -> u64 {
+        let from = LargePlace { segment: position.segment, offset: position.offset };
+        let large: u64 = self.large.range(from..).map(|(_, length)| length).sum();
+        let frames: u64 = self
+            .segments
+            .range(position.segment..)
+            .map(|(number, segment)| {
+                let start = if *number == position.segment { position.offset } else { SEGMENT_HEADER_LENGTH };
+                segment.end.saturating_sub(start)
+            })
+            .sum();
+        frames + large
     }
 }
 

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::CursorFolder;
 use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
+use super::backlog::Unattended;
 use super::dedup::{Dedup, Doubt, Verdict};
 use super::format::chunk_payload::chunk_payload_length;
 use super::format::footer::{ChunkKey, Footer, chunk_key};
@@ -25,7 +27,9 @@ use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::large::LargeEntries;
 use super::left_behind;
 use super::shared::{Shared, Status};
+use super::skip::skip;
 use crate::chunk::Chunk;
+use crate::config::WhenFull;
 use crate::event_time::EventTime;
 use crate::planted::{Bug, is_planted};
 use crate::storage::StorageFile;
@@ -55,6 +59,7 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(super) shared: Arc<Shared>,
+    pub(super) cursors: CursorFolder,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) active: ActiveSegment,
     pub(super) dedup: Dedup,
@@ -62,11 +67,14 @@ pub(crate) struct Writer {
     pub(super) left_behind: BTreeSet<u64>,
     pub(super) segment_size: u64,
     pub(super) max_size: u64,
+    pub(super) when_full: WhenFull,
     pub(super) spare: Spare,
     pub(super) replies: Vec<(ReceiptSender, Appended)>,
     /// What is to be done first: it had to wait.
     pub(super) next: Option<Request>,
     pub(super) closing: bool,
+    /// Since when outputs are waited for that were asked to give up the oldest segment.
+    pub(super) asked_since: Option<Instant>,
 }
 
 /// The next segment, allocated before it is needed.
@@ -124,9 +132,12 @@ impl Writer {
                 self.release();
                 self.allocate_spare(now);
                 self.update_metrics();
-                return Step::Done;
+                return if self.is_still_full() { Step::NoSpace } else { Step::Done };
             }
             Err(Obstacle::NoSpace) if self.shared.is_stopping() => AppendError::Stopped,
+            Err(Obstacle::NoSpace) if self.when_full == WhenFull::Reject && self.refuse_waiting() => {
+                AppendError::Stopped
+            }
             Err(Obstacle::NoSpace) => return Step::NoSpace,
             Err(Obstacle::Failed(reason)) => {
                 tracing::error!(
@@ -156,9 +167,36 @@ impl Writer {
         }
     }
 
+    /// Refuses what waits for space; whether the journal is to be closed. What is half written waits all the same: it
+    /// can't be taken back.
+    fn refuse_waiting(&mut self) -> bool {
+        if self.active.is_pending() {
+            return false;
+        }
+        self.answer();
+        while let Some(request) = self.next.take().or_else(|| self.requests.try_recv().ok()) {
+            match request {
+                Request::Append { reply, .. } => refuse(reply, &AppendError::Full),
+                Request::Release => {}
+                Request::Close => return true,
+            }
+        }
+        false
+    }
+
+    /// Whether senders are refused, and nobody waits who would notice that there is space again.
+    fn is_still_full(&self) -> bool {
+        let is_full = matches!(*self.shared.status().borrow(), Status::Full | Status::DiskFull);
+        if is_full && self.spare.file.is_some() && self.shared.blocking_output().is_none() {
+            self.shared.set_status(Status::Accepting);
+            return false;
+        }
+        is_full && self.when_full == WhenFull::Reject
+    }
+
     /// Takes up what was asked for, until there is enough for one commit.
     fn take_all(&mut self, now: Moment) -> Result<(), Obstacle> {
-        if self.active.pending_bytes() > 0 && self.next.is_none() {
+        if self.active.is_pending() && self.next.is_none() {
             // A commit that had no space comes first.
             return Ok(());
         }
@@ -253,8 +291,8 @@ impl Writer {
         if is_planted(Bug::AckBeforeSync) {
             self.answer();
         }
-        if self.active.pending_bytes() > 0 {
-            self.write("write to", |active| active.write())?;
+        if self.active.is_pending() {
+            self.write("write to", ActiveSegment::write)?;
             self.sync()?;
         }
         self.answer();
@@ -274,11 +312,21 @@ impl Writer {
             segment: self.active.number + 1,
             created_at: now.wall,
         };
+        if let Err(error) = self.shared.folder.begin_spare(spare.as_ref(), &header) {
+            let is_full = error.kind() == io::ErrorKind::StorageFull;
+            self.spare.file = Some(spare);
+            if is_full {
+                return Err(self.full(Status::DiskFull, now));
+            }
+            return Err(Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)));
+        }
         self.shared
             .folder
-            .name_spare(spare.as_ref(), &header)
-            .map_err(|error| Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)))?;
+            .name_spare(&header)
+            .map_err(|error| Obstacle::Failed(format!("cannot name segment {}: {error}", header.segment)))?;
         self.shared.set_spare_bytes(0);
+        self.asked_since = None;
+        self.shared.set_status(Status::Accepting);
         self.active = ActiveSegment::new(
             header.segment,
             header.journal,
@@ -293,13 +341,20 @@ impl Writer {
 
     fn sync(&mut self) -> Result<(), Obstacle> {
         let timer = self.shared.metrics.sync_time.start_timer();
-        let written = self.active.sync().map_err(|error| {
-            Obstacle::Failed(format!(
-                "cannot sync {}: {error}",
-                self.shared.folder.segment_path(self.active.number).display()
-            ))
-        })?;
+        let written = match self.active.sync() {
+            Ok(written) => written,
+            // What was pending still is: it is written and synced as a whole again, before anything is said of it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.report(Status::DiskFull);
+                return Err(Obstacle::NoSpace);
+            }
+            Err(error) => {
+                let path = self.shared.folder.segment_path(self.active.number);
+                return Err(Obstacle::Failed(format!("cannot sync {}: {error}", path.display())));
+            }
+        };
         timer.observe_duration();
+        self.shared.set_status(Status::Accepting);
         self.shared.metrics.syncs.inc();
         let start = Position::new(self.active.number, written.start);
         if let Some(memory) = self.shared.publish(start, written.frames, self.active.state()) {
@@ -327,10 +382,7 @@ impl Writer {
         write: impl FnOnce(&mut ActiveSegment) -> io::Result<()>,
     ) -> Result<(), Obstacle> {
         match write(&mut self.active) {
-            Ok(()) => {
-                self.shared.set_status(Status::Accepting);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 self.report(Status::DiskFull);
                 Err(Obstacle::NoSpace)
@@ -344,17 +396,68 @@ impl Writer {
 
     fn take_spare(&mut self, now: Moment) -> Result<Box<dyn StorageFile>, Obstacle> {
         self.release();
-        self.allocate_spare(now);
-        if let Some(spare) = self.spare.file.take() {
-            self.shared.set_status(Status::Accepting);
-            return Ok(spare);
+        if let Some(output) = self.shared.blocking_output() {
+            self.give_up_the_oldest(Some(&output));
+            return Err(self.full(Status::Full, now));
         }
-        self.update_metrics();
-        self.report(if self.spare.disk_was_full.is_some() { Status::DiskFull } else { Status::Full });
-        Err(Obstacle::NoSpace)
+        self.allocate_spare(now);
+        if self.spare.file.is_none() && self.spare.disk_was_full.is_none() && self.give_up_the_oldest(None) {
+            self.allocate_spare(now);
+        }
+        match self.spare.file.take() {
+            Some(spare) => Ok(spare),
+            None if self.spare.disk_was_full.is_some() => Err(self.full(Status::DiskFull, now)),
+            None => Err(self.full(Status::Full, now)),
+        }
     }
 
-    pub(super) fn report(&self, status: Status) {
+    /// Says that there is no space. That outputs take a moment to give up the oldest segment is nothing to say.
+    pub(super) fn full(&mut self, status: Status, now: Moment) -> Obstacle {
+        self.update_metrics();
+        let since = *self.asked_since.get_or_insert(now.monotonic);
+        let is_asked = self.when_full == WhenFull::DropOldest && status == Status::Full;
+        if !is_asked || now.monotonic.saturating_duration_since(since) >= SPACE_POLL {
+            self.report(status);
+        }
+        Obstacle::NoSpace
+    }
+
+    /// Where `when_full` says so, asks the outputs that need the oldest segment, or this one, to do without it; whether
+    /// one was removed on the spot. Those that run are given the time to save what they have delivered.
+    pub(super) fn give_up_the_oldest(&mut self, only: Option<&str>) -> bool {
+        if self.when_full != WhenFull::DropOldest {
+            return false;
+        }
+        let before = self.shared.segment_count();
+        let unattended = self.shared.ask_for_the_oldest(only);
+        self.skip_for(unattended);
+        self.release();
+        self.shared.segment_count() < before
+    }
+
+    /// Skips in the place of outputs that do not run.
+    fn skip_for(&self, unattended: Unattended) {
+        for (id, asked) in unattended {
+            let skipped = match self.cursors.load(&id) {
+                Ok(Some(mut cursor)) if cursor.journal == self.shared.journal => {
+                    skip(&self.shared, &self.cursors, &id, &mut cursor, asked)
+                        .map_err(|error| error.to_string())
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = skipped {
+                tracing::warn!(
+                    output = id,
+                    error,
+                    "an output that the configuration no longer has is too far behind, and cannot leave its backlog \
+                     behind: it holds the journal"
+                );
+            }
+        }
+    }
+
+    fn report(&self, status: Status) {
         if *self.shared.status().borrow() != status
             && let Some(reason) = status.refusal()
         {
@@ -387,6 +490,8 @@ impl Writer {
 
     /// Removes segments that every output has passed, and leaves their chunk ids behind while those are needed.
     pub(super) fn release(&mut self) {
+        let unattended = self.shared.ask_those_behind();
+        self.skip_for(unattended);
         for segment in self.shared.removable() {
             let needed = self.dedup.ids_in_segment(segment) > 0;
             let large = self.shared.large_of(segment);

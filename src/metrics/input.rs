@@ -171,7 +171,7 @@ impl InputFamilies {
 }
 
 /// Reasons that have a sample from the start, so that a rate over them works from the first one on.
-const REJECTIONS: [&str; 7] = [
+const REJECTIONS: [&str; 8] = [
     "malformed",
     "too_large",
     "corrupt_compression",
@@ -179,6 +179,7 @@ const REJECTIONS: [&str; 7] = [
     "too_deep",
     "inflate_ratio",
     "too_slow",
+    "journal_full",
 ];
 
 /// The metrics of one input.

@@ -1,8 +1,8 @@
 //! What the journal counts.
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::{counter, counter_family, gauge, latency, register};
+use super::{counter, counter_family, gauge, gauge_family, latency, register};
 
 /// The metrics of the journal.
 #[derive(Debug, Clone)]
@@ -31,10 +31,18 @@ pub struct JournalMetrics {
     pub torn_bytes: IntCounter,
     /// Bytes that were synced once and do not read back: set aside.
     pub damaged_bytes: IntCounter,
+    /// Segments that were missing between others at start.
+    pub missing_segments: IntCounter,
     /// Chunk ids remembered.
     pub dedup_ids: IntGauge,
     /// Chunk ids forgotten before their window was over.
     pub dedup_evicted: IntCounter,
+    /// Events in segments that an output left behind undelivered, by output and what became of them.
+    pub skipped_records: IntCounterVec,
+    /// Bytes of the same, as they lie in the journal.
+    pub skipped_bytes: IntCounterVec,
+    /// Bytes of segments that are set aside, by output.
+    pub set_aside_bytes: IntGaugeVec,
 }
 
 impl JournalMetrics {
@@ -88,10 +96,39 @@ impl JournalMetrics {
                 "hikyaku_journal_damaged_bytes_total",
                 "Bytes that were synced and no longer read back; they are set aside.",
             ),
+            missing_segments: count(
+                "hikyaku_journal_missing_segments_total",
+                "Segments that were missing between others at start: somebody removed them.",
+            ),
             dedup_ids: level("hikyaku_journal_dedup_ids", "Chunk ids remembered to recognise resends."),
             dedup_evicted: count(
                 "hikyaku_journal_dedup_evicted_total",
                 "Chunk ids forgotten before their window was over, because a limit was reached.",
+            ),
+            skipped_records: register(
+                registry,
+                counter_family(
+                    "hikyaku_output_skipped_records_total",
+                    "Events in journal segments that the output left behind, set aside or dropped, whether or not it \
+                     would have taken them.",
+                    &["output", "what"],
+                ),
+            ),
+            skipped_bytes: register(
+                registry,
+                counter_family(
+                    "hikyaku_output_skipped_bytes_total",
+                    "Bytes of journal segments that the output left behind, set aside or dropped.",
+                    &["output", "what"],
+                ),
+            ),
+            set_aside_bytes: register(
+                registry,
+                gauge_family(
+                    "hikyaku_output_set_aside_bytes",
+                    "Bytes of journal segments that are set aside for the output.",
+                    &["output"],
+                ),
             ),
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Routes {
     outputs: Vec<Routed>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Routed {
     id: String,
     /// The number of its pipeline. `invalid` and `fallback` are in none, and have 0.
@@ -66,6 +66,11 @@ impl Routes {
         let tags = TagPatterns::parse("**").expect("it is a pattern");
         let take = OutputTake::Match { tags, condition: None, require: Vec::new() };
         Self { outputs: vec![Routed { id: id.to_owned(), pipeline, take }] }
+    }
+
+    /// Those of some outputs only.
+    pub(super) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self { outputs: self.outputs.iter().filter(|output| keep(&output.id)).cloned().collect() }
     }
 
     /// The index of an output.

@@ -16,12 +16,15 @@ use super::tag_decisions::TagDecisions;
 use super::throttle_state::ThrottleState;
 use super::walk::Walk;
 use crate::config::{FilterConfig, InputConfig, OutputConfig};
+use crate::journal::Position;
 use crate::wire::entry::{Entries, Item};
 
 /// Filters and routes of a configuration, ready to run.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     shared: Arc<Shared>,
+    /// By the id of an output: what it uses in place of this one before a position, ascending.
+    earlier: HashMap<String, Vec<(Position, Pipeline)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,7 +57,19 @@ impl Shared {
 impl Pipeline {
     /// Filters apply in their order; `server_name` is what `{@server}` says.
     pub fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
-        Self { shared: Arc::new(Shared::new(filters, outputs, server_name)) }
+        Self { shared: Arc::new(Shared::new(filters, outputs, server_name)), earlier: HashMap::new() }
+    }
+
+    /// As if there were only these outputs; named pipelines stay, though no output may be left in them.
+    pub(crate) fn only_for(self, keep: impl Fn(&str) -> bool) -> Self {
+        let routes = Arc::new(self.shared.routes.only(keep));
+        Self { shared: Arc::new(Shared { routes, ..Shared::clone(&self.shared) }), ..self }
+    }
+
+    /// With others that one output uses for what lies before their positions, which must ascend.
+    pub(crate) fn with_earlier(mut self, output_id: &str, earlier: Vec<(Position, Self)>) -> Self {
+        self.earlier.insert(output_id.to_owned(), earlier);
+        self
     }
 
     /// With what the inputs say about their events: `pipeline`, `metadata_field`, and what their senders may write.
@@ -64,7 +79,7 @@ impl Pipeline {
         let shared = Shared::clone(&self.shared);
         let pipelines = shared.pipelines.clone().with_inputs(inputs);
         let ownership = Ownership::new(inputs, shared.filters.iter().map(|filter| &filter.writes));
-        Self { shared: Arc::new(Shared { metadata_fields, pipelines, ownership, ..shared }) }
+        Self { shared: Arc::new(Shared { metadata_fields, pipelines, ownership, ..shared }), ..self }
     }
 
     /// What `{@server}` says.
@@ -75,7 +90,11 @@ impl Pipeline {
     /// For the reader of one output; `None` where no output has this `id`.
     pub fn selector(&self, output_id: &str) -> Option<Selector> {
         let output = self.shared.routes.find(output_id)?;
-        Some(Selector::new(Arc::clone(&self.shared), output))
+        let earlier = self.earlier.get(output_id).into_iter().flatten();
+        let earlier = earlier
+            .map(|(until, pipeline)| Some((*until, pipeline.selector(output_id)?)))
+            .collect::<Option<_>>()?;
+        Some(Selector { earlier, ..Selector::new(Arc::clone(&self.shared), output) })
     }
 
     /// For the reader of one output that takes every event as it is, past filters and routes.
@@ -89,6 +108,10 @@ impl Pipeline {
 /// Picks and filters events for one output. Keeps its memory from chunk to chunk.
 #[derive(Debug)]
 pub struct Selector {
+    /// What is used in place of this one before a position, ascending.
+    earlier: Vec<(Position, Self)>,
+    /// Which of those was used last; it has the counts of throttle filters.
+    in_use: Option<usize>,
     shared: Arc<Shared>,
     decisions: TagDecisions,
     buffer: RecordBuffer,
@@ -120,6 +143,8 @@ pub struct Tally {
 impl Selector {
     fn new(shared: Arc<Shared>, output: usize) -> Self {
         Self {
+            earlier: Vec::new(),
+            in_use: None,
             decisions: TagDecisions::new(&shared, output),
             buffer: RecordBuffer::default(),
             scratch: Scratch::default(),
@@ -128,6 +153,28 @@ impl Selector {
             merger: MetadataMerger::default(),
             senders: KnownSenders::default(),
             shared,
+        }
+    }
+
+    /// The one for what lies at a position: after a change of the configuration, `fallback` takes more for a while.
+    pub fn at(&mut self, position: Position) -> &mut Self {
+        let index = self.earlier.iter().position(|(until, _)| position < *until);
+        if index != self.in_use {
+            // All have the same filters: the counts go along.
+            let throttle = std::mem::take(self.throttle_in_use());
+            self.in_use = index;
+            *self.throttle_in_use() = throttle;
+        }
+        match index {
+            Some(index) => &mut self.earlier[index].1,
+            None => self,
+        }
+    }
+
+    fn throttle_in_use(&mut self) -> &mut ThrottleState {
+        match self.in_use {
+            Some(index) => &mut self.earlier[index].1.scratch.throttle,
+            None => &mut self.scratch.throttle,
         }
     }
 
@@ -153,19 +200,24 @@ impl Selector {
 
     /// What `throttle` filters have counted so far; to be saved with how far the output has come.
     pub fn throttled(&self) -> &ThrottleState {
-        &self.scratch.throttle
+        match self.in_use {
+            Some(index) => &self.earlier[index].1.scratch.throttle,
+            None => &self.scratch.throttle,
+        }
     }
 
-    /// Goes on with the counts that were saved where the output starts to read. Those of filters that are no more are
-    /// left out. Bytes that a newer version wrote count for nothing, with a warning.
-    pub fn resume(&mut self, encoded: &[u8]) {
+    /// Goes on with the counts that were saved where the output starts to read; `None`: none were, and nothing is counted.
+    /// Those of filters that are no more are left out. Bytes that a newer version wrote count for nothing, with a warning.
+    pub fn resume(&mut self, encoded: Option<&[u8]>) {
         let is_known = |identity: &_| self.shared.filters.iter().any(|it| it.counts_as() == Some(identity));
-        match ThrottleState::decode(encoded, is_known) {
-            Some(state) => self.scratch.throttle = state,
-            None => tracing::warn!(
+        let state =
+            encoded.map_or_else(|| Some(ThrottleState::default()), |it| ThrottleState::decode(it, is_known));
+        if state.is_none() {
+            tracing::warn!(
                 "a cursor holds counts of throttle filters that this hikyaku can't read: their windows begin anew"
-            ),
+            );
         }
+        *self.throttle_in_use() = state.unwrap_or_default();
     }
 
     /// Walks over a run of entries in plain (inflated) msgpack, and hands those that are for this output to `sink`, in
@@ -277,6 +329,7 @@ mod tests {
             start: StartAt::Newest,
             retry_min_interval: Duration::from_secs(1),
             retry_max_interval: Duration::from_secs(30),
+            backlog: crate::config::BacklogConfig::default(),
             kind: OutputKind::File(Box::new(FileOutputConfig {
                 path: PathTemplate::parse("x").unwrap(),
                 path_characters: Default::default(),

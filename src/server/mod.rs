@@ -7,6 +7,7 @@
 //!
 //! Everything that can be wrong with a configuration or a disk is found before anything listens.
 
+mod changes;
 mod monitor;
 mod retries;
 mod signals;

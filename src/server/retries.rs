@@ -153,7 +153,9 @@ impl Retries {
         };
         match appended {
             Ok(_) => Ok(detail),
-            Err(error @ AppendError::TooLarge) => Err(Failure::Refused(error.to_string())),
+            Err(error @ (AppendError::TooLarge | AppendError::Full)) => {
+                Err(Failure::Refused(error.to_string()))
+            }
             Err(AppendError::Failed(_) | AppendError::Stopped) => Err(Failure::Stopped),
         }
     }

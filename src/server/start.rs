@@ -7,11 +7,11 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::monitor;
 use super::retries::Retries;
 use super::{Addresses, RunningOutput, Server};
+use super::{changes, monitor};
 use crate::admin::{self, Listeners};
-use crate::config::{Config, OutputConfig, OutputKind, OutputTake, StartAt};
+use crate::config::{BacklogConfig, Config, OutputConfig, OutputKind, OutputTake, StartAt};
 use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
@@ -32,6 +32,8 @@ pub enum StartError {
     Journal(#[from] OpenError),
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    Changes(#[from] changes::ChangesError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
     #[error(transparent)]
@@ -66,6 +68,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     }
     let pipeline =
         Pipeline::new(&config.filters, &config.outputs, &config.server.name).with_inputs(&config.inputs);
+    let pipeline = changes::follow(&journal, &config, pipeline)?;
     let max_size = config.journal.max_size;
     // Half for what outputs gave up, half for the rest.
     let letters_max_size = config.dead_letters.max_size / 2;
@@ -83,7 +86,12 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
                 let Some(given_up) = &given_up else { continue };
                 let max_size = given_up.max_size(config.journal.segment_size);
                 let (data_dir, journal) = (given_up.data_dir(), given_up.journal());
-                let output = OutputConfig { start: StartAt::Oldest, ..output.clone() };
+                // Its limits are about the journal, and this is another one.
+                let output = OutputConfig {
+                    start: StartAt::Oldest,
+                    backlog: BacklogConfig::default(),
+                    ..output.clone()
+                };
                 Box::new(open_output(&output, file, data_dir, journal, max_size, &pipeline, &metrics)?)
             }
             OutputKind::File(file) => {

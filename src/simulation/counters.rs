@@ -36,6 +36,10 @@ impl Tally {
     /// Compares, after everything was delivered.
     pub(super) fn check(&self, life: &Life) -> Result<(), String> {
         equal("chunks written", life.metrics.journal.chunks.get(), self.chunks)?;
+        if life.skips {
+            // What was left behind is counted whoever would have taken it, and what was read before that twice.
+            return Ok(());
+        }
         for (number, id) in OUTPUTS.into_iter().enumerate() {
             if !life.output_ids().any(|running| running == id) {
                 continue;

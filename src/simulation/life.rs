@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::settings::{Settings, data_dir, file_config};
-use crate::config::OutputConfig;
+use crate::config::{OutputConfig, WhenFull};
 use crate::journal::Journal;
 use crate::journal::durable::create_folder;
 use crate::journal::writer::{Moment, Step, Writer};
@@ -19,6 +19,10 @@ use crate::storage::Storage;
 pub(super) struct Life {
     pub(super) journal: Journal,
     pub(super) metrics: Arc<Metrics>,
+    /// Whether outputs may lose what they have not delivered.
+    pub(super) drops: bool,
+    /// Whether outputs may leave something behind, one way or the other.
+    pub(super) skips: bool,
     writer: Writer,
     writer_ended: bool,
     outputs: Vec<FileOutput>,
@@ -61,7 +65,9 @@ impl Life {
             let output = open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
             opened.push(output.map_err(|error| text(&error))?);
         }
-        Ok(Self { journal, metrics, writer, writer_ended: false, outputs: opened })
+        let drops = settings.journal.when_full == WhenFull::DropOldest;
+        let skips = drops || outputs.iter().any(|output| output.backlog.max_backlog.is_some());
+        Ok(Self { journal, metrics, drops, skips, writer, writer_ended: false, outputs: opened })
     }
 
     pub(super) fn output_count(&self) -> usize {

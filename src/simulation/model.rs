@@ -123,14 +123,21 @@ impl Model {
 
     /// Compares how often each event is there for an output with what must be. `at_rest`: everything that its sender
     /// repeats until it is acknowledged was.
-    pub(super) fn check(&self, output: usize, counts: &[usize], at_rest: bool) -> Result<(), String> {
+    /// `drops`: outputs may lose what lies in the oldest segments of a full journal.
+    pub(super) fn check(
+        &self,
+        output: usize,
+        counts: &[usize],
+        at_rest: bool,
+        drops: bool,
+    ) -> Result<(), String> {
         for (index, event) in self.events.iter().enumerate() {
             let chunk = &self.chunks[event.chunk];
             let count = counts.get(index).copied().unwrap_or_default();
             let must = chunk.promised || (at_rest && chunk.id.is_some());
             let mut allowed = Allowed { least: usize::from(must), most: 1 };
             let disturbed = event.disturbed[output];
-            if disturbed.taken {
+            if disturbed.taken || drops {
                 allowed.least = 0;
             }
             if disturbed.moved {

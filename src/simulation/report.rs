@@ -33,6 +33,7 @@ pub struct Report {
     pub clock_jumps: u64,
     pub undone_files: u64,
     pub removed_segments: u64,
+    pub set_aside_segments: u64,
 }
 
 impl Report {
@@ -69,6 +70,7 @@ impl Report {
             ("clock jumps", &mut self.clock_jumps),
             ("undone files", &mut self.undone_files),
             ("removed segments", &mut self.removed_segments),
+            ("segments set aside", &mut self.set_aside_segments),
         ]
     }
 }

@@ -148,9 +148,9 @@ impl SimulatedSender {
                         self.acknowledged = sent.id.as_ref().map(|id| chunk_key(sent.tag.as_bytes(), id));
                     }
                 }
-                Err(AppendError::Failed(_) | AppendError::Stopped | AppendError::TooLarge) => {
-                    self.disconnect();
-                }
+                Err(
+                    AppendError::Failed(_) | AppendError::Stopped | AppendError::Full | AppendError::TooLarge,
+                ) => self.disconnect(),
             }
         }
         answers

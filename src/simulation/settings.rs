@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::config::{Config, FileOutputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake};
+use crate::config::{
+    BacklogConfig, Config, FileOutputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake,
+    WhenBacklogged, WhenFull,
+};
 use crate::output::file::DEAD_LETTERS;
 use crate::storage::simulated::{Faults, Random};
 
@@ -86,6 +89,11 @@ impl Settings {
         let segment_size = one_of(&[4096, 8192, 16384, 32768]);
         let journal = JournalConfig {
             max_size: segment_size * one_of(&[3, 5, 9]),
+            when_full: match one_of(&[0, 0, 0, 0, 1, 2]) {
+                0 => WhenFull::Block,
+                1 => WhenFull::Reject,
+                _ => WhenFull::DropOldest,
+            },
             segment_size,
             memory: one_of(&[0, 4096, 1 << 20]),
             dedup_window: Duration::from_secs(3600),
@@ -99,6 +107,9 @@ impl Settings {
             short: one_of(&[0, 10, 100]),
             evictions: one_of(&[0, 30]),
         };
+        // Half of all worlds: whoever is behind leaves segments behind.
+        let max_backlogs = [None, None, Some(journal.segment_size), Some(2 * journal.segment_size)];
+        let max_backlog = max_backlogs[one_of(&[0, 1, 2, 3]) as usize];
         Self {
             journal,
             faults,
@@ -109,7 +120,7 @@ impl Settings {
             lives: 2 + one_of(&[0, 1, 2, 3, 4]),
             senders: 1 + one_of(&[0, 1, 2]) as usize,
             padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
-            outputs: CONFIG.outputs.iter().map(|output| vary(output, random)).collect(),
+            outputs: CONFIG.outputs.iter().map(|output| vary(output, max_backlog, random)).collect(),
         }
     }
 }
@@ -149,8 +160,12 @@ pub(super) fn file_config(output: &OutputConfig) -> Option<&FileOutputConfig> {
     }
 }
 
-fn vary(output: &OutputConfig, random: &mut Random) -> OutputConfig {
+fn vary(output: &OutputConfig, max_backlog: Option<u64>, random: &mut Random) -> OutputConfig {
     let mut output = output.clone();
+    if max_backlog.is_some() {
+        output.backlog =
+            BacklogConfig { max_backlog, when_backlogged: WhenBacklogged::DeadLetter, ..output.backlog };
+    }
     if let OutputKind::File(file) = &mut output.kind {
         file.flush_interval = Duration::from_millis(random.below(2000));
         file.checkpoint_interval = Duration::from_millis(random.below(5000));

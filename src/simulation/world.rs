@@ -301,6 +301,7 @@ impl World {
         self.disk.aside(|| check(&self.disk, &self.model, &life, true))?;
         self.report.events = self.model.events.len() as u64;
         self.report.chunks = self.model.chunks.len() as u64;
+        self.report.set_aside_segments = set_aside_segments(&self.disk);
         self.report.removed_segments = first_segment(&self.disk).saturating_sub(1);
         Ok(())
     }
@@ -353,6 +354,12 @@ impl World {
         self.note(|_| "this is where it was found".to_owned());
         self.lines.unwrap_or_default()
     }
+}
+
+/// How many segments outputs left behind.
+fn set_aside_segments(disk: &Simulated) -> u64 {
+    let files = disk.files_below(&data_dir().join("dead-letters/segments"));
+    files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "from")).count() as u64
 }
 
 /// The number of the oldest segment that is kept.

@@ -27,6 +27,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Gives a file another name, in the place of whatever had that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file one more name, which nothing may have yet; an error of kind `AlreadyExists` otherwise.
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()>;
     /// Removes a file's name.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// What lies in a folder, in no order; empty where there is no such folder.

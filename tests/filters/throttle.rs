@@ -103,7 +103,7 @@ fn resumed(selector: &Selector, output: &str) -> Selector {
     let cursor = selector.throttled().attribute();
     let mut selector = pipeline().selector(output).unwrap();
     if let Some(counts) = find_attribute(&cursor, THROTTLE) {
-        selector.resume(counts);
+        selector.resume(Some(counts));
     }
     selector
 }
@@ -191,7 +191,7 @@ fn a_filter_that_changed_begins_anew() {
     let config = CONFIG.replace("limit = 3", "limit = 4");
     let config = Config::parse(&config, None, &|_| None).unwrap();
     let mut changed = Pipeline::new(&config.filters, &config.outputs, "").selector("one").unwrap();
-    changed.resume(find_attribute(&cursor, THROTTLE).unwrap());
+    changed.resume(find_attribute(&cursor, THROTTLE));
     assert_eq!(passed(&mut changed, 1, &chunk, 0..5).len(), 4);
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod backlog;
 mod damage;
 mod equal_content;
 mod formats;
@@ -11,6 +12,7 @@ mod reading;
 mod recovery;
 mod resends;
 mod retention;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub(crate) const SEGMENT_HEADER_LENGTH: u64 = 64;
 pub(crate) fn config() -> JournalConfig {
     JournalConfig {
         max_size: 4 * SEGMENT_SIZE,
+        when_full: hikyaku::config::WhenFull::Block,
         segment_size: SEGMENT_SIZE,
         memory: 1024 * 1024,
         dedup_window: Duration::from_secs(600),

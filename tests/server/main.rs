@@ -18,6 +18,7 @@ mod ownership;
 mod refusals;
 mod reload;
 mod secrets;
+mod small_disk;
 mod stop;
 mod support;
 mod throttle;

@@ -118,6 +118,11 @@ pub(super) fn output_keys(config: &OutputConfig) -> Vec<(String, String)> {
     }
     push(&mut keys, "retry_min_interval", show_time(config.retry_min_interval));
     push(&mut keys, "retry_max_interval", show_time(config.retry_max_interval));
+    if let Some(max_backlog) = config.backlog.max_backlog {
+        push(&mut keys, "max_backlog", show_size(max_backlog));
+    }
+    push(&mut keys, "when_backlogged", config.backlog.when_backlogged.name());
+    push(&mut keys, "max_set_aside", show_size(config.backlog.max_set_aside));
     keys
 }
 

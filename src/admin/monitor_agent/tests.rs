@@ -64,6 +64,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
         start: StartAt::Newest,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
+        backlog: crate::config::BacklogConfig::default(),
         kind: OutputKind::File(Box::new(FileOutputConfig {
             path: PathTemplate::parse("/archive/{customer_name}/%H.log.gz").unwrap(),
             path_characters: BTreeMap::new(),

@@ -66,6 +66,22 @@ pub(super) fn journal(table: &Table<'_>, journal: &JournalConfig, inputs: &[(&Ta
     }
 }
 
+/// A backlog is left behind a segment at a time, and lies in the journal.
+pub(super) fn backlogs(journal: &JournalConfig, outputs: &[(&Table<'_>, &OutputConfig)]) {
+    let JournalConfig { max_size, segment_size, .. } = *journal;
+    for (table, output) in outputs {
+        if output.backlog.max_backlog.is_some_and(|max| !(segment_size..=max_size).contains(&max)) {
+            table.report(
+                "max_backlog",
+                format!(
+                    "`max_backlog` is not between `[journal]` `segment_size` ({segment_size} bytes) and `max_size` \
+                     ({max_size} bytes)"
+                ),
+            );
+        }
+    }
+}
+
 /// An id names one input or output.
 pub(super) fn ids(inputs: &[(&Table<'_>, &InputConfig)], outputs: &[(&Table<'_>, &OutputConfig)]) {
     let inputs = inputs.iter().map(|(table, input)| (*table, input.id.as_str()));

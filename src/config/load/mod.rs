@@ -106,6 +106,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
     let checked_outputs = checks::complete(&output_tables, &outputs);
     if let Ok(journal) = &journal {
         checks::journal(&journal_table, journal, &checked_inputs);
+        checks::backlogs(journal, &checked_outputs);
     }
     checks::ids(&checked_inputs, &checked_outputs);
     checks::takes(&checked_outputs);

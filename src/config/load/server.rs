@@ -7,6 +7,7 @@ use super::{Table, Value};
 use crate::config::reference::LEVELS;
 use crate::config::{
     AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
+    WhenFull,
 };
 
 pub(super) fn server(table: &Table<'_>) -> Read<ServerConfig> {
@@ -63,6 +64,7 @@ fn to_filter(level: &str) -> LevelFilter {
 
 pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
     let max_size = table.value("max_size", Value::size);
+    let when_full = table.value("when_full", Value::choice);
     let segment_size = table.value("segment_size", Value::size);
     let memory = table.value("memory", Value::size);
     let dedup_window = table.value("dedup_window", Value::time);
@@ -70,6 +72,11 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
     let dedup_max_ids_by_sender = table.value("dedup_max_ids_by_sender", Value::count);
     Ok(JournalConfig {
         max_size: max_size?,
+        when_full: match when_full? {
+            "reject" => WhenFull::Reject,
+            "drop_oldest" => WhenFull::DropOldest,
+            _ => WhenFull::Block,
+        },
         segment_size: segment_size?,
         memory: memory?,
         dedup_window: dedup_window?,

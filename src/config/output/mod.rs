@@ -1,11 +1,14 @@
 //! `[[output]]`
 
+mod backlog;
 mod file;
 mod forward;
 mod forward_servers;
 
 use std::time::Duration;
 
+pub(crate) use backlog::DEFAULT_MAX_SET_ASIDE;
+pub use backlog::{BacklogConfig, WhenBacklogged};
 pub use file::{FileFormat, FileOutputConfig, InjectConfig};
 pub use forward::{ClientTlsConfig, ForwardOutputConfig, GiveUpConfig, MetadataHandling};
 pub(crate) use forward_servers::is_host_name;
@@ -29,6 +32,8 @@ pub struct OutputConfig {
     /// First and longest wait between retries; doubled in between. Default: 1 s and 30 s.
     pub retry_min_interval: Duration,
     pub retry_max_interval: Duration,
+    /// How far it may fall behind, and what happens then.
+    pub backlog: BacklogConfig,
     pub kind: OutputKind,
 }
 

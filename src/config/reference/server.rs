@@ -98,7 +98,14 @@ pub(in crate::config) const JOURNAL: Section = Section {
             name: "max_size",
             kind: Kind::Size { min: 3 * MIN_SEGMENT_SIZE, max: 64 * TIB },
             default: Default::Value("\"2GiB\""),
-            meaning: "Bytes on disk at which senders wait; at least 3 × `segment_size`",
+            meaning: "Bytes on disk at which the journal is full; at least 3 × `segment_size`",
+        },
+        Key {
+            name: "when_full",
+            kind: Kind::Choice(&["block", "reject", "drop_oldest"]),
+            default: Default::Value("\"block\""),
+            meaning: "What happens then: senders wait; they are refused, so that they go elsewhere; or the oldest \
+                      segments go, though outputs still need them, counted by output",
         },
         Key {
             name: "segment_size",

@@ -78,6 +78,9 @@ impl SessionError {
             Self::Read(ReadError::Stalled { .. }) => Some("stalled"),
             Self::Read(ReadError::TooSlow { .. }) => Some("too_slow"),
             Self::Read(ReadError::Disk(_)) => Some("disk"),
+            Self::Journal(AppendError::Full) | Self::Ack(AckError::Journal(AppendError::Full)) => {
+                Some("journal_full")
+            }
             _ => None,
         }
     }

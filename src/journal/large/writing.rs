@@ -29,11 +29,13 @@ impl Writer {
             self.commit()?;
             self.release();
             if is_full(self) {
-                self.update_metrics();
-                self.report(Status::Full);
-                return Err(Obstacle::NoSpace);
+                self.give_up_the_oldest(None);
+            }
+            if is_full(self) {
+                return Err(self.full(Status::Full, now));
             }
         }
+        self.asked_since = None;
         self.shared.set_status(Status::Accepting);
         Ok(())
     }

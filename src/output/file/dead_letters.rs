@@ -134,6 +134,8 @@ impl Lines for DeadLetterLines {
 
     fn written(&mut self) {}
 
+    fn abandoned(&mut self) {}
+
     fn housekeeping_due(&self) -> Option<Instant> {
         self.keeper.as_ref().map(Keeper::due)
     }

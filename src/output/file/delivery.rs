@@ -1,5 +1,7 @@
 //! The loop of a file output: read, filter, format, flush, checkpoint.
 
+mod skip;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +12,17 @@ use tokio::sync::watch;
 use super::archive::{Archive, ArchiveOptions};
 use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
-use crate::config::StartAt;
+use super::recovery::{RecoveryError, RecoveryOptions};
+use crate::config::{BacklogConfig, StartAt};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::durable::create_folder;
-use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError, Reader, Status};
+use crate::journal::{
+    CursorError, Journal, OutputCursor, Position, ReadError, Reader, Skip, SkipError, Status,
+};
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
 use crate::pipeline::throttle_state::ThrottleState;
+use crate::storage::Storage;
 
 /// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
 const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
@@ -28,8 +34,15 @@ pub struct FileOutput {
     reader: Reader,
     journal_status: watch::Receiver<Status>,
     cursor: OutputCursor,
+    /// Tells when there is something to leave behind.
+    skips: watch::Receiver<Option<Skip>>,
     lines: Box<dyn Lines>,
+    storage: Arc<dyn Storage>,
     archive: Archive,
+    archive_options: ArchiveOptions,
+    recovery: RecoveryOptions,
+    /// Whether the files must be taken back to the last checkpoint before they are written to again.
+    must_recover: bool,
     metrics: OutputMetrics,
     /// Where the files are once everything in memory is written: behind the last chunk that was read.
     flushed: Position,
@@ -49,12 +62,20 @@ pub(crate) enum DeliveryError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Skip(#[from] SkipError),
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
 }
 
 impl DeliveryError {
     /// Whether only a restart helps, which recovers.
     pub(crate) fn needs_recovery(&self) -> bool {
-        matches!(self, Self::Archive(error) if error.needs_recovery())
+        match self {
+            Self::Archive(error) => error.needs_recovery(),
+            Self::Skip(error) => error.is_uncertain(),
+            Self::Read(_) | Self::Recovery(_) => false,
+        }
     }
 }
 
@@ -71,6 +92,8 @@ pub(super) struct DeliveryOptions {
     pub(super) retry_min_interval: Duration,
     pub(super) retry_max_interval: Duration,
     pub(super) journal_max_size: u64,
+    pub(super) undone_max_size: u64,
+    pub(super) backlog: BacklogConfig,
 }
 
 impl FileOutput {
@@ -83,6 +106,7 @@ impl FileOutput {
         metrics: OutputMetrics,
     ) -> Result<Self, CursorError> {
         let cursor = journal.attach(&options.id, options.start)?;
+        cursor.limit_backlog(&options.backlog);
         let undo_folder = data_dir.join("outputs").join(&options.id);
         create_folder(journal.storage().as_ref(), &undo_folder).map_err(|source| CursorError::Io {
             action: "make the folder beside",
@@ -90,10 +114,14 @@ impl FileOutput {
             source,
         })?;
         let position = cursor.saved().position;
-        if let Some(counts) = cursor.attribute(THROTTLE) {
-            lines.resume(counts);
-        }
-        let archive = ArchiveOptions {
+        lines.resume(cursor.attribute(THROTTLE));
+        let recovery = RecoveryOptions {
+            undo_folder: undo_folder.clone(),
+            generation: cursor.saved().generation,
+            undone_folder: data_dir.join("undone").join(&options.id),
+            undone_max_size: options.undone_max_size,
+        };
+        let archive_options = ArchiveOptions {
             undo_folder,
             generation: cursor.saved().generation,
             max_open_files: options.max_open_files,
@@ -104,7 +132,12 @@ impl FileOutput {
             journal_status: journal.status(),
             throttled: lines.throttled(),
             lines,
-            archive: Archive::new(Arc::clone(journal.storage()), archive, metrics.clone()),
+            storage: Arc::clone(journal.storage()),
+            archive: Archive::new(Arc::clone(journal.storage()), archive_options.clone(), metrics.clone()),
+            archive_options,
+            recovery,
+            must_recover: false,
+            skips: cursor.skip_requests(),
             cursor,
             metrics,
             flushed: position,
@@ -162,6 +195,12 @@ pub(crate) enum Next {
 impl FileOutput {
     /// Does whatever is due, or `asked` for, and takes one chunk. It asks no clock and waits for nothing.
     pub(crate) fn advance(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
+        if let Some(skip) = self.cursor.requested_skip() {
+            self.leave_behind(skip)?;
+        }
+        if self.must_recover {
+            self.take_back()?;
+        }
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let housekeeping = is_due(self.lines.housekeeping_due());
         let checkpoint = asked || housekeeping || is_due(self.checkpoint_due) || self.journal_needs_space();
@@ -247,6 +286,7 @@ impl FileOutput {
             tokio::select! {
                 () = tokio::time::sleep_until(until.into()) => {}
                 () = controls.stop.cancelled() => {}
+                Ok(()) = self.skips.changed() => {}
             }
         });
         self.metrics.retry_wait.set(0);
@@ -267,12 +307,13 @@ impl FileOutput {
         let due =
             [self.flush_due, self.checkpoint_due, self.lines.housekeeping_due()].into_iter().flatten().min();
         let saved = self.cursor.saved().position == self.reader.position();
-        let (reader, status) = (&mut self.reader, &mut self.journal_status);
+        let (reader, status, skips) = (&mut self.reader, &mut self.journal_status, &mut self.skips);
         controls.runtime.clone().block_on(async {
             tokio::select! {
                 () = reader.wait() => {}
                 () = controls.stop.cancelled() => {}
                 _ = controls.flush_requests.changed() => controls.flush_requests.mark_changed(),
+                Ok(()) = skips.changed() => {}
                 // A full journal waits for a checkpoint of what is read and not saved yet.
                 _ = status.wait_for(|status| matches!(status, Status::Full | Status::DiskFull)), if !saved => {}
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}

@@ -67,6 +67,7 @@ impl Lines for EventLines {
         let Self { selector, unfiltered, formatter, paths, slots, key, inflater, .. } = self;
         let selector = if handed_over { unfiltered } else { selector };
         let tag = chunk.tag();
+        let selector = selector.at(chunk.position);
         if chunk.is_refused() || !selector.wants(chunk.input(), tag) {
             return;
         }
@@ -117,7 +118,7 @@ impl Lines for EventLines {
         self.selector.throttled().clone()
     }
 
-    fn resume(&mut self, encoded: &[u8]) {
+    fn resume(&mut self, encoded: Option<&[u8]>) {
         self.selector.resume(encoded);
     }
 
@@ -126,5 +127,10 @@ impl Lines for EventLines {
         for (tag, count) in self.staged.drain() {
             self.metrics.delivered(&tag, count);
         }
+    }
+
+    fn abandoned(&mut self) {
+        self.slots.clear();
+        self.staged.clear();
     }
 }

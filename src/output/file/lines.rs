@@ -20,13 +20,15 @@ pub(super) trait Lines: Send + std::fmt::Debug {
     /// All lines so far are in their files, and slots of the archive are void.
     fn written(&mut self);
 
+    /// What was taken since the last time that lines were written is forgotten, and slots of the archive are void.
+    fn abandoned(&mut self);
     /// What its filters have counted of the chunks so far.
     fn throttled(&self) -> ThrottleState {
         ThrottleState::default()
     }
 
-    /// Goes on with the counts of a cursor.
-    fn resume(&mut self, _encoded: &[u8]) {}
+    /// Goes on with the counts of a cursor; `None`: it holds none, and nothing is counted yet.
+    fn resume(&mut self, _encoded: Option<&[u8]>) {}
 
     /// When [`keep_house`](Self::keep_house) is due.
     fn housekeeping_due(&self) -> Option<Instant> {

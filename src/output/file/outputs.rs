@@ -9,7 +9,7 @@ use super::dead_letters::{DEAD_LETTERS, DeadLetterLines, GIVEN_UP};
 use super::delivery::{DeliveryOptions, FileOutput};
 use super::event_lines::EventLines;
 use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
-use crate::config::{FileOutputConfig, OutputConfig, OutputKind, StartAt};
+use crate::config::{BacklogConfig, FileOutputConfig, OutputConfig, OutputKind, StartAt};
 use crate::dead_letters::{self, Keeper, Store};
 use crate::journal::{CursorError, CursorFolder, Journal};
 use crate::metrics::Metrics;
@@ -104,6 +104,8 @@ pub fn open_output(
         retry_min_interval: config.retry_min_interval,
         retry_max_interval: config.retry_max_interval,
         journal_max_size,
+        undone_max_size: file.undone_max_size,
+        backlog: config.backlog.clone(),
     };
     let lines = EventLines::new(&config.id, file, pipeline, metrics.clone());
     FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
@@ -161,6 +163,8 @@ fn open_letters(
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),
         journal_max_size,
+        undone_max_size: DEFAULT_UNDONE_MAX_SIZE,
+        backlog: BacklogConfig::default(),
     };
     FileOutput::new(options, Box::new(letters), data_dir, journal, metrics.output(id, "dead_letters"))
 }

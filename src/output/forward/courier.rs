@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
@@ -48,6 +49,24 @@ struct Doubt {
     server: ServerId,
     /// Until when no other gets it.
     until: Instant,
+    _counted: InDoubt,
+}
+
+/// Counts a message as in doubt while it is.
+#[derive(Debug)]
+struct InDoubt(IntGauge);
+
+impl InDoubt {
+    fn new(in_doubt: &IntGauge) -> Self {
+        in_doubt.inc();
+        Self(in_doubt.clone())
+    }
+}
+
+impl Drop for InDoubt {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// How a message ended.
@@ -89,7 +108,7 @@ impl Courier {
         loop {
             let target = self.unless_given_up(&message, &tries, self.target(doubt.as_ref())).await;
             let Some(target) = target else {
-                return self.give_up(&message, tries, was_in_doubt, doubt.is_some()).await;
+                return self.give_up(&message, tries, was_in_doubt).await;
             };
             if doubt.as_ref().is_some_and(|doubt| doubt.server != target.id) {
                 self.moves(&message, &target);
@@ -118,8 +137,11 @@ impl Courier {
             }
             self.metrics.num_errors.inc();
             if is_in_doubt && doubt.is_none() {
-                doubt = Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout });
-                self.forward_metrics.in_doubt.inc();
+                doubt = Some(Doubt {
+                    server: target.id,
+                    until: Instant::now() + self.in_doubt_timeout,
+                    _counted: InDoubt::new(&self.forward_metrics.in_doubt),
+                });
             }
             if doubt.is_some() && !is_parked {
                 message.detach();
@@ -133,7 +155,7 @@ impl Courier {
                 failed_at.clear();
                 let wait = self.wait(&mut back_off, doubt.as_ref());
                 if self.unless_given_up(&message, &tries, wait).await.is_none() {
-                    return self.give_up(&message, tries, was_in_doubt, doubt.is_some()).await;
+                    return self.give_up(&message, tries, was_in_doubt).await;
                 }
             }
             failed_at.push(target.id);
@@ -142,9 +164,7 @@ impl Courier {
         if let Some(limit) = &self.retry_limit {
             limit.succeeded();
         }
-        if doubt.is_some() {
-            self.forward_metrics.in_doubt.dec();
-        }
+        drop(doubt);
         self.metrics.retry_wait.set(0);
         self.metrics.delivered(&message.tag, message.events);
         self.metrics.delivered_bytes.inc_by(message.len() as u64);
@@ -173,7 +193,6 @@ impl Courier {
         message: &Message,
         tries: Tries,
         was_in_doubt: bool,
-        counts_as_in_doubt: bool,
     ) -> Result<Carried, AppendError> {
         let Some(limit) = &self.retry_limit else { return std::future::pending().await };
         let (to, attempts, error) = (limit.to(), tries.attempts, tries.last_error.clone());
@@ -182,16 +201,13 @@ impl Courier {
             Err(AppendError::Failed(reason)) => return Err(AppendError::Failed(reason)),
             // Stopping; it is in the journal, and tried again by the next process.
             Err(AppendError::Stopped) => return std::future::pending().await,
-            Err(error @ AppendError::TooLarge) => {
+            Err(error @ (AppendError::TooLarge | AppendError::Full)) => {
                 tracing::error!(
                     output = self.output, position = %message.place.start, events = message.events, %error,
                     "a message can't be given up, and not be delivered: it stays in the journal, and holds it; take                      the output out of the configuration or mend its servers"
                 );
                 return std::future::pending().await;
             }
-        }
-        if counts_as_in_doubt {
-            self.forward_metrics.in_doubt.dec();
         }
         self.metrics.retry_wait.set(0);
         self.forward_metrics.given_up(to, was_in_doubt, message.events);
@@ -216,8 +232,11 @@ impl Courier {
             );
             return None;
         };
-        self.forward_metrics.in_doubt.inc();
-        Some(Doubt { server: target.id, until: Instant::now() + self.in_doubt_timeout })
+        Some(Doubt {
+            server: target.id,
+            until: Instant::now() + self.in_doubt_timeout,
+            _counted: InDoubt::new(&self.forward_metrics.in_doubt),
+        })
     }
 
     /// Writes down where a message is about to go, on a thread that may wait for a disk.
@@ -281,7 +300,6 @@ impl Courier {
     }
 
     fn moves(&self, message: &Message, target: &Target) {
-        self.forward_metrics.in_doubt.dec();
         self.forward_metrics.moved_in_doubt.inc();
         tracing::warn!(
             output = self.output, server = target.name, position = %message.place.start, events = message.events,

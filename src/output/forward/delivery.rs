@@ -1,5 +1,7 @@
 //! The loop of a forward output: read, pack, hand over, and save how far the servers have acknowledged.
 
+mod skip;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use super::courier::{Carried, Courier};
 use super::ledger::Ledger;
 use super::message::Message;
 use super::packer::Packer;
-use crate::journal::{AppendError, Journal, OutputCursor, Position, ReadError, Reader, Status};
+use crate::journal::{AppendError, Journal, OutputCursor, Position, ReadError, Reader, Skip, Status};
 use crate::metrics::{OutputMetrics, TlsMetrics};
 use crate::output::given_up::{Hold, Taken};
 use crate::output::{Controls, Output, OutputError};
@@ -48,6 +50,8 @@ struct Deliveries {
     /// What was given up, until the cursor has passed it; `None` where nothing is.
     hold: Option<Hold>,
     cursor: OutputCursor,
+    /// Tells when there is something to leave behind.
+    skips: watch::Receiver<Option<Skip>>,
     checkpoint_interval: Duration,
     /// When the cursor is due, once it is behind.
     checkpoint_due: Option<Instant>,
@@ -67,6 +71,8 @@ enum Ended {
     /// There was time enough to deliver after being told to stop.
     Patience,
     Panic(String),
+    /// It is to leave its backlog behind.
+    Skip(Skip),
 }
 
 impl ForwardOutput {
@@ -94,6 +100,7 @@ impl ForwardOutput {
                 ledger: Ledger::new(resumed_at, packer.throttled().clone()),
                 under_way: JoinSet::new(),
                 hold,
+                skips: cursor.skip_requests(),
                 cursor,
                 checkpoint_interval,
                 checkpoint_due: None,
@@ -137,7 +144,16 @@ impl Output for ForwardOutput {
 
     fn run(mut self: Box<Self>, mut controls: Controls) -> Result<(), OutputError> {
         let watching = self.watch(&controls);
-        let ended = self.deliver(&mut controls);
+        let ended = loop {
+            match self.deliver(&mut controls) {
+                Err(Ended::Skip(skip)) => {
+                    if let Err(error) = self.leave_behind(skip, &controls) {
+                        break Err(error);
+                    }
+                }
+                ended => break ended,
+            }
+        };
         drop(watching);
         while let Some(Ok(Ok(carried))) = self.deliveries.under_way.try_join_next() {
             self.deliveries.carried(carried);
@@ -146,6 +162,7 @@ impl Output for ForwardOutput {
         controls.runtime.block_on(self.deliveries.courier.idle.close());
         self.deliveries.save();
         match ended {
+            Err(Ended::Skip(_)) => Ok(()),
             Err(Ended::Panic(reason)) => Err(OutputError { id: self.id, reason }),
             Err(Ended::Patience) => {
                 tracing::warn!(
@@ -287,6 +304,13 @@ impl Deliveries {
             },
             () = sleep_until(self.checkpoint_due.unwrap_or(now)), if self.checkpoint_due.is_some() => self.save(),
             Ok(()) = controls.flush_requests.changed() => self.save(),
+            Ok(()) = self.skips.changed() => {
+                // What is acknowledged need not be left behind.
+                self.save();
+                if let Some(skip) = self.cursor.requested_skip() {
+                    return Err(Ended::Skip(skip));
+                }
+            }
             // A full journal waits for a checkpoint of what is delivered and not saved yet.
             () = until_full(&mut self.journal_status), if is_behind && !self.saving_fails => self.save(),
             () = controls.stop.cancelled(), if self.patience_ends.is_none() => {

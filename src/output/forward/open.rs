@@ -71,13 +71,12 @@ pub async fn open_output(
         verify(&config.id, &connector, &pool).await?;
     }
     let cursor = journal.attach(&config.id, config.start)?;
+    cursor.limit_backlog(&config.backlog);
     let output_metrics = metrics.output(&config.id, config.kind.name());
     let mut selector = pipeline
         .selector(&config.id)
         .expect("the pipeline is made from the configuration that this output is in");
-    if let Some(counts) = cursor.attribute(THROTTLE) {
-        selector.resume(counts);
-    }
+    selector.resume(cursor.attribute(THROTTLE));
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
     let journal_id: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
     let hold = given_up.map(|given_up| Hold::open(given_up, &config.id, &journal_id)).transpose()?;

@@ -64,6 +64,11 @@ impl Packer {
         self.selector.throttled()
     }
 
+    /// Goes on with the counts of a cursor; `None`: it holds none.
+    pub(super) fn resume(&mut self, encoded: Option<&[u8]>) {
+        self.selector.resume(encoded);
+    }
+
     /// Hands the messages of a chunk to `send`, but for those that end before the entry `skip`.
     ///
     /// # Errors
@@ -79,7 +84,9 @@ impl Packer {
             return self.take_over(chunk, send);
         }
         // What was refused is a dead letter, whatever its tag.
-        if chunk.is_refused() || !self.selector.wants(chunk.input(), chunk.tag()) || chunk.entry_count() == 0
+        if chunk.is_refused()
+            || !self.selector.at(chunk.position).wants(chunk.input(), chunk.tag())
+            || chunk.entry_count() == 0
         {
             return Ok(());
         }
@@ -105,6 +112,7 @@ impl Packer {
                 return Ok(());
             }
         };
+        let selector = selector.at(chunk.position);
         let mut send_run = |run: &Run, plain: Vec<u8>| {
             if run.end <= skip {
                 return Ok(());
@@ -165,12 +173,13 @@ impl Packer {
             Encoding::Gzip => true,
             Encoding::Zstd => self.compress.encoding() == Encoding::Zstd,
         };
+        let selector = self.selector.at(chunk.position);
         let passes = is_readable
             && chunk.entries().len() <= self.chunk_size
             && !chunk.has_bad_entries()
             && (self.metadata == MetadataHandling::Keep || !chunk.has_metadata())
-            && !(chunk.has_metadata() && self.selector.adds_metadata(chunk.input()))
-            && self.selector.passes_whole(chunk.input(), chunk.tag());
+            && !(chunk.has_metadata() && selector.adds_metadata(chunk.input()))
+            && selector.passes_whole(chunk.input(), chunk.tag());
         passes.then(|| (chunk.entries_bytes(), chunk.encoding()))
     }
 }

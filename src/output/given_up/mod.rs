@@ -28,7 +28,7 @@ pub use hold::HoldError;
 pub(super) use hold::{Hold, Taken};
 
 use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
-use crate::config::{Config, JournalConfig, OutputKind};
+use crate::config::{Config, JournalConfig, OutputKind, WhenFull};
 use crate::event_time::EventTime;
 use crate::journal::{AppendError, Journal, OpenError};
 use crate::metrics::JournalMetrics;
@@ -73,6 +73,7 @@ impl GivenUp {
         let journal = JournalConfig {
             max_size: MAX_SEGMENTS * config.journal.segment_size,
             memory: 0,
+            when_full: WhenFull::Block,
             ..config.journal.clone()
         };
         let journal = Journal::open(&data_dir, &journal, JournalMetrics::unregistered())?;

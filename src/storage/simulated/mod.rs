@@ -140,6 +140,12 @@ impl Storage for Simulated {
         state.finish(fate, |state| state.rename(from, to))
     }
 
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let fate = state.begin("link", name, 0, Kind::Create);
+        state.finish(fate, |state| state.link(file, name))
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         let fate = state.begin("remove", path, 0, Kind::Names);

@@ -166,6 +166,20 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn link(&mut self, file: &Path, name: &Path) -> io::Result<()> {
+        self.folder_must_exist(folder_of(name))?;
+        match (self.names.get(file), self.names.get(name)) {
+            (_, Some(_)) => Err(io::ErrorKind::AlreadyExists.into()),
+            (Some(Node::File(number)), None) => {
+                self.file(number)?.names += 1;
+                self.names.add(name, Node::File(number));
+                Ok(())
+            }
+            (Some(Node::Folder), None) => Err(io::ErrorKind::IsADirectory.into()),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         match self.names.get(path) {
             Some(Node::File(number)) => {
@@ -250,7 +264,9 @@ impl State {
     fn forget_name(&mut self, number: u64) {
         if let Some(file) = self.files.get_mut(&number) {
             file.names -= 1;
-            self.free_inodes.push(file.inode);
+            if file.names == 0 {
+                self.free_inodes.push(file.inode);
+            }
         }
     }
 }

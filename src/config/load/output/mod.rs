@@ -1,5 +1,6 @@
 //! `[[output]]`
 
+mod backlog;
 mod file;
 mod forward;
 mod forward_servers;
@@ -10,7 +11,7 @@ use super::document::{Read, did_you_mean};
 use super::filter::{field_paths, tag_patterns};
 use super::{Table, Value};
 use crate::config::reference::{FILE_OUTPUT, FORWARD_OUTPUT, Section};
-use crate::config::{OutputConfig, OutputKind, OutputTake, StartAt};
+use crate::config::{OutputConfig, OutputKind, OutputTake, StartAt, WhenBacklogged};
 use crate::pipeline::condition::Condition;
 
 /// The sections of the single types.
@@ -29,6 +30,14 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
     {
         table.report("retry_max_interval", "`retry_max_interval` is shorter than `retry_min_interval`");
     }
+    let backlog = backlog::backlog(
+        table,
+        if kind.as_ref().is_ok_and(|kind| *kind == "file") {
+            WhenBacklogged::Block
+        } else {
+            WhenBacklogged::DeadLetter
+        },
+    );
     let kind = kind.and_then(|kind| match kind {
         "forward" => forward::forward(table).map(|forward| OutputKind::Forward(Box::new(forward))),
         _ => file::file(table).map(|file| OutputKind::File(Box::new(file))),
@@ -40,6 +49,7 @@ pub(super) fn output(table: &Table<'_>) -> Read<OutputConfig> {
         start: if start? == "oldest" { StartAt::Oldest } else { StartAt::Newest },
         retry_min_interval: retry_min_interval?,
         retry_max_interval: retry_max_interval?,
+        backlog: backlog?,
         kind: kind?,
     })
 }

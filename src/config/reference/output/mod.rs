@@ -1,5 +1,6 @@
 //! The keys of [`crate::config::OutputConfig`].
 
+mod backlog;
 mod file;
 mod forward;
 mod forward_servers;
@@ -83,5 +84,8 @@ pub(in crate::config) const OUTPUT: Section = Section {
             default: Default::Value("\"30s\""),
             meaning: "Longest wait after a failed write; at least `retry_min_interval`",
         },
+        backlog::MAX_BACKLOG,
+        backlog::WHEN_BACKLOGGED,
+        backlog::MAX_SET_ASIDE,
     ],
 };

@@ -131,6 +131,11 @@ impl Storage for Faulty {
         Disk.rename(from, to)
     }
 
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        self.call("link", name)?;
+        std::fs::hard_link(file, name)
+    }
+
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.call("sync_folder", path)?;
         let mut state = self.state();
