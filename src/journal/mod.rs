@@ -30,6 +30,7 @@ mod position;
 #[cfg(test)]
 mod power_tests;
 mod reader;
+mod retention;
 mod scan;
 mod segment_file;
 mod shared;
@@ -57,6 +58,7 @@ use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
+use retention::Retention;
 use shared::Shared;
 use writer::{Request, Writer};
 
@@ -151,6 +153,7 @@ impl Journal {
             left_behind: opened.left_behind,
             segment_size: config.segment_size,
             max_size: config.max_size,
+            retention: Retention::new(config.retain),
             spare: writer::Spare::default(),
             replies: Vec::new(),
             next: None,

@@ -84,6 +84,8 @@ pub(super) struct SegmentState {
     /// Whether it will stay like that.
     pub(super) sealed: bool,
     pub(super) bytes_on_disk: u64,
+    /// When its last chunk was received, in nanoseconds since the Unix epoch; 0 where it has none.
+    pub(super) last_received_at: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -192,7 +194,7 @@ impl Shared {
         files.map(|(place, length)| (*place, *length)).collect()
     }
 
-    /// Segments that every output has passed, and that are sealed. Never the last one: the number of the next and
+    /// Segments that every output has passed, and that are sealed, oldest first. Never the last one: the number of the next and
     /// the journal's id are known from it.
     pub(super) fn removable(&self) -> Vec<u64> {
         let state = self.lock();
@@ -201,6 +203,19 @@ impl Shared {
         let needed = needed.min(last);
         let sealed = state.segments.iter().filter(|(number, segment)| segment.sealed && **number < needed);
         sealed.map(|(number, _)| *number).collect()
+    }
+
+    /// When the last chunk of a segment was received, in nanoseconds since the Unix epoch.
+    pub(super) fn last_received_at(&self, segment: u64) -> i64 {
+        self.lock().segments.get(&segment).map_or(0, |segment| segment.last_received_at)
+    }
+
+    /// Bytes on disk of some segments, large files included.
+    pub(super) fn bytes_of(&self, segments: &[u64]) -> u64 {
+        let state = self.lock();
+        let own = segments.iter().filter_map(|number| state.segments.get(number));
+        let large = state.large.iter().filter(|(place, _)| segments.contains(&place.segment));
+        own.map(|segment| segment.bytes_on_disk).sum::<u64>() + large.map(|(_, length)| length).sum::<u64>()
     }
 
     /// Bytes on disk, the spare included.

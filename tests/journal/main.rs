@@ -31,6 +31,7 @@ pub(crate) fn config() -> JournalConfig {
         max_size: 4 * SEGMENT_SIZE,
         segment_size: SEGMENT_SIZE,
         memory: 1024 * 1024,
+        retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,
         dedup_max_ids_by_sender: 1_000,
