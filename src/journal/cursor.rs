@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Position;
+use super::replay::Replays;
 use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
 use crate::storage::{Storage, disk, read_file};
@@ -41,6 +42,8 @@ pub struct SavedCursor {
     pub position: Position,
     /// How many checkpoints there were.
     pub generation: u64,
+    /// What an operator had delivered again.
+    pub replays: Replays,
 }
 
 /// A cursor file that can't be used.
@@ -57,6 +60,8 @@ pub enum CursorError {
         path.display()
     )]
     Damaged { path: PathBuf },
+    #[error("the request {} is damaged: ask again with hikyaku journal replay", path.display())]
+    DamagedRequest { path: PathBuf },
     #[error(
         "the cursor {} has format {found}, and this hikyaku reads format {FORMAT_VERSION}: use a newer hikyaku",
         path.display()
@@ -67,8 +72,8 @@ pub enum CursorError {
 /// The folder of all cursors of a server.
 #[derive(Debug, Clone)]
 pub struct CursorFolder {
-    storage: Arc<dyn Storage>,
-    path: PathBuf,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) path: PathBuf,
 }
 
 impl CursorFolder {
@@ -187,8 +192,9 @@ impl CursorFolder {
     }
 }
 
-fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
-    let mut bytes = [0; HEADER_LENGTH];
+fn encode(cursor: &SavedCursor) -> Vec<u8> {
+    let own = cursor.replays.encode();
+    let mut bytes = vec![0; HEADER_LENGTH];
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     bytes[10..12].copy_from_slice(&(HEADER_LENGTH as u16).to_le_bytes());
@@ -197,8 +203,12 @@ fn encode(cursor: &SavedCursor) -> [u8; HEADER_LENGTH] {
     bytes[32..40].copy_from_slice(&cursor.position.segment.to_le_bytes());
     bytes[40..48].copy_from_slice(&cursor.position.offset.to_le_bytes());
     bytes[48..56].copy_from_slice(&cursor.generation.to_le_bytes());
-    let checksum = crc32fast::hash(&bytes[..60]);
-    bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
+    bytes[56..60].copy_from_slice(&(own.len() as u32).to_le_bytes());
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&bytes[..60]);
+    checksum.update(&own);
+    bytes[60..64].copy_from_slice(&checksum.finalize().to_le_bytes());
+    bytes.extend_from_slice(&own);
     bytes
 }
 
@@ -233,6 +243,7 @@ fn decode(bytes: &[u8]) -> Result<SavedCursor, Fault> {
             entry: u32::from_le_bytes(array_at(bytes, 12).ok_or(Fault::Damaged)?),
         },
         generation: number(48)?,
+        replays: Replays::decode(own).ok_or(Fault::Damaged)?,
     })
 }
 
@@ -242,7 +253,7 @@ mod tests {
 
     fn cursor() -> SavedCursor {
         let position = Position { segment: 4, offset: 4096, entry: 7 };
-        SavedCursor { journal: [3; 16], position, generation: 9 }
+        SavedCursor { journal: [3; 16], position, generation: 9, replays: Replays::default() }
     }
 
     fn folder() -> (tempfile::TempDir, CursorFolder) {
@@ -265,10 +276,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_keeps_its_replays() {
+        let (_directory, folder) = folder();
+        let current = Some(crate::journal::Replay {
+            until: Position::new(2, 64),
+            resume: Position { segment: 4, offset: 64, entry: 3 },
+        });
+        let cursor = SavedCursor { replays: Replays { count: 3, current }, ..cursor() };
+        folder.save("archive", &cursor).unwrap();
+        assert_eq!(folder.load("archive").unwrap(), Some(cursor));
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let bytes = encode(&cursor());
         for bit in 0..bytes.len() * 8 {
-            let mut damaged = bytes;
+            let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&damaged).is_err(), "bit {bit}");
         }

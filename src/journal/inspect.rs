@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -201,6 +202,42 @@ impl Inspection {
                 }
             }
             offset = frame.next;
+        }
+    }
+
+    /// Calls `visit` with the place of every frame that holds a chunk, the place behind it, the bytes of its entries, and
+    /// the chunk; of a large one only what its frame says.
+    pub(super) fn frames(
+        &self,
+        segment: u64,
+        mut visit: impl FnMut(Position, Position, u64, &ChunkPayload) -> ControlFlow<()>,
+    ) -> Result<(), InspectError> {
+        let OpenedSegment { mut reader, length, .. } = self.open(segment)?;
+        let mut offset = SEGMENT_HEADER_LENGTH;
+        loop {
+            let frame = reader.frame_at(offset, length).map_err(self.error(segment))?;
+            let Some(frame) = frame else {
+                match reader.find_frame(offset, length).map_err(self.error(segment))?.frame {
+                    Some(next) => offset = next,
+                    None => return Ok(()),
+                }
+                continue;
+            };
+            if frame.header.kind == FrameKind::Footer {
+                return Ok(());
+            }
+            let (is_large, next) = (frame.header.kind == FrameKind::Large, frame.next);
+            if let Ok(chunk) = ChunkPayload::decode(frame.payload) {
+                let bytes = match Reference::decode(chunk.entries()).filter(|_| is_large) {
+                    Some(reference) => reference.length,
+                    None => chunk.entries().len() as u64,
+                };
+                let places = (Position::new(segment, offset), Position::new(segment, next));
+                if visit(places.0, places.1, bytes, &chunk).is_break() {
+                    return Ok(());
+                }
+            }
+            offset = next;
         }
     }
 

@@ -30,6 +30,7 @@ mod position;
 #[cfg(test)]
 mod power_tests;
 mod reader;
+pub mod replay;
 mod retention;
 mod scan;
 mod segment_file;
@@ -40,6 +41,7 @@ mod writer_thread;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 
@@ -48,6 +50,7 @@ pub use cursor::{CursorError, CursorFolder, SavedCursor};
 pub use open::OpenError;
 pub use position::Position;
 pub use reader::{ReadError, Reader, StoredChunk};
+pub use replay::{Replay, Replays};
 pub use shared::Status;
 
 use crate::chunk::Chunk;
@@ -57,6 +60,7 @@ use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
 use format::chunk_payload::chunk_payload_length;
+use replay::Refused;
 use large::{LargeEntries, SpoolFolder};
 use retention::Retention;
 use shared::Shared;
@@ -227,16 +231,18 @@ impl Journal {
                     output = id,
                     "the journal is another one than before: starting at its oldest chunk"
                 );
-                SavedCursor { journal: self.shared.journal, position: self.shared.oldest(), ..saved }
+                let replays = Replays { current: None, ..saved.replays };
+                let position = self.shared.oldest();
+                SavedCursor { journal: self.shared.journal, position, replays, ..saved }
             }
-            Some(saved) if saved.position > newest => {
+            Some(saved) if saved.within(newest) != saved => {
                 tracing::error!(
                     output = id,
                     cursor = %saved.position,
                     journal_end = %newest,
                     "the output was further than the journal reaches: synced data was lost, or an old copy restored"
                 );
-                SavedCursor { position: newest, ..saved }
+                saved.within(newest)
             }
             Some(saved) => saved,
             None => {
@@ -244,15 +250,37 @@ impl Journal {
                     StartAt::Newest => newest,
                     StartAt::Oldest => self.shared.oldest(),
                 };
-                SavedCursor { journal: self.shared.journal, position, generation: 0 }
+                SavedCursor {
+                    journal: self.shared.journal,
+                    position,
+                    generation: 0,
+                    replays: Replays::default(),
+                }
             }
         };
         // A cursor that is there already needs no space on a disk that may be full.
         if loaded != Some(saved) {
             self.cursors.save(id, &saved)?;
         }
-        self.shared.set_cursor(id, saved.position);
+        self.shared.set_cursor(id, self.needed(id, &saved));
         Ok(OutputCursor { id: id.to_owned(), saved, cursors: self.cursors.clone(), journal: self.clone() })
+    }
+
+    /// From where on the journal must be kept for an output: what it is asked to deliver again counts from the start.
+    fn needed(&self, id: &str, saved: &SavedCursor) -> Position {
+        match self.cursors.request(id) {
+            Ok(Some(request)) => {
+                let asked = request.apply(saved, self.shared.oldest());
+                asked.map_or(saved.position, |asked| asked.position.min(saved.position))
+            }
+            // A request that can't be read is told when it would be taken up.
+            Ok(None) | Err(_) => saved.position,
+        }
+    }
+
+    /// Outputs of which an operator asks something, and since when, sorted.
+    pub(crate) fn requests(&self) -> Result<Vec<(String, SystemTime)>, CursorError> {
+        self.cursors.requests()
     }
 
     /// Outputs that have a cursor, sorted.
@@ -310,7 +338,7 @@ impl Journal {
     }
 
     /// Asks the writer to look for segments to remove. While its queue is full it looks without being asked.
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         let _ = self.requests.try_send(Request::Release);
     }
 }
@@ -338,10 +366,59 @@ impl OutputCursor {
 
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.
     pub fn save(&mut self, position: Position, generation: u64) -> Result<(), CursorError> {
-        let cursor = SavedCursor { position, generation, ..self.saved };
+        self.replace(SavedCursor { position, generation, ..self.saved })
+    }
+
+    /// Bytes that the output still has to deliver once it has come to `position`: the rest of a replay, and what was
+    /// never delivered.
+    pub(crate) fn bytes_to_deliver(&self, position: Position) -> u64 {
+        let cursor = SavedCursor { position, ..self.saved };
+        cursor.bytes_to_deliver(|position| self.journal.bytes_behind(position))
+    }
+
+    /// Reads from a position on.
+    pub(crate) fn reader(&self, position: Position) -> Reader {
+        self.journal.reader(position)
+    }
+
+    /// What becomes of the cursor by what an operator asked for, where the output has delivered everything before
+    /// `position`; `None` where nothing is to be done. A request that comes to nothing is removed, and told.
+    pub(crate) fn asked(&self, position: Position) -> Result<Option<SavedCursor>, CursorError> {
+        let request = match self.cursors.request(&self.id) {
+            Ok(None) => return Ok(None),
+            Ok(Some(request)) => request,
+            Err(error @ CursorError::DamagedRequest { .. }) => {
+                tracing::error!(output = self.id, %error, "a request can't be read and is removed");
+                self.cursors.forget_request(&self.id)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let cursor = SavedCursor { position, ..self.saved };
+        match request.apply(&cursor, self.journal.shared.oldest()) {
+            Ok(asked) => Ok(Some(asked)),
+            Err(reason) => {
+                if reason != Refused::Done {
+                    tracing::warn!(output = self.id, %reason, "what was asked of an output comes to nothing");
+                }
+                self.cursors.forget_request(&self.id)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Removes what was asked, once it is saved. Where that fails it is seen again, and known to be done.
+    pub(crate) fn forget_request(&self) {
+        if let Err(error) = self.cursors.forget_request(&self.id) {
+            tracing::warn!(output = self.id, %error, "a request was taken up and can't be removed");
+        }
+    }
+
+    /// Saves all of a cursor, durably.
+    pub(crate) fn replace(&mut self, cursor: SavedCursor) -> Result<(), CursorError> {
         self.cursors.save(&self.id, &cursor)?;
         self.saved = cursor;
-        self.journal.shared.set_cursor(&self.id, position);
+        self.journal.shared.set_cursor(&self.id, self.journal.needed(&self.id, &cursor));
         self.journal.release();
         Ok(())
     }

@@ -10,6 +10,7 @@
 mod monitor;
 mod signals;
 mod start;
+mod upkeep;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::monitor;
+use super::{monitor, upkeep};
 use super::{Addresses, RunningOutput, Server};
 use crate::admin::{self, Listeners};
 use crate::config::{Config, OutputConfig, OutputKind, OutputTake};
@@ -104,6 +104,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         tracing::info!(section, %address, "listening");
     }
 
+    tokio::spawn(upkeep::run(journal.clone(), flush_requests.clone(), stop_outputs.clone()));
     let controls = Controls {
         runtime: Handle::current(),
         flush_requests: flush_requests.subscribe(),

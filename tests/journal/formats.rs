@@ -1,6 +1,6 @@
 use std::fs;
 
-use hikyaku::journal::{CursorFolder, OpenError, Position, SavedCursor};
+use hikyaku::journal::{CursorFolder, OpenError, Position, Replays, SavedCursor};
 
 use crate::{Bench, append, chunk, contents, start};
 
@@ -50,7 +50,7 @@ fn a_cursor_of_format_1_reads() {
 
 fn cursor_of_the_fixture() -> SavedCursor {
     let position = Position { segment: 2, offset: 10_200, entry: 3 };
-    SavedCursor { journal: *b"0123456789abcdef", position, generation: 42 }
+    SavedCursor { journal: *b"0123456789abcdef", position, generation: 42, replays: Replays::default() }
 }
 
 /// Writes the fixture of the present format anew; run by hand after a change of the format's version.

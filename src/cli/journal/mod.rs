@@ -3,6 +3,8 @@
 mod cat;
 mod forget;
 mod ls;
+mod replay;
+mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -17,8 +19,9 @@ use crate::journal::{CursorError, OpenError};
 #[command(after_help = "Examples:\n  \
     hikyaku journal ls                          segments, and how far each output is\n  \
     hikyaku journal cat --tag nginx.access      the events that are kept, as JSON lines\n  \
-    hikyaku journal verify                      check every byte; exit code 1 if something is damaged\n\n\
-    All but `forget` only read, and may be used while the server runs.")]
+    hikyaku journal verify                      check every byte; exit code 1 if something is damaged\n  \
+    hikyaku journal replay --output archive --from 2h    deliver once more what is still kept\n\n\
+    All but `forget` may be used while the server runs; `ls`, `cat` and `verify` only read.")]
 pub(super) struct Arguments {
     /// The data folder [default: server.data_dir of the configuration]
     #[arg(long, value_name = "DIR", global = true)]
@@ -42,6 +45,7 @@ enum Action {
     Ls(ls::Ls),
     Cat(cat::Cat),
     Verify(verify::Verify),
+    Replay(replay::Replay),
     Forget(forget::Forget),
 }
 
@@ -72,6 +76,7 @@ impl Arguments {
             Action::Ls(ls) => ls.execute(&data_dir),
             Action::Cat(cat) => cat.execute(&data_dir),
             Action::Verify(verify) => verify.execute(&data_dir),
+            Action::Replay(replay) => replay.execute(&data_dir),
             Action::Forget(forget) => forget.execute(&data_dir),
         });
         match done {
