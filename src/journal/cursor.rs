@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Position;
-use super::replay::Replays;
 use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
+use super::replay::Replays;
 use crate::storage::{Storage, disk, read_file};
 
 const MAGIC: [u8; 8] = *b"HKYKCURS";

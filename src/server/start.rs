@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{monitor, upkeep};
 use super::{Addresses, RunningOutput, Server};
+use super::{monitor, upkeep};
 use crate::admin::{self, Listeners};
 use crate::config::{Config, OutputConfig, OutputKind, OutputTake};
 use crate::input::forward::{BindError, ForwardInput};

@@ -12,5 +12,6 @@ mod message_forms;
 mod operator;
 mod refusals;
 mod reload;
+mod replay;
 mod stop;
 mod support;

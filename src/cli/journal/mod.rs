@@ -62,7 +62,7 @@ enum JournalError {
     Cursor(#[from] CursorError),
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("there is no output with the id {id:?} in {}; there are: {known}", data_dir.display())]
+    #[error("there is no output with the id {id:?} in {}; there are: {known}. One that is new must have been started once", data_dir.display())]
     UnknownOutput { id: String, data_dir: PathBuf, known: String },
     #[error("{0}")]
     Invalid(String),

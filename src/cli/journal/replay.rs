@@ -25,7 +25,8 @@ const POLL: Duration = Duration::from_millis(100);
 ///
 /// Chunks that were received from FROM up to TO go through the filters and to the output again, as the configuration is
 /// now; then the output goes on where it was, without a gap. What it has not delivered yet is not replayed: it comes
-/// anyway. A file output appends the lines again, to the files that they belong to, also where these have them already:
+/// anyway. The numbers that are printed are of what is saved as delivered; what is delivered before the server takes the
+/// request up is replayed as well, where it is of that time. A file output appends the lines again, to the files that they belong to, also where these have them already:
 /// remove or move those files first if they are to be made anew. A forward output sends under new ids, so that nobody
 /// upstream takes it for a repeat.
 ///
@@ -160,7 +161,11 @@ impl Replay {
             (_, "cancelled") => writeln!(out, "output {} goes on where it was", self.output)?,
             (_, "withdrawn") => writeln!(out, "the replay of output {} will not begin", self.output)?,
             (_, "at_next_start") => {
-                writeln!(out, "the server is not running; output {} gives the replay up when it starts", self.output)?;
+                writeln!(
+                    out,
+                    "the server is not running; output {} gives the replay up when it starts",
+                    self.output
+                )?;
             }
             _ => writeln!(out, "output {} gives the replay up as soon as it can", self.output)?,
         }
@@ -244,8 +249,12 @@ impl Replay {
         let total = behind(found.from).saturating_sub(behind(found.until));
         let bar = progress_bar(total);
         while let Some(cursor) = cursors.load(&self.output)? {
-            let Some(replay) = cursor.replays.current.filter(|_| cursor.replays.count == number) else { break };
-            bar.set_position(total.saturating_sub(behind(cursor.position).saturating_sub(behind(replay.until))));
+            let Some(replay) = cursor.replays.current.filter(|_| cursor.replays.count == number) else {
+                break;
+            };
+            bar.set_position(
+                total.saturating_sub(behind(cursor.position).saturating_sub(behind(replay.until))),
+            );
             if !is_running(data_dir)? {
                 return Err(JournalError::Invalid(
                     "the server has ended; it goes on with the replay when it starts".to_owned(),

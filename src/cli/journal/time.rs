@@ -17,7 +17,8 @@ pub(super) fn parse_point(text: &str, now: EventTime) -> Result<EventTime, Strin
         return EventTime::new(seconds, nanoseconds).ok_or_else(|| format!("{text:?} is out of range"));
     }
     let ago = text.strip_suffix("ago").map_or(text, str::trim_end);
-    let expected = "expected a time as 2026-11-21T09:30:00Z (with Z or an offset), or how long ago: 2h, 30m, 7d";
+    let expected =
+        "expected a time as 2026-11-21T09:30:00Z (with Z or an offset), or how long ago: 2h, 30m, 7d";
     let ago: Duration = parse_time(ago).map_err(|_| format!("{text:?}: {expected}"))?;
     let nanoseconds = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
     Ok(EventTime::from_unix_nanoseconds(now.unix_nanoseconds().saturating_sub(nanoseconds)))
@@ -51,7 +52,8 @@ mod tests {
 
     #[test]
     fn anything_else_says_what_is_expected() {
-        for text in ["", "yesterday", "2h later", "2025-10-09", "2025-10-09T08:53:20", "-2h", "2 fortnights"] {
+        for text in ["", "yesterday", "2h later", "2025-10-09", "2025-10-09T08:53:20", "-2h", "2 fortnights"]
+        {
             assert!(parse(text).unwrap_err().contains("2026-11-21T09:30:00Z"), "{text}");
         }
     }

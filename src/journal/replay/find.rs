@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::super::Position;
-use super::super::inspect::{Inspection, InspectError};
+use super::super::inspect::{InspectError, Inspection};
 use crate::event_time::EventTime;
 
 /// The chunks from the first to the last one that was received within a time. Where the clock jumped, chunks between

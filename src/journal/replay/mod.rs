@@ -125,10 +125,10 @@ impl SavedCursor {
     /// The cursor within a journal that ends at `newest`. Others may have cut it, or restored an older one.
     #[must_use]
     pub(super) fn within(&self, newest: Position) -> Self {
-        let current = self.replays.current.map(|replay| Replay {
-            until: replay.until.min(newest),
-            resume: replay.resume.min(newest),
-        });
+        let current = self
+            .replays
+            .current
+            .map(|replay| Replay { until: replay.until.min(newest), resume: replay.resume.min(newest) });
         Self { position: self.position.min(newest), replays: Replays { current, ..self.replays }, ..*self }
     }
 

