@@ -16,12 +16,14 @@
 
 mod active_segment;
 mod append;
+mod backlog;
 mod cursor;
 mod damage;
 mod dedup;
 pub(crate) mod durable;
 pub mod format;
 mod frame_reader;
+mod home;
 pub mod inspect;
 pub mod large;
 mod left_behind;
@@ -46,7 +48,9 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
+pub use backlog::Backlog;
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
+pub(crate) use home::Home;
 pub use open::OpenError;
 pub use position::Position;
 pub use reader::{ReadError, Reader, StoredChunk};
@@ -140,8 +144,11 @@ impl Journal {
         // All of them, also those of outputs that the config no longer has: they hold their backlog.
         for id in cursors.ids()? {
             if let Some(cursor) = cursors.load(&id)? {
-                let position =
-                    if cursor.journal == shared.journal { cursor.position } else { shared.oldest() };
+                let position = if cursor.journal == shared.journal {
+                    keep_within(&cursors, &id, cursor, shared.newest())?.position
+                } else {
+                    shared.oldest()
+                };
                 shared.set_cursor(&id, position);
             }
         }
@@ -234,15 +241,6 @@ impl Journal {
                 let replays = Replays { current: None, ..saved.replays };
                 let position = self.shared.oldest();
                 SavedCursor { journal: self.shared.journal, position, replays, ..saved }
-            }
-            Some(saved) if saved.within(newest) != saved => {
-                tracing::error!(
-                    output = id,
-                    cursor = %saved.position,
-                    journal_end = %newest,
-                    "the output was further than the journal reaches: synced data was lost, or an old copy restored"
-                );
-                saved.within(newest)
             }
             Some(saved) => saved,
             None => {
@@ -341,6 +339,27 @@ impl Journal {
     pub(crate) fn release(&self) {
         let _ = self.requests.try_send(Request::Release);
     }
+}
+
+/// Sets a cursor back that is further than the journal reaches, as in a copy that was taken while the server ran: what is
+/// received next comes to lie where it points to, or before.
+fn keep_within(
+    cursors: &CursorFolder,
+    id: &str,
+    cursor: SavedCursor,
+    newest: Position,
+) -> Result<SavedCursor, CursorError> {
+    let within = cursor.within(newest);
+    if within != cursor {
+        tracing::error!(
+            output = id,
+            cursor = %cursor.position,
+            journal_end = %newest,
+            "the output was further than the journal reaches: an older copy was restored, or synced data was lost"
+        );
+        cursors.save(id, &within)?;
+    }
+    Ok(within)
 }
 
 /// How far one output has come.

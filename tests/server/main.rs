@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
+mod backup;
 mod dead_letters;
 mod dev;
 mod full;
@@ -15,3 +16,4 @@ mod reload;
 mod replay;
 mod stop;
 mod support;
+mod verify;

@@ -1,14 +1,12 @@
 //! `hikyaku journal replay`
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::time::parse_point;
-use super::{JournalError, ls, time_text};
+use super::{JournalError, ls, progress_bar, time_text};
 use crate::event_time::EventTime;
 use crate::journal::inspect::Inspection;
 use crate::journal::replay::{Found, Request, RequestKind};
@@ -26,9 +24,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// Chunks that were received from FROM up to TO go through the filters and to the output again, as the configuration is
 /// now; then the output goes on where it was, without a gap. What it has not delivered yet is not replayed: it comes
 /// anyway. The numbers that are printed are of what is saved as delivered; what is delivered before the server takes the
-/// request up is replayed as well, where it is of that time. A file output appends the lines again, to the files that they belong to, also where these have them already:
-/// remove or move those files first if they are to be made anew. A forward output sends under new ids, so that nobody
-/// upstream takes it for a repeat.
+/// request up is replayed as well, where it is of that time.
+///
+/// A file output appends the lines again, to the files that they belong to, also where these have them already: move
+/// those files away first if they are to be made anew. A forward output sends under new ids, so that nobody upstream
+/// takes it for a repeat.
 ///
 /// The server may run or not: one that runs takes the request up within seconds, one that does not when it starts. How
 /// far back a replay can go is set by `journal.retain`. An output that is new must have been started once.
@@ -122,8 +122,8 @@ impl Replay {
         bar.finish_and_clear();
         match found {
             None => Err(JournalError::Invalid(
-                "the journal keeps nothing that was received in this time: `hikyaku journal ls` shows what there is, and \
-                 journal.retain says how long it is kept"
+                "the journal keeps nothing that was received in this time: `hikyaku journal ls` shows what there is, \
+                 and journal.retain says how long it is kept"
                     .to_owned(),
             )),
             Some(found) if found.delivered.chunks == 0 => Err(JournalError::Invalid(format!(
@@ -224,8 +224,8 @@ impl Replay {
             "at_next_start" => "the server is not running: all of it is delivered once more when it starts",
             "started" => "all of it is being delivered once more",
             _ => {
-                "the server has the request and takes it up as soon as the output has come to rest. An output that the \
-                 running configuration does not have takes it up never: see the server's log, or withdraw it with --cancel"
+                "the server has the request and takes it up as soon as everything that is under way is delivered. Is the \
+                 output in the running configuration? See the server's log, or withdraw the request with --cancel"
             }
         };
         writeln!(out, "{what}")?;
@@ -289,12 +289,4 @@ fn is_running(data_dir: &Path) -> Result<bool, JournalError> {
         Err(OpenError::InUse { .. }) => Ok(true),
         Err(error) => Err(error.into()),
     }
-}
-
-fn progress_bar(length: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {percent}% {eta}");
-    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
