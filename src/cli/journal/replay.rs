@@ -260,7 +260,7 @@ impl Replay {
                     "the server has ended; it goes on with the replay when it starts".to_owned(),
                 ));
             }
-            std::thread::sleep(POLL);
+            pause();
         }
         bar.finish_and_clear();
         Ok(())
@@ -274,9 +274,18 @@ fn until_taken_up(cursors: &CursorFolder, id: &str) -> Result<bool, JournalError
         if Instant::now() >= deadline {
             return Ok(false);
         }
-        std::thread::sleep(POLL);
+        pause();
     }
     Ok(true)
+}
+
+/// Until it is looked again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server is another process, and nothing tells when it has done something"
+)]
+fn pause() {
+    std::thread::sleep(POLL);
 }
 
 fn is_running(data_dir: &Path) -> Result<bool, JournalError> {
