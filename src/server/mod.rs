@@ -11,6 +11,7 @@ mod changes;
 mod monitor;
 mod signals;
 mod start;
+mod upkeep;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Addresses, RunningOutput, Server};
-use super::{changes, monitor};
+use super::{changes, monitor, upkeep};
 use crate::admin::{self, Listeners};
 use crate::config::{Config, OutputConfig, OutputKind, OutputTake};
 use crate::input::forward::{BindError, ForwardInput};
@@ -108,6 +108,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         tracing::info!(section, %address, "listening");
     }
 
+    tokio::spawn(upkeep::run(journal.clone(), flush_requests.clone(), stop_outputs.clone()));
     let controls = Controls {
         runtime: Handle::current(),
         flush_requests: flush_requests.subscribe(),

@@ -24,9 +24,6 @@ use crate::pipeline::Pipeline;
 use crate::tls::client::{ClientFiles, ReloadingClientConfig};
 use crate::tls::pem::TlsError;
 
-/// Which delivery this is of what the journal holds. Other numbers are for replays that an operator asks for.
-const FIRST_DELIVERY: u64 = 0;
-
 /// An output that can't be opened. The operator must act; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -73,7 +70,7 @@ pub async fn open_output(
         .selector(&config.id)
         .expect("the pipeline is made from the configuration that this output is in");
     selector.resume(cursor.attribute(THROTTLE));
-    let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
+    let ids = MessageIds::new(&cursor.saved().journal, &config.id, cursor.saved().replays.number());
     let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
     let has_choice = forward.pool.servers.len() > 1 || forward.pool.srv.is_some();
     let sent_log = (has_choice && forward.acks)
