@@ -49,6 +49,8 @@ pub struct JournalConfig {
     pub segment_size: u64,
     /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 32 MiB.
     pub memory: u64,
+    /// How long segments are kept after their last chunk was received, once they are delivered, for replays. Default: 0.
+    pub retain: Duration,
     /// How long a chunk id is remembered, counted while its sender goes on sending. Default: 10 min.
     pub dedup_window: Duration,
     /// How many chunk ids are remembered in all; past it the oldest go early, counted. Default: 1,000,000.

@@ -61,6 +61,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.server.data_dir, PathBuf::from("/var/lib/hikyaku"));
     assert_eq!(config.log.format, LogFormat::Auto);
     assert_eq!(config.journal.max_size, 2 << 30);
+    assert_eq!(config.journal.retain, Duration::ZERO);
     assert_eq!(config.journal.dedup_window, Duration::from_secs(600));
     assert_eq!(config.health.unwrap().listen.to_string(), "127.0.0.1:8889");
     assert_eq!(config.monitor_agent.unwrap().listen.to_string(), "127.0.0.1:24220");
@@ -94,6 +95,7 @@ fn every_key_can_be_written() {
         max_size = 201326592
         segment_size = "64MiB"
         memory = 0
+        retain = "365d"
         dedup_window = "7d"
         dedup_max_ids = 2
         dedup_max_ids_by_sender = 1

@@ -156,7 +156,12 @@ impl ActiveSegment {
 
     /// What readers and the size limit see of it.
     pub(super) fn state(&self) -> SegmentState {
-        SegmentState { end: self.synced, sealed: self.is_sealed, bytes_on_disk: self.size }
+        SegmentState {
+            end: self.synced,
+            sealed: self.is_sealed,
+            bytes_on_disk: self.size,
+            last_received_at: self.footer.counts.last_received_at,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nobody but an output itself knows what it has delivered, so that the writer asks, and the output leaves segments
 //! behind (`skip.rs`) when it has saved what it could. An output that does not run can't answer; the writer does it in
 //! its place.
+//!
+//! What an output delivers again is no backlog. Where its replay holds a segment that has to go, the replay ends.
 
 use tokio::sync::watch;
 
@@ -96,7 +98,8 @@ impl Shared {
         let again = self.is_waited_for();
         let state = self.lock();
         let mut unattended = Vec::new();
-        for (id, position) in &state.cursors {
+        for (id, held) in &state.cursors {
+            let position = &held.backlog;
             let attached = state.attached.get(id);
             let (max_bytes, fate) = match attached {
                 Some(Attached { when_backlogged: WhenBacklogged::Block, .. }) => continue,
@@ -123,11 +126,11 @@ impl Shared {
         let state = self.lock();
         let mut unattended = Vec::new();
         let least = state.cursors.iter().filter(|(id, _)| only.is_none_or(|only| only == *id));
-        let Some(oldest) = least.clone().map(|(_, position)| position.segment).min() else {
+        let Some(oldest) = least.clone().map(|(_, held)| held.from.segment).min() else {
             return unattended;
         };
         let Some((next, _)) = state.segments.range(oldest + 1..).next() else { return unattended };
-        for (id, _) in least.filter(|(_, position)| position.segment == oldest) {
+        for (id, _) in least.filter(|(_, held)| held.from.segment == oldest) {
             let fate = state.attached.get(id).map_or(Fate::SetAside, Attached::fate);
             ask(&state, id, Skip { to: start_of(*next), fate }, again, &mut unattended);
         }
@@ -148,7 +151,7 @@ impl Shared {
             let max_bytes = attached.and_then(|attached| attached.max_bytes);
             max_bytes.is_some_and(|max_bytes| state.bytes_behind(position) > max_bytes)
         };
-        state.cursors.iter().find(|(id, position)| blocks(id, **position)).map(|(id, _)| id.clone())
+        state.cursors.iter().find(|(id, held)| blocks(id, held.backlog)).map(|(id, _)| id.clone())
     }
 
     /// Numbers of the segments from one to before another.

@@ -21,8 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Position;
+use super::cursor_attributes::{REPLAYS, take_attribute};
 use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
+use super::replay::Replays;
 use crate::storage::{Storage, disk, read_file};
 
 const MAGIC: [u8; 8] = *b"HKYKCURS";
@@ -41,6 +43,8 @@ pub struct SavedCursor {
     pub position: Position,
     /// How many checkpoints there were.
     pub generation: u64,
+    /// What an operator had delivered again.
+    pub replays: Replays,
 }
 
 /// A cursor file that can't be used.
@@ -57,6 +61,8 @@ pub enum CursorError {
         path.display()
     )]
     Damaged { path: PathBuf },
+    #[error("the request {} is damaged: ask again with hikyaku journal replay", path.display())]
+    DamagedRequest { path: PathBuf },
     #[error(
         "the cursor {} has format {found}, and this hikyaku reads format {FORMAT_VERSION}: use a newer hikyaku",
         path.display()
@@ -67,8 +73,8 @@ pub enum CursorError {
 /// The folder of all cursors of a server.
 #[derive(Debug, Clone)]
 pub struct CursorFolder {
-    storage: Arc<dyn Storage>,
-    path: PathBuf,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) path: PathBuf,
 }
 
 impl CursorFolder {
@@ -113,7 +119,8 @@ impl CursorFolder {
         Ok(self.load_whole(id)?.map(|(cursor, _)| cursor))
     }
 
-    /// The [attributes](super::cursor_attributes) that an output keeps in its cursor; none where it has no cursor.
+    /// The [attributes](super::cursor_attributes) that an output keeps in its cursor, but for its replays; none where it has
+    /// no cursor.
     pub fn load_attributes(&self, id: &str) -> Result<Vec<u8>, CursorError> {
         Ok(self.load_whole(id)?.map(|(_, attributes)| attributes).unwrap_or_default())
     }
@@ -130,12 +137,12 @@ impl CursorFolder {
         }
     }
 
-    /// Replaces the cursor of an output, durably. Where the disk is full, the reserve makes room.
+    /// Replaces the cursor of an output, durably, without what the output keeps but for its replays. Where the disk is full, the reserve makes room.
     pub fn save(&self, id: &str, cursor: &SavedCursor) -> Result<(), CursorError> {
         self.save_with(id, cursor, &[])
     }
 
-    /// As [`save`](Self::save), with what the output itself keeps.
+    /// As [`save`](Self::save), with what else the output itself keeps.
     pub fn save_with(&self, id: &str, cursor: &SavedCursor, attributes: &[u8]) -> Result<(), CursorError> {
         let path = self.path_of(id);
         let bytes = encode(cursor, attributes);
@@ -202,6 +209,7 @@ impl CursorFolder {
 }
 
 pub(super) fn encode(cursor: &SavedCursor, attributes: &[u8]) -> Vec<u8> {
+    let own = [&cursor.replays.attribute(), attributes].concat();
     let mut bytes = vec![0; HEADER_LENGTH];
     bytes[0..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -211,8 +219,8 @@ pub(super) fn encode(cursor: &SavedCursor, attributes: &[u8]) -> Vec<u8> {
     bytes[32..40].copy_from_slice(&cursor.position.segment.to_le_bytes());
     bytes[40..48].copy_from_slice(&cursor.position.offset.to_le_bytes());
     bytes[48..56].copy_from_slice(&cursor.generation.to_le_bytes());
-    bytes[56..60].copy_from_slice(&(attributes.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(attributes);
+    bytes[56..60].copy_from_slice(&(own.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&own);
     let checksum = checksum(&bytes);
     bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
     bytes
@@ -247,6 +255,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SavedCursor, Vec<u8>), Fault> {
     if own.len() != own_length as usize || checksum(bytes) != stored {
         return Err(Fault::Damaged);
     }
+    let mut attributes = own.to_vec();
+    let replays = match take_attribute(&mut attributes, REPLAYS) {
+        Some(replays) => Replays::decode(&replays).ok_or(Fault::Damaged)?,
+        None => Replays::default(),
+    };
     let cursor = SavedCursor {
         journal: array_at(bytes, 16).ok_or(Fault::Damaged)?,
         position: Position {
@@ -255,17 +268,19 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SavedCursor, Vec<u8>), Fault> {
             entry: u32::from_le_bytes(array_at(bytes, 12).ok_or(Fault::Damaged)?),
         },
         generation: number(48)?,
+        replays,
     };
-    Ok((cursor, own.to_vec()))
+    Ok((cursor, attributes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::cursor_attributes::write_attribute;
 
     fn cursor() -> SavedCursor {
         let position = Position { segment: 4, offset: 4096, entry: 7 };
-        SavedCursor { journal: [3; 16], position, generation: 9 }
+        SavedCursor { journal: [3; 16], position, generation: 9, replays: Replays::default() }
     }
 
     fn folder() -> (tempfile::TempDir, CursorFolder) {
@@ -290,12 +305,31 @@ mod tests {
     #[test]
     fn what_an_output_keeps_is_saved_with_its_cursor() {
         let (_directory, folder) = folder();
+        let mut kept = Vec::new();
+        write_attribute(&mut kept, 200, b"kept");
         assert_eq!(folder.load_attributes("archive").unwrap(), b"");
-        folder.save_with("archive", &cursor(), b"kept").unwrap();
+        folder.save_with("archive", &cursor(), &kept).unwrap();
         assert_eq!(folder.load("archive").unwrap(), Some(cursor()));
-        assert_eq!(folder.load_attributes("archive").unwrap(), b"kept");
+        assert_eq!(folder.load_attributes("archive").unwrap(), kept);
         folder.save("archive", &cursor()).unwrap();
         assert_eq!(folder.load_attributes("archive").unwrap(), b"");
+    }
+
+    #[test]
+    fn a_cursor_keeps_its_replays() {
+        let (_directory, folder) = folder();
+        let current = Some(crate::journal::Replay {
+            until: Position::new(2, 64),
+            resume: Position { segment: 4, offset: 64, entry: 3 },
+        });
+        let cursor = SavedCursor { replays: Replays { count: 3, current }, ..cursor() };
+        let mut kept = Vec::new();
+        write_attribute(&mut kept, 200, b"kept");
+        folder.save_with("archive", &cursor, &kept).unwrap();
+        assert_eq!(folder.load("archive").unwrap(), Some(cursor));
+        assert_eq!(folder.load_attributes("archive").unwrap(), kept);
+        folder.save("archive", &cursor).unwrap();
+        assert_eq!(folder.load("archive").unwrap(), Some(cursor));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! What an output itself keeps in its cursor: attributes, of which each reader passes over those that it does not know.
 //!
 //! ```text
-//! 0  1  kind: 1 counts of throttle filters
+//! 0  1  kind: 1 counts of throttle filters, 2 replays
 //! 1  3  zero
 //! 4  4  length of the value
 //! 8  …  value; the next attribute follows at once
 //! ```
+
+use std::ops::Range;
 
 use super::format::array_at;
 
@@ -13,6 +15,9 @@ const HEADER_LENGTH: usize = 8;
 
 /// The counts of the window that `throttle` filters are in.
 pub const THROTTLE: u8 = 1;
+
+/// What an operator had delivered again: see `replay/mod.rs`. Part of every saved cursor.
+pub const REPLAYS: u8 = 2;
 
 /// Appends an attribute.
 ///
@@ -28,14 +33,27 @@ pub fn write_attribute(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
 
 /// The value of the first attribute of a kind.
 pub fn find_attribute(attributes: &[u8], kind: u8) -> Option<&[u8]> {
-    let mut rest = attributes;
+    attributes.get(find(attributes, kind)?)
+}
+
+/// Takes the first attribute of a kind out of the others, and gives its value.
+pub(super) fn take_attribute(attributes: &mut Vec<u8>, kind: u8) -> Option<Vec<u8>> {
+    let value = find(attributes, kind)?;
+    let taken: Vec<u8> = attributes.drain(value.start - HEADER_LENGTH..value.end).collect();
+    Some(taken[HEADER_LENGTH..].to_vec())
+}
+
+/// Where the value of the first attribute of a kind lies.
+fn find(attributes: &[u8], kind: u8) -> Option<Range<usize>> {
+    let mut at = 0;
     loop {
-        let length = u32::from_le_bytes(array_at(rest, 4)?) as usize;
-        let value = rest.get(HEADER_LENGTH..HEADER_LENGTH.checked_add(length)?)?;
-        if rest[0] == kind {
+        let length = u32::from_le_bytes(array_at(attributes, at + 4)?) as usize;
+        let value = at + HEADER_LENGTH..(at + HEADER_LENGTH).checked_add(length)?;
+        attributes.get(value.clone())?;
+        if attributes[at] == kind {
             return Some(value);
         }
-        rest = &rest[HEADER_LENGTH + length..];
+        at = value.end;
     }
 }
 
@@ -51,6 +69,10 @@ mod tests {
         assert_eq!(find_attribute(&attributes, THROTTLE), Some(&b"counts"[..]));
         assert_eq!(find_attribute(&attributes, 200), Some(&b"unknown"[..]));
         assert_eq!(find_attribute(&attributes, 2), None);
+        let mut others = attributes.clone();
+        assert_eq!(take_attribute(&mut others, THROTTLE), Some(b"counts".to_vec()));
+        assert_eq!(take_attribute(&mut others, THROTTLE), None);
+        assert_eq!(find_attribute(&others, 200), Some(&b"unknown"[..]));
         for length in 0..attributes.len() {
             assert_eq!(find_attribute(&attributes[..length], THROTTLE), None, "{length}");
         }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::format::reference::Reference;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
 use super::large::{Blocks, LargeFault, LargePlace, Piece, Pieces};
-use super::left_behind::read_footer;
+use super::left_behind::{read_footer, read_ids};
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
 use crate::storage::{Storage, disk};
@@ -26,6 +27,19 @@ pub enum InspectError {
     #[error("{} can't be read: {source}", path.display())]
     Segment { path: PathBuf, source: SegmentHeaderError },
 }
+
+impl InspectError {
+    /// Passes over a file that is not there any more: a server that runs lets go of what was delivered.
+    pub(crate) fn unless_gone(self) -> Result<(), Self> {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Ok(()),
+            error => Err(error),
+        }
+    }
+}
+
+/// How often a segment is looked at that is being written and seems damaged.
+const MAX_LOOKS: u32 = 5;
 
 /// A journal on disk.
 #[derive(Debug)]
@@ -133,11 +147,49 @@ impl Inspection {
         Ok(files.map(|(place, bytes)| LargeFile { offset: place.offset, bytes }).collect())
     }
 
-    /// Checks every frame of a segment, and its large files.
+    /// Checks every frame of a segment, and its large files. Fails with `NotFound` for one that a server has let go.
+    ///
+    /// What a server writes meanwhile may look torn in its middle: such a segment is looked at again.
     pub fn verify(&self, segment: u64) -> Result<SegmentVerdict, InspectError> {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let standing = self.standing(segment)?;
+            let verdict = self.verify_once(segment, standing)?;
+            if verdict.is_intact() {
+                return Ok(verdict);
+            }
+            // Its large files may have gone before it did.
+            let path = self.folder.segment_path(segment);
+            if self.folder.storage().stat(&path).map_err(self.error(segment))?.is_none() {
+                return Err(InspectError::Io { path, source: io::ErrorKind::NotFound.into() });
+            }
+            if standing == Standing::Followed || looks == MAX_LOOKS {
+                return Ok(verdict);
+            }
+        }
+    }
+
+    /// Segments of which only chunk ids are left, and these don't check. Resends of that time may be delivered twice.
+    pub fn damaged_ids(&self) -> Result<Vec<PathBuf>, InspectError> {
+        let in_folder = |source| InspectError::Io { path: self.folder.path().to_owned(), source };
+        let Some(segment) = self.segments()?.last().copied() else { return Ok(Vec::new()) };
+        let journal = self.open(segment)?.header.journal;
+        let mut damaged = Vec::new();
+        for segment in self.folder.list().map_err(in_folder)?.ids {
+            let path = self.folder.ids_path(segment);
+            let ids = read_ids(&self.folder, &journal, segment).map_err(in_folder)?;
+            if ids.is_none() && self.folder.storage().stat(&path).map_err(in_folder)?.is_some() {
+                damaged.push(path);
+            }
+        }
+        Ok(damaged)
+    }
+
+    fn verify_once(&self, segment: u64, standing: Standing) -> Result<SegmentVerdict, InspectError> {
         let OpenedSegment { mut reader, length, header } = self.open(segment)?;
         let footer = read_footer(&self.folder, &header.journal, segment).map_err(self.error(segment))?;
-        let scan = scan(&mut reader, length, self.standing(segment)?).map_err(self.error(segment))?;
+        let scan = scan(&mut reader, length, standing).map_err(self.error(segment))?;
         let sealed = scan.sealed || footer.is_some();
         let damaged_frames: u64 = scan.damaged.iter().map(|range| range.end - range.start).sum();
         let mut damaged_files = 0;
@@ -201,6 +253,42 @@ impl Inspection {
                 }
             }
             offset = frame.next;
+        }
+    }
+
+    /// Calls `visit` with the place of every frame that holds a chunk, the place behind it, the bytes of its entries, and
+    /// the chunk; of a large one only what its frame says.
+    pub(super) fn frames(
+        &self,
+        segment: u64,
+        mut visit: impl FnMut(Position, Position, u64, &ChunkPayload) -> ControlFlow<()>,
+    ) -> Result<(), InspectError> {
+        let OpenedSegment { mut reader, length, .. } = self.open(segment)?;
+        let mut offset = SEGMENT_HEADER_LENGTH;
+        loop {
+            let frame = reader.frame_at(offset, length).map_err(self.error(segment))?;
+            let Some(frame) = frame else {
+                match reader.find_frame(offset, length).map_err(self.error(segment))?.frame {
+                    Some(next) => offset = next,
+                    None => return Ok(()),
+                }
+                continue;
+            };
+            if frame.header.kind == FrameKind::Footer {
+                return Ok(());
+            }
+            let (is_large, next) = (frame.header.kind == FrameKind::Large, frame.next);
+            if let Ok(chunk) = ChunkPayload::decode(frame.payload) {
+                let bytes = match Reference::decode(chunk.entries()).filter(|_| is_large) {
+                    Some(reference) => reference.length,
+                    None => chunk.entries().len() as u64,
+                };
+                let places = (Position::new(segment, offset), Position::new(segment, next));
+                if visit(places.0, places.1, bytes, &chunk).is_break() {
+                    return Ok(());
+                }
+            }
+            offset = next;
         }
     }
 

@@ -26,6 +26,7 @@ mod dedup;
 pub(crate) mod durable;
 pub mod format;
 mod frame_reader;
+mod home;
 pub mod inspect;
 pub mod large;
 mod left_behind;
@@ -34,6 +35,9 @@ mod position;
 #[cfg(test)]
 mod power_tests;
 mod reader;
+mod remaining;
+pub mod replay;
+mod retention;
 mod scan;
 mod segment_file;
 mod set_aside;
@@ -47,15 +51,19 @@ mod writer_thread;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
 pub use backlog::{Fate, Skip};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
+pub(crate) use home::Home;
 pub use open::OpenError;
 pub use position::Position;
 pub use reader::{ReadError, Reader, StoredChunk};
+pub use remaining::Backlog;
+pub use replay::{Replay, Replays};
 pub use set_aside::{SetAside, SetAsideError, SetAsideSegment};
 pub use shared::Status;
 pub use skip::SkipError;
@@ -69,7 +77,9 @@ use active_segment::fits_into_segment;
 use cursor_attributes::find_attribute;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
-use shared::{Limits, Shared};
+use replay::Refused;
+use retention::Retention;
+use shared::{Held, Limits, Shared};
 use writer::{Request, Writer};
 
 /// Chunks that may wait for the writer; past it [`Journal::append`] waits. Their bytes are bounded by the inputs.
@@ -153,9 +163,12 @@ impl Journal {
                 if cursor != saved {
                     cursors.save(&id, &cursor)?;
                 }
-                let position =
-                    if cursor.journal == shared.journal { cursor.position } else { shared.oldest() };
-                shared.set_cursor(&id, position);
+                let held = if cursor.journal == shared.journal {
+                    Held::by(&keep_within(&cursors, &id, cursor, shared.newest())?)
+                } else {
+                    Held { from: shared.oldest(), backlog: shared.oldest() }
+                };
+                shared.set_cursor(&id, held);
             }
         }
         shared.metrics.max_bytes.set(i64::try_from(config.max_size).unwrap_or(i64::MAX));
@@ -172,6 +185,7 @@ impl Journal {
             left_behind: opened.left_behind,
             segment_size: config.segment_size,
             max_size: config.max_size,
+            retention: Retention::new(config.retain),
             when_full: config.when_full,
             spare: writer::Spare::default(),
             replies: Vec::new(),
@@ -257,16 +271,9 @@ impl Journal {
                     output = id,
                     "the journal is another one than before: starting at its oldest chunk"
                 );
-                SavedCursor { journal: self.shared.journal, position: self.shared.oldest(), ..saved }
-            }
-            Some(saved) if saved.position > newest => {
-                tracing::error!(
-                    output = id,
-                    cursor = %saved.position,
-                    journal_end = %newest,
-                    "the output was further than the journal reaches: synced data was lost, or an old copy restored"
-                );
-                SavedCursor { position: newest, ..saved }
+                let replays = Replays { current: None, ..saved.replays };
+                let position = self.shared.oldest();
+                SavedCursor { journal: self.shared.journal, position, replays, ..saved }
             }
             Some(saved) => saved,
             None => {
@@ -274,14 +281,19 @@ impl Journal {
                     StartAt::Newest => newest,
                     StartAt::Oldest => self.shared.oldest(),
                 };
-                SavedCursor { journal: self.shared.journal, position, generation: 0 }
+                SavedCursor {
+                    journal: self.shared.journal,
+                    position,
+                    generation: 0,
+                    replays: Replays::default(),
+                }
             }
         };
         // A cursor that is there already needs no space on a disk that may be full.
         if loaded != Some(saved) {
             self.cursors.save(id, &saved)?;
         }
-        self.shared.set_cursor(id, saved.position);
+        self.shared.set_cursor(id, self.held(id, &saved));
         // What was kept belongs to the position that it was saved with.
         let attributes = if loaded == Some(saved) { self.cursors.load_attributes(id)? } else { Vec::new() };
         Ok(OutputCursor {
@@ -302,6 +314,24 @@ impl Journal {
     /// Where the oldest kept chunk begins.
     pub(crate) fn oldest(&self) -> Position {
         self.shared.oldest()
+    }
+
+    /// What an output holds: what it is asked to deliver again counts from the start.
+    fn held(&self, id: &str, saved: &SavedCursor) -> Held {
+        let held = Held::by(saved);
+        match self.cursors.request(id) {
+            Ok(Some(request)) => {
+                let asked = request.apply(saved, self.shared.oldest());
+                Held { from: asked.map_or(held.from, |asked| asked.position.min(held.from)), ..held }
+            }
+            // A request that can't be read is told when it would be taken up.
+            Ok(None) | Err(_) => held,
+        }
+    }
+
+    /// Outputs of which an operator asks something, and since when, sorted.
+    pub(crate) fn requests(&self) -> Result<Vec<(String, SystemTime)>, CursorError> {
+        self.cursors.requests()
     }
 
     /// Outputs that have a cursor, sorted.
@@ -359,9 +389,30 @@ impl Journal {
     }
 
     /// Asks the writer to look for segments to remove. While its queue is full it looks without being asked.
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         let _ = self.requests.try_send(Request::Release);
     }
+}
+
+/// Sets a cursor back that is further than the journal reaches, as in a copy that was taken while the server ran: what is
+/// received next comes to lie where it points to, or before.
+fn keep_within(
+    cursors: &CursorFolder,
+    id: &str,
+    cursor: SavedCursor,
+    newest: Position,
+) -> Result<SavedCursor, CursorError> {
+    let within = cursor.within(newest);
+    if within != cursor {
+        tracing::error!(
+            output = id,
+            cursor = %cursor.position,
+            journal_end = %newest,
+            "the output was further than the journal reaches: an older copy was restored, or synced data was lost"
+        );
+        cursors.save(id, &within)?;
+    }
+    Ok(within)
 }
 
 /// How far one output has come.
@@ -437,10 +488,54 @@ impl OutputCursor {
 
     /// Saves durably that everything before `position` is delivered, and lets the journal go of it.
     pub fn save(&mut self, position: Position, generation: u64) -> Result<(), CursorError> {
-        let cursor = SavedCursor { position, generation, ..self.saved };
+        self.replace(SavedCursor { position, generation, ..self.saved })
+    }
+
+    /// Bytes that the output still has to deliver once it has come to `position`: the rest of a replay, and what was
+    /// never delivered.
+    pub(crate) fn bytes_to_deliver(&self, position: Position) -> u64 {
+        let cursor = SavedCursor { position, ..self.saved };
+        cursor.bytes_to_deliver(|position| self.journal.bytes_behind(position))
+    }
+
+    /// What becomes of the cursor by what an operator asked for, where the output has delivered everything before
+    /// `position`; `None` where nothing is to be done. A request that comes to nothing is removed, and told.
+    pub(crate) fn asked(&self, position: Position) -> Result<Option<SavedCursor>, CursorError> {
+        let request = match self.cursors.request(&self.id) {
+            Ok(None) => return Ok(None),
+            Ok(Some(request)) => request,
+            Err(error @ CursorError::DamagedRequest { .. }) => {
+                tracing::error!(output = self.id, %error, "a request can't be read and is removed");
+                self.cursors.forget_request(&self.id)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let cursor = SavedCursor { position, ..self.saved };
+        match request.apply(&cursor, self.journal.shared.oldest()) {
+            Ok(asked) => Ok(Some(asked)),
+            Err(reason) => {
+                if reason != Refused::Done {
+                    tracing::warn!(output = self.id, %reason, "what was asked of an output comes to nothing");
+                }
+                self.cursors.forget_request(&self.id)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Removes what was asked, once it is saved. Where that fails it is seen again, and known to be done.
+    pub(crate) fn forget_request(&self) {
+        if let Err(error) = self.cursors.forget_request(&self.id) {
+            tracing::warn!(output = self.id, %error, "a request was taken up and can't be removed");
+        }
+    }
+
+    /// Saves all of a cursor, durably.
+    pub(crate) fn replace(&mut self, cursor: SavedCursor) -> Result<(), CursorError> {
         self.cursors.save_with(&self.id, &cursor, &self.attributes)?;
         self.saved = cursor;
-        self.journal.shared.set_cursor(&self.id, position);
+        self.journal.shared.set_cursor(&self.id, self.journal.held(&self.id, &cursor));
         self.journal.release();
         Ok(())
     }

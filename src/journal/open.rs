@@ -154,7 +154,9 @@ pub(super) fn open(
         }
     }
     .map_err(on_folder("begin a segment in"))?;
-    opened.segments.insert(active.number, active.state());
+    if !active.is_sealed() {
+        opened.segments.insert(active.number, active.state());
+    }
     Ok((opened, active))
 }
 
@@ -177,7 +179,9 @@ impl Opened {
         let has_trailer = footer.is_some();
         if !is_last && let Some((end, footer)) = footer {
             remember(&mut self.dedup, &footer, segment);
-            self.segments.insert(segment, SegmentState { end, sealed: true, bytes_on_disk: length });
+            let last_received_at = footer.counts.last_received_at;
+            let state = SegmentState { end, sealed: true, bytes_on_disk: length, last_received_at };
+            self.segments.insert(segment, state);
             return Ok(None);
         }
         let standing = if is_last { Standing::Last } else { Standing::Followed };
@@ -202,7 +206,9 @@ impl Opened {
                 "the footer of a sealed segment is damaged: its chunks were found by reading all of it"
             );
         }
-        self.segments.insert(segment, SegmentState { end: scan.end, sealed: true, bytes_on_disk: length });
+        let last_received_at = scan.footer.counts.last_received_at;
+        let state = SegmentState { end: scan.end, sealed: true, bytes_on_disk: length, last_received_at };
+        self.segments.insert(segment, state);
         Ok(None)
     }
 

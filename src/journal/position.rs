@@ -15,6 +15,9 @@ pub struct Position {
 }
 
 impl Position {
+    /// Behind everything.
+    pub const END: Self = Self { segment: u64::MAX, offset: u64::MAX, entry: u32::MAX };
+
     /// Where a chunk begins.
     pub fn new(segment: u64, offset: u64) -> Self {
         Self { segment, offset, entry: 0 }

@@ -31,6 +31,7 @@ fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), S
         when_full: crate::config::WhenFull::Block,
         segment_size: SEGMENT_SIZE,
         memory: 0,
+        retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,
         dedup_max_ids_by_sender: 1_000,

@@ -172,7 +172,9 @@ impl SetAside {
         }
         self.remove_files(id, |file| segments.iter().all(|kept| kept.segment != file.segment))?;
         Ok(segments.iter().fold(cursor, |cursor, SetAsideSegment { segment, from, .. }| {
+            // What begins a replay knows where the output was.
             let is_in_it = from.journal == cursor.journal
+                && cursor.replays.current.is_none()
                 && cursor.position.segment == *segment
                 && cursor.position >= from.position;
             match is_in_it {

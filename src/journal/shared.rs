@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::Position;
 use super::backlog::Attached;
 use super::format::JournalId;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::large::LargePlace;
 use super::segment_file::SegmentFolder;
 use super::set_aside::SetAside;
+use super::{Position, SavedCursor};
 use crate::metrics::JournalMetrics;
 
 /// Memory that recent frames may take, in multiples of their length.
@@ -89,12 +89,28 @@ pub(super) struct State {
     recent: VecDeque<RecentBlock>,
     recent_bytes: u64,
     /// How far each output has come, durably.
-    pub(super) cursors: BTreeMap<String, Position>,
+    pub(super) cursors: BTreeMap<String, Held>,
     /// Outputs that run, and how far each may be behind.
     pub(super) attached: BTreeMap<String, Attached>,
     /// Places that were found damaged, so that each is reported once.
     damaged: HashSet<Position>,
     stopping: bool,
+}
+
+/// What an output holds of the journal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// From where on the journal must be kept for it.
+    pub(super) from: Position,
+    /// From where on it has delivered nothing yet: behind `from` while it delivers something again.
+    pub(super) backlog: Position,
+}
+
+impl Held {
+    /// By an output that goes on here.
+    pub(super) fn by(cursor: &SavedCursor) -> Self {
+        Self { from: cursor.position, backlog: cursor.resumed().position }
+    }
 }
 
 /// What readers need to know of a segment.
@@ -105,6 +121,8 @@ pub(super) struct SegmentState {
     /// Whether it will stay like that.
     pub(super) sealed: bool,
     pub(super) bytes_on_disk: u64,
+    /// When its last chunk was received, in nanoseconds since the Unix epoch; 0 where it has none.
+    pub(super) last_received_at: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -241,15 +259,28 @@ impl Shared {
         files.map(|(place, length)| (*place, *length)).collect()
     }
 
-    /// Segments that every output has passed, and that are sealed. Never the last one: the number of the next and
+    /// Segments that every output has passed, and that are sealed, oldest first. Never the last one: the number of the next and
     /// the journal's id are known from it.
     pub(super) fn removable(&self) -> Vec<u64> {
         let state = self.lock();
-        let needed = state.cursors.values().map(|position| position.segment).min().unwrap_or(u64::MAX);
+        let needed = state.cursors.values().map(|held| held.from.segment).min().unwrap_or(u64::MAX);
         let last = state.segments.keys().next_back().copied().unwrap_or_default();
         let needed = needed.min(last);
         let sealed = state.segments.iter().filter(|(number, segment)| segment.sealed && **number < needed);
         sealed.map(|(number, _)| *number).collect()
+    }
+
+    /// When the last chunk of a segment was received, in nanoseconds since the Unix epoch.
+    pub(super) fn last_received_at(&self, segment: u64) -> i64 {
+        self.lock().segments.get(&segment).map_or(0, |segment| segment.last_received_at)
+    }
+
+    /// Bytes on disk of some segments, large files included.
+    pub(super) fn bytes_of(&self, segments: &[u64]) -> u64 {
+        let state = self.lock();
+        let own = segments.iter().filter_map(|number| state.segments.get(number));
+        let large = state.large.iter().filter(|(place, _)| segments.contains(&place.segment));
+        own.map(|segment| segment.bytes_on_disk).sum::<u64>() + large.map(|(_, length)| length).sum::<u64>()
     }
 
     /// Bytes on disk, the spare included.
@@ -263,8 +294,8 @@ impl Shared {
         self.lock().segments.len()
     }
 
-    pub(super) fn set_cursor(&self, id: &str, position: Position) {
-        self.lock().cursors.insert(id.to_owned(), position);
+    pub(super) fn set_cursor(&self, id: &str, held: Held) {
+        self.lock().cursors.insert(id.to_owned(), held);
         self.changed.notify_all();
     }
 

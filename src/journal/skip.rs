@@ -8,7 +8,7 @@ use super::format::chunk_payload::ChunkPayload;
 use super::frame_reader::FrameReader;
 use super::left_behind::read_footer;
 use super::set_aside::SetAsideError;
-use super::shared::Shared;
+use super::shared::{Held, Shared};
 
 /// An output can't leave its backlog behind, and so holds it.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,8 @@ struct Extent {
     bytes: u64,
 }
 
-/// Moves a cursor on, a segment at a time; after an error it is where it says.
+/// Moves a cursor on, a segment at a time; after an error it is where it says. A replay ends: what it would deliver was
+/// delivered once, and nothing of it is lost or set aside.
 ///
 /// A segment that is set aside is left behind once that is durable, whether or not the cursor can be saved then: the
 /// next start sees it.
@@ -47,6 +48,19 @@ pub(super) fn skip(
     cursor: &mut SavedCursor,
     skip: Skip,
 ) -> Result<(), SkipError> {
+    if cursor.replays.current.is_some() {
+        let resumed = cursor.resumed();
+        cursors.save(id, &resumed)?;
+        *cursor = resumed;
+        shared.set_cursor(id, Held::by(cursor));
+        tracing::warn!(
+            output = id, number = cursor.replays.count, at = %cursor.position,
+            "a replay ends early, for the journal needs the space: the output goes on where it was"
+        );
+    }
+    if cursor.position >= skip.to {
+        return Ok(());
+    }
     for segment in shared.segments_between(cursor.position.segment, skip.to.segment) {
         let begins_later = cursor.position.segment == segment && cursor.position > start_of(segment);
         let from = SavedCursor {
@@ -72,7 +86,7 @@ pub(super) fn skip(
             count(shared, id, skip.fate, &from, extent);
             saved?;
         }
-        shared.set_cursor(id, next.position);
+        shared.set_cursor(id, Held::by(&next));
     }
     Ok(())
 }

@@ -150,6 +150,7 @@ fn bytes_read_at_start(segments: u64) -> u64 {
 fn open_on(disk: &Counting, data_dir: &Path) -> (Journal, Writer) {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let config = JournalConfig {
+        retain: std::time::Duration::ZERO,
         max_size: 1 << 30,
         when_full: WhenFull::Block,
         segment_size: u64::from(SEGMENT),

@@ -26,6 +26,7 @@ use super::format::frame::FrameKind;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::large::LargeEntries;
 use super::left_behind;
+use super::retention::Retention;
 use super::shared::{Shared, Status};
 use super::skip::skip;
 use crate::chunk::Chunk;
@@ -68,6 +69,7 @@ pub(crate) struct Writer {
     pub(super) segment_size: u64,
     pub(super) max_size: u64,
     pub(super) when_full: WhenFull,
+    pub(super) retention: Retention,
     pub(super) spare: Spare,
     pub(super) replies: Vec<(ReceiptSender, Appended)>,
     /// What is to be done first: it had to wait.
@@ -129,7 +131,7 @@ impl Writer {
         let error = match self.take_all(now).and_then(|()| self.commit()) {
             Ok(()) if self.closing => AppendError::Stopped,
             Ok(()) => {
-                self.release();
+                self.release(now);
                 self.allocate_spare(now);
                 self.update_metrics();
                 return if self.is_still_full() { Step::NoSpace } else { Step::Done };
@@ -345,6 +347,7 @@ impl Writer {
             Ok(written) => written,
             // What was pending still is: it is written and synced as a whole again, before anything is said of it.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.remove_oldest_retained();
                 self.report(Status::DiskFull);
                 return Err(Obstacle::NoSpace);
             }
@@ -379,9 +382,13 @@ impl Writer {
     fn write(
         &mut self,
         action: &str,
-        write: impl FnOnce(&mut ActiveSegment) -> io::Result<()>,
+        write: impl Fn(&mut ActiveSegment) -> io::Result<()>,
     ) -> Result<(), Obstacle> {
-        match write(&mut self.active) {
+        let mut written = write(&mut self.active);
+        while is_for_want_of_space(&written) && self.remove_oldest_retained() {
+            written = write(&mut self.active);
+        }
+        match written {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 self.report(Status::DiskFull);
@@ -395,13 +402,16 @@ impl Writer {
     }
 
     fn take_spare(&mut self, now: Moment) -> Result<Box<dyn StorageFile>, Obstacle> {
-        self.release();
+        self.release(now);
         if let Some(output) = self.shared.blocking_output() {
-            self.give_up_the_oldest(Some(&output));
+            self.give_up_the_oldest(Some(&output), now);
             return Err(self.full(Status::Full, now));
         }
         self.allocate_spare(now);
-        if self.spare.file.is_none() && self.spare.disk_was_full.is_none() && self.give_up_the_oldest(None) {
+        if self.spare.file.is_none()
+            && self.spare.disk_was_full.is_none()
+            && self.give_up_the_oldest(None, now)
+        {
             self.allocate_spare(now);
         }
         match self.spare.file.take() {
@@ -423,16 +433,16 @@ impl Writer {
     }
 
     /// Where `when_full` says so, asks the outputs that need the oldest segment, or this one, to do without it; whether
-    /// one was removed on the spot. Those that run are given the time to save what they have delivered.
-    pub(super) fn give_up_the_oldest(&mut self, only: Option<&str>) -> bool {
+    /// one can be removed on the spot. Those that run are given the time to save what they have delivered.
+    pub(super) fn give_up_the_oldest(&mut self, only: Option<&str>, now: Moment) -> bool {
         if self.when_full != WhenFull::DropOldest {
             return false;
         }
         let before = self.shared.segment_count();
         let unattended = self.shared.ask_for_the_oldest(only);
         self.skip_for(unattended);
-        self.release();
-        self.shared.segment_count() < before
+        self.release(now);
+        self.shared.segment_count() < before || !self.shared.removable().is_empty()
     }
 
     /// Skips in the place of outputs that do not run.
@@ -466,16 +476,20 @@ impl Writer {
         self.shared.set_status(status);
     }
 
-    /// Allocates the next segment, within the size limit and as far as the disk has space.
+    /// Allocates the next segment, within the size limit and as far as the disk has space. What is only retained has
+    /// to make room for it.
     pub(super) fn allocate_spare(&mut self, now: Moment) {
         let now = now.monotonic;
         let tried_lately =
             self.spare.disk_was_full.is_some_and(|at| now.saturating_duration_since(at) < SPACE_POLL);
-        let too_large = self.shared.bytes_on_disk() + self.segment_size > self.max_size;
-        if self.spare.file.is_some() || tried_lately || too_large {
+        if self.spare.file.is_some() || tried_lately || !self.make_room_from_retained(self.segment_size) {
             return;
         }
-        match self.shared.folder.allocate_spare(self.segment_size) {
+        let mut allocated = self.shared.folder.allocate_spare(self.segment_size);
+        while is_for_want_of_space(&allocated) && self.remove_oldest_retained() {
+            allocated = self.shared.folder.allocate_spare(self.segment_size);
+        }
+        match allocated {
             Ok(file) => {
                 self.spare = Spare { file: Some(file), disk_was_full: None };
                 self.shared.set_spare_bytes(self.segment_size);
@@ -488,25 +502,14 @@ impl Writer {
         }
     }
 
-    /// Removes segments that every output has passed, and leaves their chunk ids behind while those are needed.
-    pub(super) fn release(&mut self) {
+    /// Removes segments that every output has passed and that were retained long enough, and leaves their chunk ids
+    /// behind while those are needed.
+    pub(super) fn release(&mut self, now: Moment) {
         let unattended = self.shared.ask_those_behind();
         self.skip_for(unattended);
-        for segment in self.shared.removable() {
-            let needed = self.dedup.ids_in_segment(segment) > 0;
-            let large = self.shared.large_of(segment);
-            match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
-                Ok(()) => {
-                    self.shared.remove_segment(segment);
-                    self.remove_large(&large);
-                    if needed {
-                        self.left_behind.insert(segment);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, segment, "cannot remove a journal segment that was delivered; will try again");
-                    break;
-                }
+        for segment in self.retention.over(&self.shared, now.wall) {
+            if !self.remove_segment(segment) {
+                break;
             }
         }
         let dedup = &self.dedup;
@@ -522,13 +525,38 @@ impl Writer {
         });
     }
 
+    /// Removes a segment that every output has passed; `false` where it is still there.
+    pub(super) fn remove_segment(&mut self, segment: u64) -> bool {
+        let needed = self.dedup.ids_in_segment(segment) > 0;
+        let large = self.shared.large_of(segment);
+        match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
+            Ok(()) => {
+                self.shared.remove_segment(segment);
+                self.remove_large(&large);
+                if needed {
+                    self.left_behind.insert(segment);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, segment, "cannot remove a journal segment that was delivered; will try again");
+                false
+            }
+        }
+    }
+
     pub(super) fn update_metrics(&mut self) {
         let metrics = &self.shared.metrics;
+        metrics.retained_bytes.set(self.shared.bytes_of(&self.shared.removable()) as i64);
         metrics.bytes.set(self.shared.bytes_on_disk() as i64);
         metrics.segments.set(self.shared.segment_count() as i64);
         metrics.dedup_ids.set(self.dedup.len() as i64);
         metrics.dedup_evicted.inc_by(self.dedup.take_evicted());
     }
+}
+
+fn is_for_want_of_space<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::StorageFull)
 }
 
 fn refuse(reply: ReceiptSender, error: &AppendError) {

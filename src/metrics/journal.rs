@@ -11,6 +11,8 @@ pub struct JournalMetrics {
     pub bytes: IntGauge,
     /// The configured limit of the same.
     pub max_bytes: IntGauge,
+    /// Bytes of segments that every output has passed, kept for `retain`.
+    pub retained_bytes: IntGauge,
     /// Segment files.
     pub segments: IntGauge,
     /// 1 while the journal takes chunks, 0 while it refuses (full, or failed).
@@ -60,6 +62,10 @@ impl JournalMetrics {
                 "Bytes of journal segments on disk, allocated space included.",
             ),
             max_bytes: level("hikyaku_journal_max_bytes", "Bytes of journal segments at which senders wait."),
+            retained_bytes: level(
+                "hikyaku_journal_retained_bytes",
+                "Bytes of journal segments that every output has delivered, kept for replays (journal.retain).",
+            ),
             segments: level("hikyaku_journal_segments", "Journal segment files."),
             accepting: level(
                 "hikyaku_journal_accepting",

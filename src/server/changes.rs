@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, FilterConfig, OutputConfig, OutputTake, StartAt};
 use crate::journal::durable::replace_file;
-use crate::journal::{CursorError, CursorFolder, Journal, Position, SavedCursor};
+use crate::journal::{CursorError, CursorFolder, Journal, Position};
 use crate::pipeline::Pipeline;
 use crate::storage::{Storage, read_file};
 
@@ -84,7 +84,8 @@ pub(super) fn follow(
     for output in &config.outputs {
         let cursor = cursors.load(&output.id)?.filter(|cursor| cursor.journal == journal.id());
         let here = match (cursor, output.start) {
-            (Some(cursor), _) => cursor.position,
+            // What it delivers again it has delivered by the rules of before.
+            (Some(cursor), _) => cursor.resumed().position,
             (None, StartAt::Newest) => journal.newest(),
             (None, StartAt::Oldest) => journal.oldest(),
         };
@@ -131,15 +132,17 @@ fn go_back(
     let Some((first, position)) = changed.iter().min_by_key(|(_, position)| *position) else {
         return Ok(cursor.position);
     };
-    if *position < cursor.position {
+    let back = cursor.within(*position);
+    if back != cursor {
         tracing::warn!(
             output = id, changed = first, from = %position, to = %cursor.position,
             "what outputs take has changed: the fallback goes back to where the first of them is, so that no event falls \
              between them; some may be delivered twice"
         );
-        cursors.save(id, &SavedCursor { position: *position, ..cursor })?;
+        // Without the counts of throttle filters: those belong to where it was, and windows begin anew.
+        cursors.save(id, &back)?;
     }
-    Ok(cursor.position.min(*position))
+    Ok(back.position)
 }
 
 /// What the fallback uses before each position from which on the rules of another output hold: the outputs whose rules

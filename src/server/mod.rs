@@ -12,6 +12,7 @@ mod monitor;
 mod retries;
 mod signals;
 mod start;
+mod upkeep;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

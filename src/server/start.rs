@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::retries::Retries;
 use super::{Addresses, RunningOutput, Server};
-use super::{changes, monitor};
+use super::{changes, monitor, upkeep};
 use crate::admin::{self, Listeners};
 use crate::config::{BacklogConfig, Config, OutputConfig, OutputKind, OutputTake, StartAt};
 use crate::input::forward::{BindError, ForwardInput};
@@ -141,6 +141,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         tracing::info!(section, %address, "listening");
     }
 
+    tokio::spawn(upkeep::run(journal.clone(), flush_requests.clone(), stop_outputs.clone()));
     let controls = Controls {
         runtime: Handle::current(),
         flush_requests: flush_requests.subscribe(),

@@ -96,6 +96,7 @@ impl Settings {
             },
             segment_size,
             memory: one_of(&[0, 4096, 1 << 20]),
+            retain: Duration::ZERO,
             dedup_window: Duration::from_secs(3600),
             dedup_max_ids: 10_000,
             dedup_max_ids_by_sender: 10_000,

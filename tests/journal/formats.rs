@@ -1,6 +1,7 @@
 use std::fs;
 
-use hikyaku::journal::{CursorFolder, OpenError, Position, SavedCursor};
+use hikyaku::journal::cursor_attributes::{THROTTLE, find_attribute, write_attribute};
+use hikyaku::journal::{CursorFolder, OpenError, Position, Replay, Replays, SavedCursor};
 
 use crate::{Bench, append, chunk, contents, start};
 
@@ -48,9 +49,27 @@ fn a_cursor_of_format_1_reads() {
     assert_eq!(cursor, cursor_of_the_fixture());
 }
 
+#[test]
+fn a_cursor_with_counts_and_a_replay_reads() {
+    let data_dir = tempfile::tempdir().unwrap();
+    fs::create_dir(data_dir.path().join("cursors")).unwrap();
+    fs::copy(format!("{FORMAT_1}/replaying.cursor"), data_dir.path().join("cursors/archive.cursor")).unwrap();
+    let folder = CursorFolder::new(data_dir.path());
+    assert_eq!(folder.load("archive").unwrap().unwrap(), replaying_cursor_of_the_fixture());
+    let attributes = folder.load_attributes("archive").unwrap();
+    assert_eq!(find_attribute(&attributes, THROTTLE), Some(&b"counts"[..]));
+}
+
+fn replaying_cursor_of_the_fixture() -> SavedCursor {
+    let until = Position { segment: 2, offset: 20_400, entry: 0 };
+    let resume = Position { segment: 3, offset: 64, entry: 5 };
+    let replays = Replays { count: 2, current: Some(Replay { until, resume }) };
+    SavedCursor { replays, ..cursor_of_the_fixture() }
+}
+
 fn cursor_of_the_fixture() -> SavedCursor {
     let position = Position { segment: 2, offset: 10_200, entry: 3 };
-    SavedCursor { journal: *b"0123456789abcdef", position, generation: 42 }
+    SavedCursor { journal: *b"0123456789abcdef", position, generation: 42, replays: Replays::default() }
 }
 
 /// Writes the fixture of the present format anew; run by hand after a change of the format's version.
@@ -67,6 +86,10 @@ async fn write_the_fixture() {
     let cursors = CursorFolder::new(bench.path());
     cursors.save("archive", &cursor_of_the_fixture()).unwrap();
     fs::copy(bench.path().join("cursors/archive.cursor"), format!("{FORMAT_1}/archive.cursor")).unwrap();
+    let mut counts = Vec::new();
+    write_attribute(&mut counts, THROTTLE, b"counts");
+    cursors.save_with("archive", &replaying_cursor_of_the_fixture(), &counts).unwrap();
+    fs::copy(bench.path().join("cursors/archive.cursor"), format!("{FORMAT_1}/replaying.cursor")).unwrap();
     for number in 1..=2 {
         let name = bench.segment(number);
         fs::copy(&name, format!("{FORMAT_1}/{}", name.file_name().unwrap().to_str().unwrap())).unwrap();

@@ -4,6 +4,7 @@
 
 mod ack_proxy;
 mod archive;
+mod backup;
 mod dead_letter_commands;
 mod dead_letters;
 mod dev;
@@ -17,8 +18,10 @@ mod operator;
 mod ownership;
 mod refusals;
 mod reload;
+mod replay;
 mod secrets;
 mod small_disk;
 mod stop;
 mod support;
 mod throttle;
+mod verify;

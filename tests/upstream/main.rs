@@ -15,6 +15,7 @@ mod pass_through;
 #[allow(dead_code, reason = "the tests of the whole process need more of it")]
 mod process;
 mod reencoding;
+mod replay;
 mod restarts;
 mod startup;
 mod support;

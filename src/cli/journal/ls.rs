@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{JournalError, time_text};
 use crate::journal::inspect::{Inspection, SegmentSummary};
-use crate::journal::{CursorFolder, SavedCursor};
+use crate::journal::{CursorFolder, Position, SavedCursor};
 
 /// List the segments, and how far each output has come
 #[derive(Debug, clap::Args)]
@@ -117,9 +117,13 @@ fn print_text(
     Ok(())
 }
 
-/// Bytes of frames and large files behind a cursor.
+/// Bytes of frames and large files that an output still has to deliver.
 pub(super) fn bytes_behind(segments: &[SegmentSummary], cursor: &SavedCursor) -> u64 {
-    let position = cursor.position;
+    cursor.bytes_to_deliver(|position| bytes_from(segments, position))
+}
+
+/// Bytes of frames and large files from a position on.
+pub(super) fn bytes_from(segments: &[SegmentSummary], position: Position) -> u64 {
     let remaining =
         segments.iter().filter(|segment| segment.header.segment >= position.segment).map(|segment| {
             let frames_end =

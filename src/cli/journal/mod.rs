@@ -3,10 +3,16 @@
 mod cat;
 mod forget;
 mod ls;
+mod replay;
+mod restored;
+mod time;
 mod verify;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Config;
 use crate::journal::inspect::InspectError;
@@ -17,8 +23,9 @@ use crate::journal::{CursorError, OpenError};
 #[command(after_help = "Examples:\n  \
     hikyaku journal ls                          segments, and how far each output is\n  \
     hikyaku journal cat --tag nginx.access      the events that are kept, as JSON lines\n  \
-    hikyaku journal verify                      check every byte; exit code 1 if something is damaged\n\n\
-    All but `forget` only read, and may be used while the server runs.")]
+    hikyaku journal verify                      check every byte; exit code 1 if something is damaged\n  \
+    hikyaku journal replay --output archive --from 2h    deliver once more what is still kept\n\n\
+    All but `forget` and `restored` may be used while the server runs; `ls`, `cat` and `verify` only read.")]
 pub(super) struct Arguments {
     /// The data folder [default: server.data_dir of the configuration]
     #[arg(long, value_name = "DIR", global = true)]
@@ -42,6 +49,8 @@ enum Action {
     Ls(ls::Ls),
     Cat(cat::Cat),
     Verify(verify::Verify),
+    Replay(replay::Replay),
+    Restored(restored::Restored),
     Forget(forget::Forget),
 }
 
@@ -58,7 +67,10 @@ enum JournalError {
     Cursor(#[from] CursorError),
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("there is no output with the id {id:?} in {}; there are: {known}", data_dir.display())]
+    #[error(
+        "there is no output with the id {id:?} in {}; there are: {known}. One that is new must have been started once",
+        data_dir.display()
+    )]
     UnknownOutput { id: String, data_dir: PathBuf, known: String },
     #[error("{0}")]
     Invalid(String),
@@ -72,6 +84,8 @@ impl Arguments {
             Action::Ls(ls) => ls.execute(&data_dir),
             Action::Cat(cat) => cat.execute(&data_dir),
             Action::Verify(verify) => verify.execute(&data_dir),
+            Action::Replay(replay) => replay.execute(&data_dir),
+            Action::Restored(restored) => restored.execute(&data_dir),
             Action::Forget(forget) => forget.execute(&data_dir),
         });
         match done {
@@ -104,4 +118,13 @@ impl Arguments {
 fn time_text(unix_nanoseconds: i64) -> String {
     let time = crate::event_time::EventTime::from_unix_nanoseconds(unix_nanoseconds).timestamp();
     format!("{time:.3}")
+}
+
+/// How far a command is, on a terminal.
+fn progress_bar(length: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {percent}% {eta}");
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

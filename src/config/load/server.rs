@@ -67,6 +67,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
     let when_full = table.value("when_full", Value::choice);
     let segment_size = table.value("segment_size", Value::size);
     let memory = table.value("memory", Value::size);
+    let retain = table.value("retain", Value::time);
     let dedup_window = table.value("dedup_window", Value::time);
     let dedup_max_ids = table.value("dedup_max_ids", Value::count);
     let dedup_max_ids_by_sender = table.value("dedup_max_ids_by_sender", Value::count);
@@ -79,6 +80,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
         },
         segment_size: segment_size?,
         memory: memory?,
+        retain: retain?,
         dedup_window: dedup_window?,
         dedup_max_ids: dedup_max_ids?,
         dedup_max_ids_by_sender: dedup_max_ids_by_sender?,

@@ -120,6 +120,12 @@ pub(in crate::config) const JOURNAL: Section = Section {
             meaning: "Bytes of recent chunks kept in memory, so that outputs that keep up never read the disk",
         },
         Key {
+            name: "retain",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(365 * 86_400) },
+            default: Default::Value("\"0s\""),
+            meaning: "How long delivered segments are kept for replays, counted from the receipt of their last chunk; within `max_size`",
+        },
+        Key {
             name: "dedup_window",
             kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(7 * 86_400) },
             default: Default::Value("\"10m\""),

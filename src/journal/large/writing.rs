@@ -18,6 +18,7 @@ impl Writer {
         length: u64,
         now: Moment,
     ) -> Result<(), Obstacle> {
+        self.make_room_from_retained(length);
         let held: u64 = self.shared.large_of(self.active.number).iter().map(|(_, length)| length).sum();
         let is_full = |writer: &Self| writer.shared.bytes_on_disk() + length > writer.max_size;
         let holds_too_much = held > 0 && held + length > self.max_size / SEGMENTS_OF_LARGE_FILES;
@@ -27,11 +28,11 @@ impl Writer {
         if is_full(self) {
             // What was taken before may be what has to be delivered.
             self.commit()?;
-            self.release();
-            if is_full(self) {
-                self.give_up_the_oldest(None);
+            self.release(now);
+            if !self.make_room_from_retained(length) {
+                self.give_up_the_oldest(None, now);
             }
-            if is_full(self) {
+            if !self.make_room_from_retained(length) {
                 return Err(self.full(Status::Full, now));
             }
         }

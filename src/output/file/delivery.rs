@@ -17,7 +17,7 @@ use crate::config::{BacklogConfig, StartAt};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::durable::create_folder;
 use crate::journal::{
-    CursorError, Journal, OutputCursor, Position, ReadError, Reader, Skip, SkipError, Status,
+    CursorError, Journal, OutputCursor, Position, ReadError, Reader, SavedCursor, Skip, SkipError, Status,
 };
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
@@ -66,6 +66,8 @@ pub(crate) enum DeliveryError {
     Skip(#[from] SkipError),
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    #[error(transparent)]
+    Request(#[from] CursorError),
 }
 
 impl DeliveryError {
@@ -74,7 +76,7 @@ impl DeliveryError {
         match self {
             Self::Archive(error) => error.needs_recovery(),
             Self::Skip(error) => error.is_uncertain(),
-            Self::Read(_) | Self::Recovery(_) => false,
+            Self::Read(_) | Self::Recovery(_) | Self::Request(_) => false,
         }
     }
 }
@@ -163,6 +165,10 @@ impl Output for FileOutput {
                 controls.flush_requests.mark_unchanged();
             }
             match advanced {
+                // However much there is to replay, it goes on after the restart.
+                Ok(Next::GoOn) if stopping && self.cursor.saved().replays.current.is_some() => {
+                    return self.finish();
+                }
                 Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
                 Ok(Next::CaughtUp) if stopping => return self.finish(),
                 Ok(Next::CaughtUp) => self.wait(&mut controls),
@@ -214,7 +220,18 @@ impl FileOutput {
         if housekeeping {
             self.lines.keep_house(now);
         }
-        let Some(chunk) = self.reader.try_next()? else { return Ok(Next::CaughtUp) };
+        if asked && self.obey()? {
+            return Ok(Next::GoOn);
+        }
+        if self.cursor.saved().ends_replay(self.reader.position()) {
+            return self.end_replay();
+        }
+        let chunk = self.reader.try_next()?;
+        let next = chunk.as_ref().map_or(Position::END, |chunk| chunk.position);
+        if self.cursor.saved().ends_replay(next) {
+            return self.end_replay();
+        }
+        let Some(chunk) = chunk else { return Ok(Next::CaughtUp) };
         self.lines.take(&chunk, &mut self.archive);
         self.checkpoint_due.get_or_insert(now + self.options.checkpoint_interval);
         if self.archive.buffered_bytes() > 0 {
@@ -257,6 +274,45 @@ impl FileOutput {
             let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
             self.archive.checkpoint(&mut |generation| save(cursor, flushed, throttled, generation))?;
         }
+        self.checkpoint_due = None;
+        Ok(())
+    }
+
+    /// Takes up what an operator asked for, right after a checkpoint; `false` where there is nothing to do.
+    fn obey(&mut self) -> Result<bool, DeliveryError> {
+        let Some(asked) = self.cursor.asked(self.flushed)? else { return Ok(false) };
+        self.jump(asked)?;
+        self.cursor.forget_request();
+        match asked.replays.current {
+            Some(replay) => tracing::info!(
+                output = self.options.id, number = asked.replays.count, from = %asked.position, until = %replay.until,
+                "a replay begins: what was delivered is delivered again"
+            ),
+            None => tracing::info!(output = self.options.id, "a replay was cancelled"),
+        }
+        Ok(true)
+    }
+
+    /// Goes on where the output was before the replay.
+    fn end_replay(&mut self) -> Result<Next, DeliveryError> {
+        self.flush()?;
+        let resumed = self.cursor.saved().resumed();
+        self.jump(resumed)?;
+        tracing::info!(output = self.options.id, number = resumed.replays.count, "a replay is delivered");
+        Ok(Next::GoOn)
+    }
+
+    /// Saves a cursor that goes on elsewhere than the files are, and follows it. Everything must be flushed.
+    fn jump(&mut self, to: SavedCursor) -> Result<(), ArchiveError> {
+        // What filters had counted belongs to where the files are. Nobody knows what they would have counted up to there,
+        // so that windows begin anew.
+        self.cursor.keep(Vec::new());
+        let cursor = &mut self.cursor;
+        self.archive.checkpoint(&mut |generation| replace(cursor, SavedCursor { generation, ..to }))?;
+        self.reader = self.cursor.reader(to.position);
+        self.flushed = to.position;
+        self.lines.resume(None);
+        self.throttled = self.lines.throttled();
         self.checkpoint_due = None;
         Ok(())
     }
@@ -322,7 +378,8 @@ impl FileOutput {
     }
 
     fn update_gauges(&self) {
-        let (staged, behind) = (self.archive.buffered_bytes() as i64, self.reader.bytes_behind() as i64);
+        let behind = self.cursor.bytes_to_deliver(self.reader.position()) as i64;
+        let staged = self.archive.buffered_bytes() as i64;
         self.metrics.buffer_stage_bytes.set(staged);
         self.metrics.buffer_queue_bytes.set(behind);
         self.metrics.buffer_total_bytes.set(staged + behind);
@@ -341,7 +398,12 @@ fn save(
     generation: u64,
 ) -> Result<(), SaveCursorError> {
     cursor.keep(throttled.attribute());
-    cursor.save(position, generation).map_err(|error| match error {
+    let saved = SavedCursor { position, generation, ..*cursor.saved() };
+    replace(cursor, saved)
+}
+
+fn replace(cursor: &mut OutputCursor, with: SavedCursor) -> Result<(), SaveCursorError> {
+    cursor.replace(with).map_err(|error| match error {
         CursorError::Uncertain { .. } => SaveCursorError::Uncertain(io::Error::other(error)),
         error => SaveCursorError::Unchanged(io::Error::other(error)),
     })

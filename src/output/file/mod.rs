@@ -107,3 +107,4 @@ pub use error::{ArchiveError, SaveCursorError};
 pub use outputs::{RecoverError, open_dead_letters, open_given_up, open_output, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;
+pub(crate) use undo::check_undo_logs;

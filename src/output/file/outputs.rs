@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::dead_letters::{DEAD_LETTERS, DeadLetterLines, GIVEN_UP};
 use super::delivery::{DeliveryOptions, FileOutput};
 use super::event_lines::EventLines;
-use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover};
+use super::recovery::{Outcome, RecoveryError, RecoveryOptions, recover, set_undo_logs_aside};
 use crate::config::{BacklogConfig, FileOutputConfig, OutputConfig, OutputKind, StartAt};
 use crate::dead_letters::{self, Keeper, Store};
-use crate::journal::{CursorError, CursorFolder, Journal};
+use crate::journal::{CursorError, CursorFolder, Home, Journal};
 use crate::metrics::Metrics;
 use crate::output::given_up::GivenUp;
 use crate::pipeline::Pipeline;
@@ -28,10 +28,24 @@ const DEAD_LETTER_INTERVAL: Duration = Duration::from_secs(1);
 pub enum RecoverError {
     #[error("cannot list the outputs in {}: {source}", path.display())]
     List { path: PathBuf, source: io::Error },
+    #[error("cannot find out whether the data folder {} was restored from a copy: {source}", path.display())]
+    Home { path: PathBuf, source: io::Error },
     #[error("output {id}: {source}")]
     Output { id: String, source: RecoveryError },
     #[error(transparent)]
     Cursor(#[from] CursorError),
+}
+
+/// Makes a data folder that was restored from a copy this server's own.
+fn settle(storage: &dyn Storage, data_dir: &Path) -> io::Result<()> {
+    let home = Home::of(storage, data_dir)?;
+    if home == Home::Restored {
+        set_undo_logs_aside(storage, data_dir)?;
+    }
+    if home != Home::Own {
+        Home::settle(storage, data_dir)?;
+    }
+    Ok(())
 }
 
 /// Brings all archive files back to their last checkpoint, also those of outputs that the configuration no longer has.
@@ -42,6 +56,8 @@ pub fn recover_all(
     outputs: &[OutputConfig],
     metrics: &Metrics,
 ) -> Result<(), RecoverError> {
+    settle(storage.as_ref(), data_dir)
+        .map_err(|source| RecoverError::Home { path: data_dir.to_owned(), source })?;
     let folder = data_dir.join("outputs");
     let mut listed =
         storage.list(&folder).map_err(|source| RecoverError::List { path: folder.clone(), source })?;

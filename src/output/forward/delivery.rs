@@ -2,6 +2,7 @@
 
 mod skip;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use super::back_off::BackOff;
 use super::courier::{Carried, Courier};
 use super::ledger::Ledger;
 use super::message::Message;
+use super::message_id::MessageIds;
 use super::packer::Packer;
-use crate::journal::{AppendError, Journal, OutputCursor, Position, ReadError, Reader, Skip, Status};
+use crate::journal::{AppendError, Journal, OutputCursor, Position, Reader, SavedCursor, Skip, Status};
 use crate::metrics::{OutputMetrics, TlsMetrics};
 use crate::output::given_up::{Hold, Taken};
 use crate::output::{Controls, Output, OutputError};
@@ -34,6 +36,8 @@ pub struct ForwardOutput {
     tls_files: Option<TlsFiles>,
     /// What was given up before the start, and is passed over.
     taken: Taken,
+    /// Whether a replay is over, so that the output goes on elsewhere once everything is acknowledged.
+    replay_is_over: bool,
 }
 
 /// The certificates that connections are made with, to be followed as they change.
@@ -60,6 +64,8 @@ struct Deliveries {
     /// How long to wait where the cursor can't be saved or the journal can't be read: from the start, and next time.
     back_off: BackOff,
     retrying: BackOff,
+    /// Whether an operator may have asked for something since it was last looked.
+    is_asked: bool,
     journal_status: watch::Receiver<Status>,
     /// When to give up after being told to stop.
     patience_ends: Option<Instant>,
@@ -107,6 +113,7 @@ impl ForwardOutput {
                 saving_fails: false,
                 retrying: back_off.clone(),
                 back_off,
+                is_asked: true,
                 journal_status: journal.status(),
                 patience_ends: None,
                 metrics,
@@ -114,6 +121,7 @@ impl ForwardOutput {
             packer,
             tls_files,
             taken,
+            replay_is_over: false,
         }
     }
 
@@ -180,7 +188,20 @@ impl ForwardOutput {
     /// Until everything is delivered that is there when it is told to stop.
     fn deliver(&mut self, controls: &mut Controls) -> Result<(), Ended> {
         loop {
-            match self.reader.try_next() {
+            self.replay_is_over |= self.deliveries.cursor.saved().ends_replay(self.reader.position());
+            if self.deliveries.is_asked || self.replay_is_over {
+                self.turn(controls)?;
+                continue;
+            }
+            let chunk = self.reader.try_next();
+            if let Ok(chunk) = &chunk {
+                let next = chunk.as_ref().map_or(Position::END, |chunk| chunk.position);
+                self.replay_is_over = self.deliveries.cursor.saved().ends_replay(next);
+                if self.replay_is_over {
+                    continue;
+                }
+            }
+            match chunk {
                 Ok(Some(chunk)) => {
                     self.deliveries.metrics.emit_count.inc();
                     let skip = if (Position { entry: 0, ..chunk.position })
@@ -211,6 +232,49 @@ impl ForwardOutput {
                 Err(error) => self.deliveries.wait_after(&error, controls)?,
             }
         }
+    }
+
+    /// Begins, ends or gives up a replay, where there is something to do. Waits until everything under way is
+    /// acknowledged: then the cursor is all that there is to know.
+    fn turn(&mut self, controls: &mut Controls) -> Result<(), Ended> {
+        let at = self.deliveries.ledger.delivered_up_to();
+        let cursor = &self.deliveries.cursor;
+        let next = if self.replay_is_over { Ok(Some(cursor.saved().resumed())) } else { cursor.asked(at) };
+        let next = match next {
+            Ok(None) => {
+                self.deliveries.is_asked = false;
+                return Ok(());
+            }
+            Ok(Some(next)) => next,
+            Err(error) => return self.deliveries.wait_after(&error, controls),
+        };
+        if !self.deliveries.ledger.is_empty() {
+            return self.deliveries.wait_for_event(controls);
+        }
+        // Nobody knows what throttle filters would have counted up to there: their windows begin anew.
+        self.deliveries.cursor.keep(Vec::new());
+        let generation = self.deliveries.cursor.saved().generation + 1;
+        if let Err(error) = self.deliveries.cursor.replace(SavedCursor { generation, ..next }) {
+            return self.deliveries.wait_after(&error, controls);
+        }
+        if !self.replay_is_over {
+            self.deliveries.cursor.forget_request();
+        }
+        self.replay_is_over = false;
+        self.resumed_at = next.position;
+        self.reader = self.deliveries.cursor.reader(Position { entry: 0, ..next.position });
+        self.packer.resume(None);
+        self.deliveries.ledger = Ledger::new(next.position, self.packer.throttled().clone());
+        self.packer.set_ids(MessageIds::new(&next.journal, &self.id, next.replays.number()));
+        tracing::info!(
+            output = self.id, number = next.replays.count, at = %next.position,
+            "{}", if next.replays.current.is_some() {
+                "a replay begins: what was delivered is delivered again"
+            } else {
+                "a replay is over: the output goes on where it was"
+            }
+        );
+        Ok(())
     }
 }
 
@@ -268,12 +332,17 @@ impl Deliveries {
         })
     }
 
-    /// The journal can't be read; it is tried again.
-    fn wait_after(&mut self, error: &ReadError, controls: &mut Controls) -> Result<(), Ended> {
+    /// Waits for one thing that happens beside reading.
+    fn wait_for_event(&mut self, controls: &mut Controls) -> Result<(), Ended> {
+        controls.runtime.clone().block_on(self.next_event(controls))
+    }
+
+    /// The journal can't be read, or the cursor not be replaced; it is tried again.
+    fn wait_after(&mut self, error: &dyn Display, controls: &mut Controls) -> Result<(), Ended> {
         let wait = self.retrying.wait();
         tracing::error!(
             output = self.id, %error, wait_seconds = wait.as_secs_f64(),
-            "cannot read the journal; trying again"
+            "cannot go on reading the journal; trying again"
         );
         self.metrics.num_errors.inc();
         let until = Instant::now() + wait;
@@ -303,7 +372,10 @@ impl Deliveries {
                 Err(error) => return Err(Ended::Panic(format!("it panicked, please report this: {error}"))),
             },
             () = sleep_until(self.checkpoint_due.unwrap_or(now)), if self.checkpoint_due.is_some() => self.save(),
-            Ok(()) = controls.flush_requests.changed() => self.save(),
+            Ok(()) = controls.flush_requests.changed() => {
+                self.is_asked = true;
+                self.save();
+            }
             Ok(()) = self.skips.changed() => {
                 // What is acknowledged need not be left behind.
                 self.save();
@@ -380,7 +452,8 @@ impl Deliveries {
     }
 
     fn update_gauges(&self, reader: &Reader) {
-        let (staged, behind) = (self.ledger.bytes() as i64, reader.bytes_behind() as i64);
+        let behind = self.cursor.bytes_to_deliver(reader.position()) as i64;
+        let staged = self.ledger.bytes() as i64;
         self.metrics.buffer_stage_bytes.set(staged);
         self.metrics.buffer_queue_bytes.set(behind);
         self.metrics.buffer_total_bytes.set(staged + behind);

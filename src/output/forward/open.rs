@@ -26,9 +26,6 @@ use crate::pipeline::Pipeline;
 use crate::tls::client::{ClientFiles, ReloadingClientConfig};
 use crate::tls::pem::TlsError;
 
-/// Which delivery this is of what the journal holds. Other numbers are for replays that an operator asks for.
-const FIRST_DELIVERY: u64 = 0;
-
 /// An output that can't be opened. The operator must act; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -77,7 +74,7 @@ pub async fn open_output(
         .selector(&config.id)
         .expect("the pipeline is made from the configuration that this output is in");
     selector.resume(cursor.attribute(THROTTLE));
-    let ids = MessageIds::new(&cursor.saved().journal, &config.id, FIRST_DELIVERY);
+    let ids = MessageIds::new(&cursor.saved().journal, &config.id, cursor.saved().replays.number());
     let journal_id: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
     let hold = given_up.map(|given_up| Hold::open(given_up, &config.id, &journal_id)).transpose()?;
     let retry_limit = match (&forward.give_up, given_up, &hold) {

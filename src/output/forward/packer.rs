@@ -69,6 +69,11 @@ impl Packer {
         self.selector.resume(encoded);
     }
 
+    /// Gives the messages from now on ids of another replay.
+    pub(super) fn set_ids(&mut self, ids: MessageIds) {
+        self.ids = ids;
+    }
+
     /// Hands the messages of a chunk to `send`, but for those that end before the entry `skip`.
     ///
     /// # Errors
@@ -217,7 +222,7 @@ fn message(
     encoding: Encoding,
 ) -> Message {
     let at = |entry| Position { entry, ..chunk.position };
-    let id = acks.then(|| ids.id(at(run.first), run.end));
+    let id = acks.then(|| ids.id(chunk.received_at(), chunk.id(), at(run.first), run.end));
     Message::new(&run.tag, entries, encoding, run.events, id, at(run.first)..at(run.end), origin)
 }
 

@@ -29,6 +29,7 @@ pub(super) struct RetryLimit {
     to: String,
     /// The main journal's id, in hex.
     journal: String,
+    /// For messages that are sent without one.
     ids: MessageIds,
     given_up: GivenUp,
     under_way: Arc<AtomicUsize>,
@@ -114,13 +115,13 @@ impl RetryLimit {
         in_doubt: bool,
     ) -> Result<(), AppendError> {
         let (start, end) = (message.place.start, message.place.end);
-        let id = self.ids.id(start, end.entry);
         let origin = &message.origin;
+        let made = || self.ids.id(origin.received_at, origin.chunk.as_deref(), start, end.entry);
+        let id = message.id.clone().unwrap_or_else(made);
         let reason = match tries.last_error.as_str() {
             "" => "no server could be reached within retry_timeout".to_owned(),
             error => format!("not delivered within retry_timeout: {error}"),
         };
-        let message_id = message.id.as_ref().unwrap_or(&id);
         let handed_over = HandedOver {
             from: self.output.clone(),
             to: self.to.clone(),
@@ -132,7 +133,7 @@ impl RetryLimit {
             reason,
             attempts: tries.attempts,
             in_doubt,
-            message_id: String::from_utf8_lossy(message_id).into_owned(),
+            message_id: String::from_utf8_lossy(&id).into_owned(),
             chunk: origin.chunk.as_ref().map(|id| BASE64_STANDARD.encode(id)),
         };
         let abandoned = Abandoned {

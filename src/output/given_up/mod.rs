@@ -21,6 +21,7 @@ mod hold;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -74,6 +75,7 @@ impl GivenUp {
             max_size: MAX_SEGMENTS * config.journal.segment_size,
             memory: 0,
             when_full: WhenFull::Block,
+            retain: Duration::ZERO,
             ..config.journal.clone()
         };
         let journal = Journal::open(&data_dir, &journal, JournalMetrics::unregistered())?;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::*;
 use crate::chunk::{Chunk, Encoding};
 use crate::event_time::EventTime;
+use crate::journal::{Replays, SavedCursor};
 use crate::metrics::Metrics;
 use crate::pipeline::{Source, Tally};
 use crate::sender::Sender;
@@ -72,7 +73,12 @@ impl Scene {
         let cursors = CursorFolder::new(self.folder.path());
         let journal =
             crate::journal::inspect::Inspection::new(self.folder.path()).summary(1).unwrap().header.journal;
-        let cursor = SavedCursor { journal, position: self.starts[chunks], generation: 1 };
+        let cursor = SavedCursor {
+            journal,
+            position: self.starts[chunks],
+            generation: 1,
+            replays: Replays::default(),
+        };
         cursors.prepare().unwrap();
         cursors.save(id, &cursor).unwrap();
     }

@@ -113,6 +113,10 @@ impl Relay {
     }
 
     /// An element of `servers`, for another relay.
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.as_ref().unwrap().path().join("data")
+    }
+
     pub(crate) fn server(&self) -> String {
         format!("{{ address = \"{}\" }}", self.input)
     }

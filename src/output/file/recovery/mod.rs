@@ -20,6 +20,7 @@
 //! least of its lengths.
 
 mod plan;
+mod restored;
 mod undo;
 mod undone;
 
@@ -30,6 +31,7 @@ use super::undo::{ReadUndoLogError, generation_of, read_undo_log};
 use crate::metrics::OutputMetrics;
 use crate::storage::Storage;
 use plan::Plan;
+pub(crate) use restored::set_undo_logs_aside;
 use undone::UndoneFolder;
 
 /// Where the files of an output, and what is known about them, lie.

@@ -7,5 +7,6 @@ mod faulty;
 mod interrupted;
 mod limits;
 mod power;
+mod replay;
 mod surprises;
 mod world;

@@ -34,12 +34,35 @@ mod log;
 mod read;
 mod record;
 
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::storage::Storage;
 
 pub(super) use log::{UndoLog, UndoLogError};
 pub use read::ReadUndoLogError;
 pub(super) use read::read_undo_log;
 pub(super) use record::Undo;
+
+/// The undo logs of all outputs of a data folder, each with why it can't be read, if it can't. A log that is gone again
+/// is void.
+pub(crate) fn check_undo_logs(
+    storage: &dyn Storage,
+    data_dir: &Path,
+) -> io::Result<Vec<(PathBuf, Option<ReadUndoLogError>)>> {
+    let mut checked = Vec::new();
+    for folder in storage.list(&data_dir.join("outputs"))?.into_iter().filter(|listed| listed.is_folder) {
+        for file in storage.list(&folder.path)? {
+            let Some(generation) = generation_of(&file.path) else { continue };
+            match read_undo_log(storage, &file.path, generation) {
+                Ok(_) => checked.push((file.path, None)),
+                Err(ReadUndoLogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => checked.push((file.path, Some(error))),
+            }
+        }
+    }
+    Ok(checked)
+}
 
 /// The beginning of every undo log's name.
 const NAME: &str = "undo-";

@@ -2,9 +2,10 @@
 
 use super::{Ended, ForwardOutput};
 use crate::journal::cursor_attributes::THROTTLE;
-use crate::journal::{Position, Skip};
+use crate::journal::{Position, SavedCursor, Skip};
 use crate::output::Controls;
 use crate::output::forward::ledger::Ledger;
+use crate::output::forward::message_id::MessageIds;
 
 impl ForwardOutput {
     /// Leaves everything before a place behind. Messages under way are given up: a server that has one and did not say
@@ -27,6 +28,10 @@ impl ForwardOutput {
             false => deliveries.cursor.skip(skip),
         };
         self.resumed_at = deliveries.cursor.saved().position;
+        // A replay has ended with it.
+        self.replay_is_over = false;
+        let SavedCursor { journal, replays, .. } = deliveries.cursor.saved();
+        self.packer.set_ids(MessageIds::new(journal, &self.id, replays.number()));
         self.reader = deliveries.cursor.reader(Position { entry: 0, ..self.resumed_at });
         // After a jump the cursor holds no counts: the windows of throttle filters begin anew.
         self.packer.resume(deliveries.cursor.attribute(THROTTLE));
