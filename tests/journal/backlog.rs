@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hikyaku::config::{BacklogConfig, StartAt, WhenBacklogged, WhenFull};
+use hikyaku::journal::cursor_attributes::{THROTTLE, write_attribute};
 use hikyaku::journal::{
-    AppendError, CursorFolder, Fate, Journal, OutputCursor, Position, SetAside, SkipError, Status,
+    AppendError, CursorFolder, Fate, Journal, OutputCursor, Position, Replay, Replays, SavedCursor, SetAside,
+    SkipError, Status,
 };
 
 use crate::{Bench, SEGMENT_HEADER_LENGTH, SEGMENT_SIZE, append, chunk, contents, start};
@@ -360,5 +362,76 @@ async fn skips_of_several_outputs_have_a_folder_each() {
     assert_eq!(set_aside.segments("other").unwrap(), []);
     assert_eq!(set_aside.bytes("other").unwrap(), 0);
     assert_eq!(set_aside.segments("slow").unwrap().len(), 1);
+    journal.close().await;
+}
+
+/// An output that delivers again what it has delivered up to the newest segment.
+async fn replaying(bench: &Bench, when_backlogged: WhenBacklogged, segments: u64) -> (Journal, OutputCursor) {
+    let journal = bench.try_open().unwrap();
+    journal.attach("slow", StartAt::Oldest).unwrap();
+    until_segment(bench, &journal, segments).await;
+    journal.close().await;
+    drop(journal);
+    let cursors = CursorFolder::new(bench.path());
+    let saved = cursors.load("slow").unwrap().unwrap();
+    let current = Some(Replay { until: start_of(segments), resume: start_of(segments) });
+    let mut attributes = Vec::new();
+    write_attribute(&mut attributes, THROTTLE, b"counts");
+    let replays = Replays { count: 1, current };
+    cursors.save_with("slow", &SavedCursor { replays, ..saved }, &attributes).unwrap();
+    open(bench, when_backlogged)
+}
+
+#[tokio::test]
+async fn what_is_delivered_again_is_no_backlog() {
+    let bench = roomy();
+    let (journal, mut cursor) = replaying(&bench, WhenBacklogged::DeadLetter, 5).await;
+    until_segment(&bench, &journal, 6).await;
+    assert_eq!(cursor.requested_skip(), None);
+    assert!(bench.segment(1).exists(), "the replay needs it");
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn an_output_that_is_asked_to_go_on_ends_its_replay_and_leaves_no_more_behind_than_it_must() {
+    let bench = roomy();
+    let (journal, mut cursor) = replaying(&bench, WhenBacklogged::DeadLetter, 5).await;
+    assert_eq!(cursor.attribute(THROTTLE), Some(&b"counts"[..]));
+    until_segment(&bench, &journal, 9).await;
+    let skip = cursor.requested_skip().unwrap();
+    assert_eq!(skip.to, start_of(8));
+    cursor.skip(skip).unwrap();
+    assert_eq!(cursor.saved().position, start_of(8));
+    assert_eq!(cursor.saved().replays, Replays { count: 1, current: None });
+    assert_eq!(cursor.attribute(THROTTLE), None, "nobody knows what would have been counted up to there");
+    let set_aside = SetAside::new(bench.path()).segments("slow").unwrap();
+    let begins: Vec<_> = set_aside.iter().map(|segment| segment.from.position).collect();
+    assert_eq!(begins, [start_of(5), start_of(6), start_of(7)], "of what it had not delivered once");
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_full_journal_ends_a_replay_before_anything_is_lost() {
+    let mut bench = Bench::new();
+    bench.config.max_size = 6 * SEGMENT_SIZE;
+    bench.config.when_full = WhenFull::DropOldest;
+    let (journal, mut cursor) = replaying(&bench, WhenBacklogged::Block, 4).await;
+    let mut skips = cursor.skip_requests();
+    let fill = async {
+        while !bench.segment(8).exists() {
+            append(&journal, chunk(&[9; CHUNK])).await;
+        }
+    };
+    let follow = async {
+        skips.changed().await.unwrap();
+        let skip = cursor.requested_skip().unwrap();
+        cursor.skip(skip).unwrap();
+        assert_eq!(cursor.saved().replays, Replays { count: 1, current: None });
+        assert!(cursor.saved().position >= start_of(4));
+        let position = cursor.saved().position;
+        assert_eq!((position, skipped(&bench, "dropped")), (start_of(4), (0, 0)));
+        cursor.save(journal.newest(), 2).unwrap();
+    };
+    tokio::join!(fill, follow);
     journal.close().await;
 }

@@ -109,6 +109,12 @@ impl Scene {
     }
 }
 
+fn input(id: &str, keys: &str) -> String {
+    format!(
+        "[[input]]\nid = \"{id}\"\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\nmax_message_size = \"64KiB\"\n{keys}\n"
+    )
+}
+
 fn output(id: &str, keys: &str) -> String {
     format!("[[output]]\nid = \"{id}\"\ntype = \"file\"\npath = \"/logs/{id}/x.log\"\n{keys}\n")
 }
@@ -248,7 +254,8 @@ async fn a_named_pipeline_keeps_its_filters_where_its_outputs_do_not_hold_yet() 
     scene.has_delivered("rest", 2);
     // All events go to a pipeline of their own, and to a new output there: before that, nobody but the fallback.
     let outputs = format!(
-        "pipeline = \"apart\"\n{}{}",
+        "pipeline = \"apart\"\n{}{}{}",
+        input("second", ""),
         output("one", "match = \"a.**\""),
         output("new", "match = \"**\"\npipeline = \"apart\"\nstart = \"newest\"")
     );
@@ -276,7 +283,9 @@ fn whatever_decides_what_an_output_takes_is_a_change() {
     let parse = |edge: &str, rest: &str| {
         let text = format!(
             "[journal]\nmax_size = \"3MiB\"\nsegment_size = \"1MiB\"\n[[input]]\nid = \"edge\"\ntype = \"forward\"\n\
-             listen = \"127.0.0.1:0\"\nmax_message_size = \"64KiB\"\n{edge}\n{rest}"
+             listen = \"127.0.0.1:0\"\nmax_message_size = \"64KiB\"\n{edge}\n{}{}{rest}",
+            input("second", ""),
+            input("third", "pipeline = \"apart\"")
         );
         Config::parse(&text, None, &|_| None).unwrap_or_else(|errors| panic!("{errors}"))
     };
@@ -289,12 +298,14 @@ fn whatever_decides_what_an_output_takes_is_a_change() {
     let throttle =
         |limit: u32| format!("[[filter]]\ntype = \"throttle\"\nlimit = {limit}\ninterval = \"1s\"\n");
     let other = output("other", "match = \"**\"\npipeline = \"apart\"");
+    let other = format!("{}{other}", output("bad", "invalid = true"));
     let first = |extra: &str| format!("{extra}{FIRST}{other}");
     let base = seen(&parse("", &first("")));
-    assert_eq!(seen(&parse("", &first("# another place in the file\n\n"))), base);
+    let elsewhere = format!("# another place in the file\n\n{}", throttle(1));
+    assert_eq!(seen(&parse("", &first(&elsewhere))), seen(&parse("", &first(&throttle(1)))));
     let changed = [
         parse("pipeline = \"apart\"", &first("")),
-        parse("[input.allow]\nhost = \"{subject}\"", &first("")),
+        parse("[input.allow]\nhost = [\"{@source_address}\"]", &first("")),
         parse("", &first(relabel)),
         parse("", &first(relabel_other)),
         parse("", &first(&throttle(1))),
