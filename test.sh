@@ -57,6 +57,7 @@ cargo test --locked --doc --quiet
 step "Tests of programs in VRL"
 # Everything else is the same with this feature, whose two hundred crates take minutes to build.
 cargo nextest run --locked --features remap --lib --test filters
+
 # Mounts a file system of 64 MiB.
 if [ "$(id -u)" -eq 0 ] && losetup --find >/dev/null 2>&1; then
   step "A small disk"
