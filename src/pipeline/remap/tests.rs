@@ -7,6 +7,7 @@ use crate::journal::Position;
 use crate::pipeline::event::Source;
 use crate::pipeline::filter::{Context, Draft};
 use crate::pipeline::json::write_value;
+use crate::pipeline::ownership::Claim;
 use crate::pipeline::record::RecordBuffer;
 use crate::wire::msgpack::{
     MAX_DEPTH, skip, write_array, write_bin, write_f64, write_map, write_str, write_u64,
@@ -50,6 +51,7 @@ fn run(source: &str, record: &[u8]) -> Ran {
         context: Context { source: &source, server: "logserver-1", time, metadata, index: 0 },
         record: buffer.open(record),
         is_invalid: false,
+        claim: Claim::Fits,
     };
     let (mut scratch, mut tag) = (RemapScratch::default(), Vec::new());
     let outcome = program.run(&mut draft, &mut scratch, &mut tag);
