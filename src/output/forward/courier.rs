@@ -204,7 +204,8 @@ impl Courier {
             Err(error @ (AppendError::TooLarge | AppendError::Full)) => {
                 tracing::error!(
                     output = self.output, position = %message.place.start, events = message.events, %error,
-                    "a message can't be given up, and not be delivered: it stays in the journal, and holds it; take                      the output out of the configuration or mend its servers"
+                    "a message can't be given up, and not be delivered: it stays in the journal, and holds it; \
+                     take the output out of the configuration or mend its servers"
                 );
                 return std::future::pending().await;
             }
