@@ -31,6 +31,7 @@ pub mod inspect;
 pub mod large;
 mod left_behind;
 mod open;
+mod output_cursor;
 mod position;
 #[cfg(test)]
 mod power_tests;
@@ -60,6 +61,7 @@ pub use backlog::{Fate, Skip};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
 pub(crate) use home::Home;
 pub use open::OpenError;
+pub use output_cursor::OutputCursor;
 pub use position::Position;
 pub use reader::{ReadError, Reader, StoredChunk};
 pub use remaining::Backlog;
@@ -69,15 +71,13 @@ pub use shared::Status;
 pub use skip::SkipError;
 
 use crate::chunk::Chunk;
-use crate::config::{BacklogConfig, JournalConfig, StartAt, WhenFull};
+use crate::config::{JournalConfig, StartAt, WhenFull};
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
-use cursor_attributes::find_attribute;
 use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
-use replay::Refused;
 use retention::Retention;
 use shared::{Held, Limits, Shared};
 use writer::{Request, Writer};
@@ -413,130 +413,4 @@ fn keep_within(
         cursors.save(id, &within)?;
     }
     Ok(within)
-}
-
-/// How far one output has come.
-#[derive(Debug)]
-pub struct OutputCursor {
-    id: String,
-    saved: SavedCursor,
-    attributes: Vec<u8>,
-    cursors: CursorFolder,
-    /// What the output is asked to leave behind.
-    skips: watch::Receiver<Option<Skip>>,
-    journal: Journal,
-}
-
-impl OutputCursor {
-    /// The value of an [attribute](cursor_attributes) that was saved with it.
-    pub fn attribute(&self, kind: u8) -> Option<&[u8]> {
-        find_attribute(&self.attributes, kind)
-    }
-
-    /// What is saved with it from now on: attributes, which have to belong to the position that is saved.
-    pub fn keep(&mut self, attributes: Vec<u8>) {
-        self.attributes = attributes;
-    }
-
-    /// What was saved last.
-    pub fn saved(&self) -> &SavedCursor {
-        &self.saved
-    }
-
-    /// Gives up the space that is set aside for a full disk, so that what has to be written before a cursor can be
-    /// saved finds room. It is set aside again with the first cursor that is saved when there is space.
-    pub fn use_reserve(&self) {
-        self.cursors.use_reserve();
-    }
-
-    /// Limits how far the output may be behind. Whoever sets another limit than none must answer
-    /// [`requested_skip`](Self::requested_skip).
-    pub fn limit_backlog(&self, config: &BacklogConfig) {
-        self.journal.shared.limit_backlog(&self.id, config);
-    }
-
-    /// What the output was asked to leave behind since the last time, if it is still before that.
-    pub fn requested_skip(&mut self) -> Option<Skip> {
-        if !self.skips.has_changed().unwrap_or(false) {
-            return None;
-        }
-        self.skips.borrow_and_update().filter(|skip| self.saved.position < skip.to)
-    }
-
-    /// Tells whenever there may be something to leave behind.
-    pub fn skip_requests(&self) -> watch::Receiver<Option<Skip>> {
-        self.skips.clone()
-    }
-
-    /// Goes on further ahead. What lies between is set aside or lost to this output, and counted. Blocks. After an error
-    /// the output may have come some of the way.
-    pub fn skip(&mut self, skip: Skip) -> Result<(), SkipError> {
-        let before = self.saved.position;
-        let skipped = skip::skip(&self.journal.shared, &self.cursors, &self.id, &mut self.saved, skip);
-        // What was kept belongs to where the output was. Nobody can tell what filters would have counted up to here.
-        if self.saved.position != before {
-            self.attributes.clear();
-        }
-        self.journal.release();
-        skipped
-    }
-
-    /// Reads from a position on.
-    pub fn reader(&self, position: Position) -> Reader {
-        self.journal.reader(position)
-    }
-
-    /// Saves durably that everything before `position` is delivered, and lets the journal go of it.
-    pub fn save(&mut self, position: Position, generation: u64) -> Result<(), CursorError> {
-        self.replace(SavedCursor { position, generation, ..self.saved })
-    }
-
-    /// Bytes that the output still has to deliver once it has come to `position`: the rest of a replay, and what was
-    /// never delivered.
-    pub(crate) fn bytes_to_deliver(&self, position: Position) -> u64 {
-        let cursor = SavedCursor { position, ..self.saved };
-        cursor.bytes_to_deliver(|position| self.journal.bytes_behind(position))
-    }
-
-    /// What becomes of the cursor by what an operator asked for, where the output has delivered everything before
-    /// `position`; `None` where nothing is to be done. A request that comes to nothing is removed, and told.
-    pub(crate) fn asked(&self, position: Position) -> Result<Option<SavedCursor>, CursorError> {
-        let request = match self.cursors.request(&self.id) {
-            Ok(None) => return Ok(None),
-            Ok(Some(request)) => request,
-            Err(error @ CursorError::DamagedRequest { .. }) => {
-                tracing::error!(output = self.id, %error, "a request can't be read and is removed");
-                self.cursors.forget_request(&self.id)?;
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let cursor = SavedCursor { position, ..self.saved };
-        match request.apply(&cursor, self.journal.shared.oldest()) {
-            Ok(asked) => Ok(Some(asked)),
-            Err(reason) => {
-                if reason != Refused::Done {
-                    tracing::warn!(output = self.id, %reason, "what was asked of an output comes to nothing");
-                }
-                self.cursors.forget_request(&self.id)?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Removes what was asked, once it is saved. Where that fails it is seen again, and known to be done.
-    pub(crate) fn forget_request(&self) {
-        if let Err(error) = self.cursors.forget_request(&self.id) {
-            tracing::warn!(output = self.id, %error, "a request was taken up and can't be removed");
-        }
-    }
-
-    /// Saves all of a cursor, durably.
-    pub(crate) fn replace(&mut self, cursor: SavedCursor) -> Result<(), CursorError> {
-        self.cursors.save_with(&self.id, &cursor, &self.attributes)?;
-        self.saved = cursor;
-        self.journal.shared.set_cursor(&self.id, self.journal.held(&self.id, &cursor));
-        self.journal.release();
-        Ok(())
-    }
 }
