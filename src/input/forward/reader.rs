@@ -146,7 +146,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         loop {
             if is_large {
                 if let Some((message, head)) = self.begin_large()? {
-                    return self.spool(message, head).await;
+                    // On the heap: few messages are large, and every connection has this future.
+                    return Box::pin(self.spool(message, head)).await;
                 }
             } else {
                 match self.framer.next_message() {

@@ -180,19 +180,10 @@ where
         throttle.charge_bytes(usize::try_from(message.length()).unwrap_or(usize::MAX), arrival.instant);
         shared.metrics.bytes.inc_by(message.length());
         let slot = one_of(&slots, &shared.metrics).await;
-        let Taken { ack, stored, space } = match message {
-            Incoming::InMemory(bytes) => match shared.intake.accept(&bytes).await {
-                Ok(accepted) => take(accepted, encode_ack, &arrival, shared).await?,
-                Err(refusal) => take_refused(bytes, refusal, &arrival, shared).await?,
-            },
-            Incoming::Json(text) => {
-                let accepted = shared.intake.accept_json(&text, shared.config.max_message_size).await?;
-                drop(text);
-                reservation.grow_to_whole(accepted.size()).await;
-                take(accepted, encode_json_ack, &arrival, shared).await?
-            }
-            Incoming::InFile(spooled) => take_large(*spooled, &arrival, shared).await?,
-        };
+        // On the heap while it lasts: as a part of this future it would be in each connection for as long as that lives,
+        // and most connections wait for their next message most of the time.
+        let taking = Box::pin(take(message, &mut reservation, &arrival, shared));
+        let Taken { ack, stored, space } = taking.await?;
         if ack.is_some() {
             trail.will_acknowledge();
         }
@@ -229,8 +220,30 @@ pub(super) struct Taken {
     pub(super) space: Option<Reservation>,
 }
 
-/// Takes a message that was in memory.
+/// Checks a message and hands it to the journal.
 async fn take<J: ChunkSink>(
+    message: Incoming,
+    reservation: &mut Reservation,
+    arrival: &Arrival<'_>,
+    shared: &Shared<J>,
+) -> Result<Taken, SessionError> {
+    match message {
+        Incoming::InMemory(bytes) => match shared.intake.accept(&bytes).await {
+            Ok(accepted) => take_accepted(accepted, encode_ack, arrival, shared).await,
+            Err(refusal) => take_refused(bytes, refusal, arrival, shared).await,
+        },
+        Incoming::Json(text) => {
+            let accepted = shared.intake.accept_json(&text, shared.config.max_message_size).await?;
+            drop(text);
+            reservation.grow_to_whole(accepted.size()).await;
+            take_accepted(accepted, encode_json_ack, arrival, shared).await
+        }
+        Incoming::InFile(spooled) => take_large(*spooled, arrival, shared).await,
+    }
+}
+
+/// Takes a message that was in memory.
+async fn take_accepted<J: ChunkSink>(
     accepted: Accepted,
     encode_ack: fn(&ChunkId) -> Vec<u8>,
     arrival: &Arrival<'_>,
