@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::route::Decision;
-use super::selector::Shared;
+use super::shared::Shared;
 
 /// How many tags' decisions are remembered for each pipeline; when there are more it starts over.
 pub(super) const MAX_REMEMBERED_TAGS: usize = 10_000;

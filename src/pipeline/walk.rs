@@ -4,8 +4,9 @@ use super::event::{Event, Source};
 use super::filter::{Context, Draft, Scratch, Verdict, Waiting};
 use super::fork::{AtEnd, Copy, Fate, Fork};
 use super::ownership::{Claim, Claims};
-use super::selector::{Shared, Tally};
+use super::shared::Shared;
 use super::tag_decisions::{TagDecision, TagDecisions};
+use super::tally::Tally;
 
 /// What events meet on their way.
 pub(super) struct Walk<'w, S> {
