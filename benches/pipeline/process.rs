@@ -36,8 +36,11 @@ impl Server {
             let line: serde_json::Value = serde_json::from_str(&line).unwrap();
             if line["message"] == "listening" {
                 let address: std::net::SocketAddr = line["address"].as_str().unwrap().parse().unwrap();
-                let listener = if line["input"].is_string() { &mut port } else { &mut metrics_port };
-                *listener = address.port();
+                match line["section"].as_str() {
+                    None => port = address.port(),
+                    Some("metrics") => metrics_port = address.port(),
+                    Some(_) => {}
+                }
             }
         }
         std::thread::spawn(move || {

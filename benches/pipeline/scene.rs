@@ -51,6 +51,10 @@ tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", clie
 {outputs}
 [metrics]
 listen = "127.0.0.1:0"
+[health]
+listen = "127.0.0.1:0"
+[monitor_agent]
+listen = "127.0.0.1:0"
 "#
         );
         let file = self.path("hikyaku.toml");
