@@ -19,6 +19,7 @@
 mod active_segment;
 mod append;
 mod backlog;
+mod commit_buffer;
 mod cursor;
 pub mod cursor_attributes;
 mod damage;

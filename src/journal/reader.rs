@@ -136,7 +136,7 @@ impl Reader {
     fn frame_in_memory(&self, position: Position) -> Option<Frame> {
         let block = self.recent.as_ref().filter(|block| block.start.segment == position.segment)?;
         let journal = &self.shared.journal;
-        frame_in_block(journal, position.segment, &block.frames, block.start.offset, position.offset)
+        frame_in_block(journal, position.segment, &block.frames(), block.start.offset, position.offset)
     }
 
     fn read_from_disk(&mut self, end: u64) -> Result<Option<StoredChunk>, ReadError> {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::backlog::Attached;
+use super::commit_buffer::CommittedFrames;
 use super::format::JournalId;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::large::LargePlace;
@@ -17,8 +18,8 @@ use super::set_aside::SetAside;
 use super::{Position, SavedCursor};
 use crate::metrics::JournalMetrics;
 
-/// Memory that recent frames may take, in multiples of their length.
-const MAX_SLACK: usize = 2;
+/// Memory that recent frames may take, in multiples of their length: for less it is worth a copy.
+const MAX_SLACK: usize = 8;
 
 /// State behind one lock. It is held for look-ups and never over a system call.
 #[derive(Debug)]
@@ -128,9 +129,23 @@ pub(super) struct SegmentState {
 #[derive(Debug, Clone)]
 pub(super) struct RecentBlock {
     pub(super) start: Position,
-    pub(super) frames: Bytes,
+    /// With something before the frames, which is none of theirs.
+    memory: Bytes,
+    /// Where the frames begin.
+    frames: usize,
     /// Bytes of memory that it takes.
-    memory: u64,
+    size: u64,
+}
+
+impl RecentBlock {
+    pub(super) fn frames(&self) -> Bytes {
+        self.memory.slice(self.frames..)
+    }
+
+    /// The offset in the segment at which its frames end.
+    fn end(&self) -> u64 {
+        self.start.offset + (self.memory.len() - self.frames) as u64
+    }
 }
 
 /// Where a reader finds the frame at its position.
@@ -203,31 +218,39 @@ impl Shared {
         });
     }
 
-    /// Makes what was just synced visible. Gives back memory of what went for it, unless a reader still has it.
+    /// Makes what was just synced visible. Gives back memory in which nothing is any more that a reader could want.
     pub(super) fn publish(
         &self,
         start: Position,
-        mut frames: Vec<u8>,
+        frames: CommittedFrames,
         segment: SegmentState,
     ) -> Option<Vec<u8>> {
-        if frames.capacity() > MAX_SLACK * frames.len() {
-            frames.shrink_to_fit();
-        }
-        // All of the memory counts, and not what is used of it alone.
-        let memory = frames.capacity() as u64;
+        let CommittedFrames { memory, frames } = frames;
+        let mut reusable = None;
+        let block = if memory.capacity() > MAX_SLACK * frames.len() {
+            let copy = Bytes::copy_from_slice(&memory[frames]);
+            reusable = Some(memory);
+            RecentBlock { start, size: copy.len() as u64, memory: copy, frames: 0 }
+        } else {
+            // All of the memory counts, and not what is used of it alone.
+            let size = memory.capacity() as u64;
+            RecentBlock { start, size, memory: memory.into(), frames: frames.start }
+        };
+        let mut over = Vec::new();
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
-        state.recent_bytes += memory;
-        state.recent.push_back(RecentBlock { start, frames: frames.into(), memory });
-        let mut reusable = None;
+        state.recent_bytes += block.size;
+        state.recent.push_back(block);
         while state.recent_bytes > self.memory {
             let Some(oldest) = state.recent.pop_front() else { break };
-            state.recent_bytes -= oldest.memory;
-            reusable = Some(oldest.frames);
+            state.recent_bytes -= oldest.size;
+            over.push(oldest.memory);
         }
         drop(state);
         self.synced.send_replace(Position::new(start.segment, segment.end));
-        reusable.and_then(|frames| frames.try_into_mut().ok()).map(Vec::from)
+        // Unless a reader still has them.
+        let free = over.into_iter().filter_map(|memory| memory.try_into_mut().ok()).map(Vec::from);
+        reusable.into_iter().chain(free).max_by_key(Vec::capacity)
     }
 
     /// Adds a segment that was just made.
@@ -335,7 +358,7 @@ impl Shared {
         match block {
             Some(block)
                 if block.start.segment == position.segment
-                    && position.offset < block.start.offset + block.frames.len() as u64 =>
+                    && position.offset < block.end() =>
             {
                 Place::Memory(block.clone())
             }
