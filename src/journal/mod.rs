@@ -37,6 +37,7 @@ mod position;
 #[cfg(test)]
 mod power_tests;
 mod reader;
+mod recent;
 mod remaining;
 pub mod replay;
 mod retention;

@@ -1,11 +1,10 @@
 //! What the writer, the readers and the operator's endpoints know together.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::backlog::Attached;
@@ -13,13 +12,11 @@ use super::commit_buffer::CommittedFrames;
 use super::format::JournalId;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::large::LargePlace;
+use super::recent::{Recent, RecentBlock};
 use super::segment_file::SegmentFolder;
 use super::set_aside::SetAside;
 use super::{Position, SavedCursor};
 use crate::metrics::JournalMetrics;
-
-/// Memory that recent frames may take, in multiples of their length: for less it is worth a copy.
-const MAX_SLACK: usize = 8;
 
 /// State behind one lock. It is held for look-ups and never over a system call.
 #[derive(Debug)]
@@ -86,9 +83,7 @@ pub(super) struct State {
     /// Files of large chunks, and their lengths.
     large: BTreeMap<LargePlace, u64>,
     spare_bytes: u64,
-    /// Blocks of frames as they were written, oldest first.
-    recent: VecDeque<RecentBlock>,
-    recent_bytes: u64,
+    recent: Recent,
     /// How far each output has come, durably.
     pub(super) cursors: BTreeMap<String, Held>,
     /// Outputs that run, and how far each may be behind.
@@ -124,28 +119,6 @@ pub(super) struct SegmentState {
     pub(super) bytes_on_disk: u64,
     /// When its last chunk was received, in nanoseconds since the Unix epoch; 0 where it has none.
     pub(super) last_received_at: i64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct RecentBlock {
-    pub(super) start: Position,
-    /// With something before the frames, which is none of theirs.
-    memory: Bytes,
-    /// Where the frames begin.
-    frames: usize,
-    /// Bytes of memory that it takes.
-    size: u64,
-}
-
-impl RecentBlock {
-    pub(super) fn frames(&self) -> Bytes {
-        self.memory.slice(self.frames..)
-    }
-
-    /// The offset in the segment at which its frames end.
-    fn end(&self) -> u64 {
-        self.start.offset + (self.memory.len() - self.frames) as u64
-    }
 }
 
 /// Where a reader finds the frame at its position.
@@ -225,32 +198,21 @@ impl Shared {
         frames: CommittedFrames,
         segment: SegmentState,
     ) -> Option<Vec<u8>> {
-        let CommittedFrames { memory, frames } = frames;
-        let mut reusable = None;
-        let block = if memory.capacity() > MAX_SLACK * frames.len() {
-            let copy = Bytes::copy_from_slice(&memory[frames]);
-            reusable = Some(memory);
-            RecentBlock { start, size: copy.len() as u64, memory: copy, frames: 0 }
-        } else {
-            // All of the memory counts, and not what is used of it alone.
-            let size = memory.capacity() as u64;
-            RecentBlock { start, size, memory: memory.into(), frames: frames.start }
-        };
-        let mut over = Vec::new();
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
-        state.recent_bytes += block.size;
-        state.recent.push_back(block);
-        while state.recent_bytes > self.memory {
-            let Some(oldest) = state.recent.pop_front() else { break };
-            state.recent_bytes -= oldest.size;
-            over.push(oldest.memory);
-        }
+        let unused = state.recent.push(start, frames, self.memory);
         drop(state);
         self.synced.send_replace(Position::new(start.segment, segment.end));
-        // Unless a reader still has them.
-        let free = over.into_iter().filter_map(|memory| memory.try_into_mut().ok()).map(Vec::from);
-        reusable.into_iter().chain(free).max_by_key(Vec::capacity)
+        unused
+    }
+
+    /// Takes a reader into account; it is known by this number until it is removed.
+    pub(super) fn add_reader(&self, position: Position) -> u64 {
+        self.lock().recent.add_reader(position)
+    }
+
+    pub(super) fn remove_reader(&self, reader: u64) {
+        self.lock().recent.remove_reader(reader);
     }
 
     /// Adds a segment that was just made.
@@ -344,25 +306,19 @@ impl Shared {
         self.lock().bytes_behind(position)
     }
 
-    /// Where the frame at a position is.
-    pub(super) fn locate(&self, position: Position) -> Place {
-        let state = self.lock();
+    /// Where the frame at a position is, which is where a reader is now.
+    pub(super) fn locate(&self, reader: u64, position: Position) -> Place {
+        let mut state = self.lock();
+        state.recent.note_reader(reader, position);
         let Some(segment) = state.segments.get(&position.segment) else {
             return go_on(&state, position);
         };
         if position.offset >= segment.end {
             return if segment.sealed { go_on(&state, position) } else { Place::CaughtUp };
         }
-        let index = state.recent.partition_point(|block| block.start <= position);
-        let block = index.checked_sub(1).and_then(|index| state.recent.get(index));
-        match block {
-            Some(block)
-                if block.start.segment == position.segment
-                    && position.offset < block.end() =>
-            {
-                Place::Memory(block.clone())
-            }
-            _ => Place::Disk { end: segment.end },
+        match state.recent.find(position) {
+            Some(block) => Place::Memory(block.clone()),
+            None => Place::Disk { end: segment.end },
         }
     }
 

@@ -108,7 +108,9 @@ impl StorageFile for File {
         fcntl_setfl(self, flags)?;
         match written {
             // Not on this file system, or not with blocks of this size, or not of what a short write left over.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => StorageFile::write_at(self, blocks, offset),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                StorageFile::write_at(self, blocks, offset)
+            }
             written => written,
         }
     }
