@@ -2,15 +2,16 @@
 
 use std::io;
 
+use super::commit_buffer::{BLOCK, CommitBuffer, CommittedFrames};
 use super::format::footer::Footer;
 use super::format::frame::{FrameKind, frame_length, seed, write_frame};
-use super::format::segment_header::SEGMENT_HEADER_LENGTH;
+use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::format::{JournalId, chunk_payload};
 use super::shared::SegmentState;
 use crate::chunk::Chunk;
 use crate::planted::{Bug, is_planted};
-use crate::storage::{StorageFile, write_all_at};
+use crate::storage::{StorageFile, write_all_at, write_all_blocks_at};
 
 /// An unsealed segment, and the frames that are to be written to it next.
 #[derive(Debug)]
@@ -26,13 +27,25 @@ pub(super) struct ActiveSegment {
     /// Up to where everything is synced.
     synced: u64,
     /// Frames from `synced` to `end`.
-    pending: Vec<u8>,
+    pending: CommitBuffer,
+    /// From where on it is known what the file holds, and so what lies before the frames in their block.
+    known_from: u64,
     /// Whether the footer goes with what is pending.
     is_sealing: bool,
     is_sealed: bool,
 }
 
 impl ActiveSegment {
+    /// A segment of which only the header was written.
+    pub(super) fn begun(header: &SegmentHeader, file: Box<dyn StorageFile>, size: u64) -> Self {
+        let SegmentHeader { segment, journal, .. } = *header;
+        Self {
+            pending: CommitBuffer::new(&header.encode()),
+            known_from: 0,
+            ..Self::new(segment, journal, file, size, SEGMENT_HEADER_LENGTH, Footer::default())
+        }
+    }
+
     /// Goes on behind `end`, up to where everything must be synced already.
     pub(super) fn new(
         number: u64,
@@ -50,7 +63,8 @@ impl ActiveSegment {
             size,
             end,
             synced: end,
-            pending: Vec::new(),
+            pending: CommitBuffer::new(&vec![0; (end % BLOCK as u64) as usize]),
+            known_from: end,
             is_sealing: false,
             is_sealed: false,
         }
@@ -87,12 +101,12 @@ impl ActiveSegment {
 
     /// Adds a chunk to what is to be written.
     pub(super) fn push(&mut self, kind: FrameKind, chunk: &Chunk) {
-        let length = self.pending.len();
+        let length = frame_length(chunk_payload::chunk_payload_length(chunk));
         let seed = seed(&self.journal, self.number, self.end);
-        write_frame(&mut self.pending, kind, self.synced, seed, |out| {
+        write_frame(self.pending.room_for(length as usize), kind, self.synced, seed, |out| {
             chunk_payload::write_chunk_payload(out, chunk);
         });
-        self.end += (self.pending.len() - length) as u64;
+        self.end += length;
         self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());
     }
 
@@ -103,14 +117,19 @@ impl ActiveSegment {
 
     /// Whether anything is to be written or synced.
     pub(super) fn is_pending(&self) -> bool {
-        !self.pending.is_empty() || (self.is_sealing && !self.is_sealed)
+        self.pending.len() > 0 || (self.is_sealing && !self.is_sealed)
     }
 
-    /// Writes what is pending. May be called again after an error: the same bytes go to the same place.
+    /// Writes what is pending, in whole blocks where it can. May be called again after an error: the same bytes go to the same place.
     pub(super) fn write(&mut self) -> io::Result<()> {
-        match self.is_sealing && !self.is_sealed {
-            true => self.seal(),
-            false => write_all_at(self.file.as_ref(), &self.pending, self.synced),
+        if self.is_sealing && !self.is_sealed {
+            return self.seal();
+        }
+        let block = self.synced - self.synced % BLOCK as u64;
+        let file = self.file.as_ref();
+        match block >= self.known_from && self.end.next_multiple_of(BLOCK as u64) <= self.size {
+            true => self.pending.with_blocks(|blocks| write_all_blocks_at(file, blocks, block)),
+            false => write_all_at(file, self.pending.frames(), self.synced),
         }
     }
 
@@ -122,18 +141,15 @@ impl ActiveSegment {
         self.is_sealed |= self.is_sealing;
         let start = self.synced;
         self.synced = self.end;
-        // Readers have these bytes from memory. Without this the pages that the next commits need would each have to be
-        // found, and filled with zeros, anew: that costs more than the write.
+        // Readers have these bytes from memory. Where they went through the page cache, the pages that the next commits
+        // need would each have to be found, and filled with zeros, anew: that costs more than the write.
         self.file.let_go(start, self.end - start);
-        Ok(Written { start, frames: std::mem::take(&mut self.pending) })
+        Ok(Written { start, frames: self.pending.take() })
     }
 
     /// Takes memory for the next frames, of frames that nobody reads any more.
-    pub(super) fn reuse(&mut self, mut memory: Vec<u8>) {
-        if self.pending.capacity() == 0 {
-            memory.clear();
-            self.pending = memory;
-        }
+    pub(super) fn reuse(&mut self, memory: Vec<u8>) {
+        self.pending.reuse(memory);
     }
 
     /// Writes the footer behind what is pending and gives the rest of the allocated space back. What was pending
@@ -143,10 +159,11 @@ impl ActiveSegment {
         let chunks = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
         let footer = &self.footer;
-        write_frame(&mut self.pending, FrameKind::Footer, self.synced, seed, |out| footer.write(out));
-        write_trailer(&mut self.pending, self.end, seed);
+        let out = self.pending.room_for((frame_length(footer.payload_length()) + TRAILER_LENGTH) as usize);
+        write_frame(out, FrameKind::Footer, self.synced, seed, |out| footer.write(out));
+        write_trailer(out, self.end, seed);
         let size = self.synced + self.pending.len() as u64;
-        let written = write_all_at(self.file.as_ref(), &self.pending, self.synced);
+        let written = write_all_at(self.file.as_ref(), self.pending.frames(), self.synced);
         self.pending.truncate(chunks);
         written?;
         self.file.set_len(size)?;
@@ -169,7 +186,7 @@ impl ActiveSegment {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) start: u64,
-    pub(super) frames: Vec<u8>,
+    pub(super) frames: CommittedFrames,
 }
 
 /// Whether a chunk, whose payload is so long, fits into an empty segment of this size.

@@ -28,6 +28,19 @@ pub(super) fn frame_in_block(
     block_start: u64,
     at: u64,
 ) -> Option<Frame> {
+    let frame = written_frame_in_block(journal, segment, block, block_start, at)?;
+    frame.header.matches(&frame.payload, seed(journal, segment, at)).then_some(frame)
+}
+
+/// As [`frame_in_block`], of a block that was written by this process and never left its memory: of that the header is
+/// looked at, and that the payload is what the checksum was made of goes without saying.
+pub(super) fn written_frame_in_block(
+    journal: &JournalId,
+    segment: u64,
+    block: &Bytes,
+    block_start: u64,
+    at: u64,
+) -> Option<Frame> {
     let start = usize::try_from(at.checked_sub(block_start)?).ok()?;
     let seed = seed(journal, segment, at);
     let header = FrameHeader::decode(block.get(start..)?, seed)?;
@@ -37,7 +50,7 @@ pub(super) fn frame_in_block(
         return None;
     }
     let payload = block.slice(payload_start..payload_end);
-    header.matches(&payload, seed).then(|| Frame { header, payload, next: at + header.frame_length() })
+    Some(Frame { header, payload, next: at + header.frame_length() })
 }
 
 /// Reads frames of one segment.

@@ -19,6 +19,7 @@
 mod active_segment;
 mod append;
 mod backlog;
+mod commit_buffer;
 mod cursor;
 pub mod cursor_attributes;
 mod damage;
@@ -36,6 +37,7 @@ mod position;
 #[cfg(test)]
 mod power_tests;
 mod reader;
+mod recent;
 mod remaining;
 pub mod replay;
 mod retention;

@@ -11,7 +11,7 @@ use super::active_segment::ActiveSegment;
 use super::dedup::{Dedup, DedupLimits};
 use super::format::JournalId;
 use super::format::footer::{Footer, Noted};
-use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
+use super::format::segment_header::{SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
 use super::large::LargePlace;
 use super::left_behind::{read_footer, read_ids};
@@ -313,14 +313,7 @@ impl Opened {
         let header = SegmentHeader { journal: self.journal, segment, created_at: now };
         self.folder.begin_spare(file.as_ref(), &header)?;
         self.folder.name_spare(&header)?;
-        Ok(ActiveSegment::new(
-            segment,
-            self.journal,
-            file,
-            segment_size,
-            SEGMENT_HEADER_LENGTH,
-            Footer::default(),
-        ))
+        Ok(ActiveSegment::begun(&header, file, segment_size))
     }
 }
 

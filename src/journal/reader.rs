@@ -11,9 +11,10 @@ use super::Position;
 use super::damage::{set_aside, set_large_aside};
 use super::format::chunk_payload::{BadChunkPayload, ChunkPayload};
 use super::format::frame::FrameKind;
-use super::frame_reader::{Frame, FrameReader, frame_in_block};
+use super::frame_reader::{Frame, FrameReader, written_frame_in_block};
 use super::large::{LargeFault, LargePlace, Piece, Pieces};
-use super::shared::{Place, RecentBlock, Shared};
+use super::recent::RecentBlock;
+use super::shared::{Place, Shared};
 
 /// A chunk in the journal, or a piece of a large one, with its place. Of a piece, [`ChunkPayload::entries`] are plain,
 /// and [`Position::entry`] is the index of the first of them.
@@ -58,6 +59,8 @@ pub struct ReadError {
 #[derive(Debug)]
 pub struct Reader {
     shared: Arc<Shared>,
+    /// What `shared` knows it by.
+    number: u64,
     position: Position,
     /// The block in memory that was read last.
     recent: Option<RecentBlock>,
@@ -68,10 +71,17 @@ pub struct Reader {
     synced: watch::Receiver<Position>,
 }
 
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.shared.remove_reader(self.number);
+    }
+}
+
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, position: Position) -> Self {
         let synced = shared.synced();
-        Self { shared, position, recent: None, file: None, large: None, synced }
+        let number = shared.add_reader(position);
+        Self { shared, number, position, recent: None, file: None, large: None, synced }
     }
 
     /// The next chunk, or piece of a large one, or `None` while nothing more is synced. Reads from disk where the chunk is not in memory any
@@ -88,8 +98,11 @@ impl Reader {
                 }
                 continue;
             }
-            match self.shared.locate(position) {
-                Place::CaughtUp => return Ok(None),
+            match self.shared.locate(self.number, position) {
+                Place::CaughtUp => {
+                    self.recent = None;
+                    return Ok(None);
+                }
                 Place::GoOn(next) => self.position = next,
                 Place::Memory(block) => {
                     self.file = None;
@@ -136,7 +149,13 @@ impl Reader {
     fn frame_in_memory(&self, position: Position) -> Option<Frame> {
         let block = self.recent.as_ref().filter(|block| block.start.segment == position.segment)?;
         let journal = &self.shared.journal;
-        frame_in_block(journal, position.segment, &block.frames, block.start.offset, position.offset)
+        written_frame_in_block(
+            journal,
+            position.segment,
+            &block.frames(),
+            block.start.offset,
+            position.offset,
+        )
     }
 
     fn read_from_disk(&mut self, end: u64) -> Result<Option<StoredChunk>, ReadError> {

@@ -1,24 +1,22 @@
 //! What the writer, the readers and the operator's endpoints know together.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::backlog::Attached;
+use super::commit_buffer::CommittedFrames;
 use super::format::JournalId;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::large::LargePlace;
+use super::recent::{Recent, RecentBlock};
 use super::segment_file::SegmentFolder;
 use super::set_aside::SetAside;
 use super::{Position, SavedCursor};
 use crate::metrics::JournalMetrics;
-
-/// Memory that recent frames may take, in multiples of their length.
-const MAX_SLACK: usize = 2;
 
 /// State behind one lock. It is held for look-ups and never over a system call.
 #[derive(Debug)]
@@ -85,9 +83,7 @@ pub(super) struct State {
     /// Files of large chunks, and their lengths.
     large: BTreeMap<LargePlace, u64>,
     spare_bytes: u64,
-    /// Blocks of frames as they were written, oldest first.
-    recent: VecDeque<RecentBlock>,
-    recent_bytes: u64,
+    recent: Recent,
     /// How far each output has come, durably.
     pub(super) cursors: BTreeMap<String, Held>,
     /// Outputs that run, and how far each may be behind.
@@ -123,14 +119,6 @@ pub(super) struct SegmentState {
     pub(super) bytes_on_disk: u64,
     /// When its last chunk was received, in nanoseconds since the Unix epoch; 0 where it has none.
     pub(super) last_received_at: i64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct RecentBlock {
-    pub(super) start: Position,
-    pub(super) frames: Bytes,
-    /// Bytes of memory that it takes.
-    memory: u64,
 }
 
 /// Where a reader finds the frame at its position.
@@ -203,31 +191,28 @@ impl Shared {
         });
     }
 
-    /// Makes what was just synced visible. Gives back memory of what went for it, unless a reader still has it.
+    /// Makes what was just synced visible. Gives back memory in which nothing is any more that a reader could want.
     pub(super) fn publish(
         &self,
         start: Position,
-        mut frames: Vec<u8>,
+        frames: CommittedFrames,
         segment: SegmentState,
     ) -> Option<Vec<u8>> {
-        if frames.capacity() > MAX_SLACK * frames.len() {
-            frames.shrink_to_fit();
-        }
-        // All of the memory counts, and not what is used of it alone.
-        let memory = frames.capacity() as u64;
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
-        state.recent_bytes += memory;
-        state.recent.push_back(RecentBlock { start, frames: frames.into(), memory });
-        let mut reusable = None;
-        while state.recent_bytes > self.memory {
-            let Some(oldest) = state.recent.pop_front() else { break };
-            state.recent_bytes -= oldest.memory;
-            reusable = Some(oldest.frames);
-        }
+        let unused = state.recent.push(start, frames, self.memory);
         drop(state);
         self.synced.send_replace(Position::new(start.segment, segment.end));
-        reusable.and_then(|frames| frames.try_into_mut().ok()).map(Vec::from)
+        unused
+    }
+
+    /// Takes a reader into account; it is known by this number until it is removed.
+    pub(super) fn add_reader(&self, position: Position) -> u64 {
+        self.lock().recent.add_reader(position)
+    }
+
+    pub(super) fn remove_reader(&self, reader: u64) {
+        self.lock().recent.remove_reader(reader);
     }
 
     /// Adds a segment that was just made.
@@ -321,25 +306,19 @@ impl Shared {
         self.lock().bytes_behind(position)
     }
 
-    /// Where the frame at a position is.
-    pub(super) fn locate(&self, position: Position) -> Place {
-        let state = self.lock();
+    /// Where the frame at a position is, which is where a reader is now.
+    pub(super) fn locate(&self, reader: u64, position: Position) -> Place {
+        let mut state = self.lock();
+        state.recent.note_reader(reader, position);
         let Some(segment) = state.segments.get(&position.segment) else {
             return go_on(&state, position);
         };
         if position.offset >= segment.end {
             return if segment.sealed { go_on(&state, position) } else { Place::CaughtUp };
         }
-        let index = state.recent.partition_point(|block| block.start <= position);
-        let block = index.checked_sub(1).and_then(|index| state.recent.get(index));
-        match block {
-            Some(block)
-                if block.start.segment == position.segment
-                    && position.offset < block.start.offset + block.frames.len() as u64 =>
-            {
-                Place::Memory(block.clone())
-            }
-            _ => Place::Disk { end: segment.end },
+        match state.recent.find(position) {
+            Some(block) => Place::Memory(block.clone()),
+            None => Place::Disk { end: segment.end },
         }
     }
 

@@ -21,9 +21,9 @@ use super::append::{AppendError, Appended, ReceiptSender};
 use super::backlog::Unattended;
 use super::dedup::{Dedup, Doubt, Verdict};
 use super::format::chunk_payload::chunk_payload_length;
-use super::format::footer::{ChunkKey, Footer, chunk_key};
+use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
-use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
+use super::format::segment_header::SegmentHeader;
 use super::large::LargeEntries;
 use super::left_behind;
 use super::retention::Retention;
@@ -329,14 +329,7 @@ impl Writer {
         self.shared.set_spare_bytes(0);
         self.asked_since = None;
         self.shared.set_status(Status::Accepting);
-        self.active = ActiveSegment::new(
-            header.segment,
-            header.journal,
-            spare,
-            self.segment_size,
-            SEGMENT_HEADER_LENGTH,
-            Footer::default(),
-        );
+        self.active = ActiveSegment::begun(&header, spare, self.segment_size);
         self.shared.add_segment(header.segment, self.active.state());
         Ok(())
     }

@@ -47,6 +47,12 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes; gives how many bytes were written, which may be fewer.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// As [`write_at`](Self::write_at), of whole blocks of 4096 bytes, in memory and in the file. Goes past the page cache
+    /// where the file system can do that: nobody reads them soon, and copying them into new pages costs more than the
+    /// rest of the way to the disk. They are no more durable for that before a [`sync`](Self::sync).
+    fn write_blocks_at(&self, blocks: &[u8], offset: u64) -> io::Result<usize> {
+        self.write_at(blocks, offset)
+    }
     /// Writes at the end, wherever it is by now; gives how many bytes were written, which may be fewer.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
     /// Cuts a file off.
@@ -103,6 +109,11 @@ pub(crate) fn append_all(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()>
 /// Writes all of it, in as many calls as it takes.
 pub(crate) fn write_all_at(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> io::Result<()> {
     write_all(bytes, |rest, written| file.write_at(rest, offset + written))
+}
+
+/// Writes whole blocks, in as many calls as it takes.
+pub(crate) fn write_all_blocks_at(file: &dyn StorageFile, blocks: &[u8], offset: u64) -> io::Result<()> {
+    write_all(blocks, |rest, written| file.write_blocks_at(rest, offset + written))
 }
 
 /// Fills as much of a buffer as the file has bytes for; gives how many that are.

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, fcntl_getfl, fcntl_setfl};
 
 use super::{Identity, Listed, Open, Stat, Storage, StorageFile};
 
@@ -97,6 +97,22 @@ impl StorageFile for File {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         FileExt::write_at(self, bytes, offset)
+    }
+
+    fn write_blocks_at(&self, blocks: &[u8], offset: u64) -> io::Result<usize> {
+        let flags = fcntl_getfl(self)?;
+        // What goes past the page cache takes effect on it as well: whoever reads the file sees no difference.
+        let written = fcntl_setfl(self, flags | OFlags::DIRECT)
+            .map_err(io::Error::from)
+            .and_then(|()| FileExt::write_at(self, blocks, offset));
+        fcntl_setfl(self, flags)?;
+        match written {
+            // Not on this file system, or not with blocks of this size, or not of what a short write left over.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                StorageFile::write_at(self, blocks, offset)
+            }
+            written => written,
+        }
     }
 
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {

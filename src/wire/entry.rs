@@ -153,17 +153,14 @@ impl From<MsgpackError> for Refusal {
 }
 
 fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Item<'_>, usize), Refusal> {
-    if !matches!(read(bytes, &mut at)?, Token::Array(2)) {
-        return Err(Refusal::Bad(BadEntryReason::Shape));
-    }
-    let mut metadata = None;
-    let mut time = read(bytes, &mut at)?;
-    if matches!(time, Token::Array(2)) {
-        time = read(bytes, &mut at)?;
-        let end = skip_within(bytes, at, max_depth)?;
-        metadata = Some(&bytes[at..end]);
-        at = end;
-    }
+    let (time, metadata) = match bytes[at..].first_chunk::<{ COMMON_HEAD + 8 }>() {
+        // Nearly every entry begins like this.
+        Some([0x92, 0xd7, 0x00, time @ ..]) => {
+            at += COMMON_HEAD + time.len();
+            (Token::Ext(EVENT_TIME, time), None)
+        }
+        _ => head(bytes, &mut at, max_depth)?,
+    };
     let mark = mark_of(time);
     let time = read_time(time).map_err(|_| Refusal::Bad(BadEntryReason::Time))?;
     let end = skip_within(bytes, at, max_depth)?;
@@ -177,6 +174,28 @@ fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Item<'_>, usi
         Some(Mark::End) => Item::Mark(GroupMark::End),
     };
     Ok((item, end))
+}
+
+/// Bytes of an entry before its time, where that is an EventTime and nothing stands beside it.
+const COMMON_HEAD: usize = 3;
+
+/// What stands before the record: the time, and metadata.
+fn head<'a>(
+    bytes: &'a [u8],
+    at: &mut usize,
+    max_depth: usize,
+) -> Result<(Token<'a>, Option<&'a [u8]>), Refusal> {
+    if !matches!(read(bytes, at)?, Token::Array(2)) {
+        return Err(Refusal::Bad(BadEntryReason::Shape));
+    }
+    let time = read(bytes, at)?;
+    if !matches!(time, Token::Array(2)) {
+        return Ok((time, None));
+    }
+    let time = read(bytes, at)?;
+    let start = *at;
+    *at = skip_within(bytes, start, max_depth)?;
+    Ok((time, Some(&bytes[start..*at])))
 }
 
 /// A time that is none, and says what its entry is instead.

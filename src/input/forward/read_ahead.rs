@@ -2,10 +2,11 @@
 //!
 //! rustls asks for 4 KiB at a time, and each of those would be a system call that costs as much as deciphering them does.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -14,33 +15,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const STEP: usize = 32 * 1024;
 
 thread_local! {
-    /// Where a read goes before anybody knows how much it gives.
-    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; STEP].into());
+    /// A buffer that no connection holds just now, for the next one that reads.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// A stream that is read ahead of what is asked for; writing goes straight through.
 #[derive(Debug)]
 pub(super) struct ReadAhead<S> {
     stream: S,
-    /// What was read and not asked for yet, from `start` on.
-    ahead: Vec<u8>,
-    start: usize,
+    /// Where a read has gone; without memory while nothing of it is left.
+    buffer: Vec<u8>,
+    /// What of the buffer was read and not asked for yet.
+    ahead: Range<usize>,
 }
 
 impl<S> ReadAhead<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, ahead: Vec::new(), start: 0 }
+        Self { stream, buffer: Vec::new(), ahead: 0..0 }
     }
 
-    /// Hands out of what was read ahead; its memory goes with its last byte.
+    /// Hands out of what was read ahead; its memory goes to the next reader with its last byte.
     fn hand_out(&mut self, buffer: &mut ReadBuf<'_>) {
-        let rest = &self.ahead[self.start..];
+        let rest = &self.buffer[self.ahead.clone()];
         let count = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..count]);
-        self.start += count;
-        if self.start == self.ahead.len() {
-            self.ahead = Vec::new();
-            self.start = 0;
+        self.ahead.start += count;
+        if self.ahead.is_empty() {
+            SPARE.set(std::mem::take(&mut self.buffer));
         }
     }
 }
@@ -51,21 +52,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            self.hand_out(buffer);
-            return Poll::Ready(Ok(()));
+        if self.ahead.is_empty() {
+            if buffer.remaining() >= STEP {
+                return Pin::new(&mut self.stream).poll_read(context, buffer);
+            }
+            let mut landing = SPARE.take();
+            landing.resize(STEP, 0);
+            let mut landed = ReadBuf::new(&mut landing);
+            let polled = Pin::new(&mut self.stream).poll_read(context, &mut landed);
+            self.ahead = 0..landed.filled().len();
+            if self.ahead.is_empty() {
+                SPARE.set(landing);
+                return polled;
+            }
+            self.buffer = landing;
         }
-        if buffer.remaining() >= STEP {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
-        }
-        LANDING.with_borrow_mut(|landing| {
-            let mut landed = ReadBuf::new(landing);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut landed))?;
-            let (asked, ahead) = landed.filled().split_at(buffer.remaining().min(landed.filled().len()));
-            buffer.put_slice(asked);
-            self.ahead.extend_from_slice(ahead);
-            Poll::Ready(Ok(()))
-        })
+        self.hand_out(buffer);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -134,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_held_when_everything_was_asked_for() {
         let (read, stream) = read_in(&[7], &[1; 700]).await;
-        assert_eq!((read.len(), stream.ahead.capacity()), (700, 0));
+        assert_eq!((read.len(), stream.buffer.capacity()), (700, 0));
     }
 
     #[tokio::test]

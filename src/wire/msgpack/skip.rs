@@ -29,44 +29,81 @@ pub fn skip_within(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, M
 
 fn skip_any(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
     let limit = max_depth.min(MAX_DEPTH + ENVELOPE_DEPTH);
-    skip_nested(bytes, at, limit, limit)
+    let end = skip_nested(bytes, at, limit, limit)?;
+    // The last value may have been passed over by what its first bytes say.
+    if end <= bytes.len() { Ok(end) } else { Err(MsgpackError::Incomplete) }
 }
 
-/// `depth` is what is left of the limit: so deep this calls itself, and no deeper.
+/// `depth` is what is left of the limit: so deep this calls itself, and no deeper. May end behind the bytes, where the
+/// last value is cut short.
 fn skip_nested(bytes: &[u8], mut at: usize, depth: usize, limit: usize) -> Result<usize, MsgpackError> {
-    let children = match read(bytes, &mut at)? {
-        Token::Array(0) | Token::Map(0) => return Ok(at),
-        Token::Array(length) => u64::from(length),
-        Token::Map(length) => u64::from(length) * 2,
-        _ => return Ok(at),
-    };
+    let children = children(bytes, &mut at)?;
+    if children == 0 {
+        return Ok(at);
+    }
     let below = depth.checked_sub(1).ok_or(MsgpackError::TooDeep { limit })?;
     for _ in 0..children {
-        at = match end_of_common(bytes, at) {
-            Some(end) => end,
-            None => skip_nested(bytes, at, below, limit)?,
-        };
+        let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
+        match LENGTHS[usize::from(marker)] {
+            LONGER if marker == STR_8 => {
+                at += 2 + usize::from(*bytes.get(at + 1).ok_or(MsgpackError::Incomplete)?);
+            }
+            LONGER => at = skip_nested(bytes, at, below, limit)?,
+            length => at += usize::from(length),
+        }
     }
     Ok(at)
 }
 
-/// The end of a value of the kinds that nearly all of a log consists of, text and numbers; `None` for any other, and
-/// where it is cut short.
+/// How many values follow the head of a container, and moves behind that; 0 where it is none, and behind all of it.
+#[inline]
+fn children(bytes: &[u8], at: &mut usize) -> Result<u64, MsgpackError> {
+    let (children, head) = match bytes.get(*at..).unwrap_or_default() {
+        [marker @ 0x80..=0x8f, ..] => (u64::from(marker & 0x0f) * 2, 1),
+        [MAP_16, high, low, ..] => (u64::from(u16::from_be_bytes([*high, *low])) * 2, 3),
+        _ => match read(bytes, at)? {
+            Token::Array(length) => (u64::from(length), 0),
+            Token::Map(length) => (u64::from(length) * 2, 0),
+            _ => (0, 0),
+        },
+    };
+    *at += head;
+    Ok(children)
+}
+
+/// A map of up to 65,535 pairs.
+const MAP_16: u8 = 0xde;
+
+/// Text of up to 255 bytes.
+const STR_8: u8 = 0xd9;
+
+/// A value whose first byte does not say how long it is.
+const LONGER: u8 = 0;
+
+/// How many bytes a value has, by its first one, of the kinds that nearly all of a log consists of.
+const LENGTHS: [u8; 256] = {
+    let mut lengths = [LONGER; 256];
+    let mut marker = 0;
+    while marker < 256 {
+        lengths[marker] = match marker {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
+            0xa0..=0xbf => 1 + (marker as u8 & 0x1f),
+            0xcc | 0xd0 => 2,
+            0xcd | 0xd1 => 3,
+            0xca | 0xce | 0xd2 => 5,
+            0xcb | 0xcf | 0xd3 => 9,
+            _ => LONGER,
+        };
+        marker += 1;
+    }
+    lengths
+};
+
+/// The end of a short text or of a number; `None` for any other value, and where it is cut short.
 #[inline]
 fn end_of_common(bytes: &[u8], at: usize) -> Option<usize> {
-    let rest = bytes.get(at..)?;
-    let length = match *rest.first()? {
-        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
-        marker @ 0xa0..=0xbf => 1 + usize::from(marker & 0x1f),
-        0xd9 => 2 + usize::from(*rest.get(1)?),
-        0xda => 3 + usize::from(u16::from_be_bytes([*rest.get(1)?, *rest.get(2)?])),
-        0xcc | 0xd0 => 2,
-        0xcd | 0xd1 => 3,
-        0xca | 0xce | 0xd2 => 5,
-        0xcb | 0xcf | 0xd3 => 9,
-        _ => return None,
-    };
-    (length <= rest.len()).then_some(at + length)
+    let length = usize::from(LENGTHS[usize::from(*bytes.get(at)?)]);
+    (length != usize::from(LONGER) && length <= bytes.len() - at).then_some(at + length)
 }
 
 #[cfg(test)]
@@ -96,6 +133,15 @@ mod tests {
                 Ok(_) => {}
                 Err(error) => assert_eq!(skip(&bytes, 0), Err(error), "{marker:x}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_container_that_is_cut_anywhere_is_incomplete() {
+        let bytes = [&b"\x94\xd9\x04text\x92\xcd\x01\x02\xa2ab\xda\x00\x03abc\xcb"[..], &[0; 8]].concat();
+        assert_eq!(skip(&bytes, 0), Ok(bytes.len()));
+        for length in 0..bytes.len() {
+            assert_eq!(skip(&bytes[..length], 0), Err(MsgpackError::Incomplete), "{length}");
         }
     }
 

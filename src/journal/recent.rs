@@ -1,0 +1,186 @@
+//! Frames that were written lately, in memory, so that readers that keep up never touch the disk.
+//!
+//! Memory that every reader has passed serves for the next commits. It is used in turn, and as little of it as will do: it
+//! is then still in the processor's caches, and the system need not be asked for more.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::Position;
+use super::commit_buffer::CommittedFrames;
+
+/// Bytes of frames that are kept although no reader is known to want them.
+const ALWAYS_KEPT: u64 = 8 * 1024 * 1024;
+
+/// Memory that a block may take, in multiples of the length of its frames: where it takes more they are copied.
+const MAX_SLACK: usize = 8;
+
+/// The blocks in memory, and who reads.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// Oldest first.
+    blocks: VecDeque<RecentBlock>,
+    /// Bytes of memory that they take.
+    size: u64,
+    /// Where each reader was when it last looked for a block.
+    readers: BTreeMap<u64, Position>,
+    last_reader: u64,
+}
+
+/// The frames of one commit.
+#[derive(Debug, Clone)]
+pub(super) struct RecentBlock {
+    pub(super) start: Position,
+    /// With something before the frames, which is none of theirs.
+    memory: Bytes,
+    /// Where the frames begin in it.
+    frames: usize,
+    /// Bytes of memory that it takes.
+    size: u64,
+}
+
+impl RecentBlock {
+    pub(super) fn frames(&self) -> Bytes {
+        self.memory.slice(self.frames..)
+    }
+
+    /// Whether a position of the same segment lies in it.
+    pub(super) fn covers(&self, position: Position) -> bool {
+        self.start <= position && position < self.end()
+    }
+
+    fn end(&self) -> Position {
+        Position::new(self.start.segment, self.start.offset + (self.memory.len() - self.frames) as u64)
+    }
+}
+
+impl Recent {
+    /// The block that a position lies in.
+    pub(super) fn find(&self, position: Position) -> Option<&RecentBlock> {
+        let index = self.blocks.partition_point(|block| block.start <= position);
+        self.blocks.get(index.checked_sub(1)?).filter(|block| block.covers(position))
+    }
+
+    /// Adds what was just written, and gives memory back that nobody wants any more. All blocks together take no more than
+    /// `limit`.
+    pub(super) fn push(&mut self, start: Position, frames: CommittedFrames, limit: u64) -> Option<Vec<u8>> {
+        let CommittedFrames { memory, frames } = frames;
+        let mut unused = None;
+        let block = if memory.capacity() > MAX_SLACK * frames.len() {
+            let copy = Bytes::copy_from_slice(&memory[frames]);
+            unused = Some(memory);
+            RecentBlock { start, size: copy.len() as u64, memory: copy, frames: 0 }
+        } else {
+            // All of the memory counts, and not what is used of it alone.
+            let size = memory.capacity() as u64;
+            RecentBlock { start, size, memory: memory.into(), frames: frames.start }
+        };
+        self.size += block.size;
+        self.blocks.push_back(block);
+        while let Some(oldest) = self.blocks.front()
+            && (self.size > limit || (unused.is_none() && self.is_unwanted(oldest)))
+            && let Some(oldest) = self.blocks.pop_front()
+        {
+            self.size -= oldest.size;
+            // Unless a reader still has a part of it.
+            if let Ok(memory) = oldest.memory.try_into_mut()
+                && unused.is_none()
+            {
+                unused = Some(memory.into());
+            }
+        }
+        unused
+    }
+
+    /// Who begins to read is to be named when it looks for blocks, and when it ends.
+    pub(super) fn add_reader(&mut self, position: Position) -> u64 {
+        self.last_reader += 1;
+        self.readers.insert(self.last_reader, position);
+        self.last_reader
+    }
+
+    pub(super) fn note_reader(&mut self, reader: u64, position: Position) {
+        self.readers.insert(reader, position);
+    }
+
+    pub(super) fn remove_reader(&mut self, reader: u64) {
+        self.readers.remove(&reader);
+    }
+
+    /// Whether all have passed the oldest block and let go of it. Those before it read the disk anyway.
+    fn is_unwanted(&self, oldest: &RecentBlock) -> bool {
+        self.size > ALWAYS_KEPT
+            && oldest.memory.is_unique()
+            && !self.readers.values().any(|position| oldest.covers(*position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn frames(length: usize) -> CommittedFrames {
+        let mut memory = Vec::with_capacity(length);
+        memory.resize(length, 1);
+        CommittedFrames { memory, frames: 10..length }
+    }
+
+    /// Blocks of a mebibyte each, one behind the other, as many as are given; what was given back for them.
+    fn push(recent: &mut Recent, numbers: std::ops::Range<u64>) -> usize {
+        let start = |number| Position::new(1, 64 + number * (MIB as u64 - 10));
+        numbers.filter_map(|number| recent.push(start(number), frames(MIB), 32 * MIB as u64)).count()
+    }
+
+    fn at(number: u64) -> Position {
+        Position::new(1, 64 + number * (MIB as u64 - 10) + 5)
+    }
+
+    #[test]
+    fn what_no_reader_is_before_goes_beyond_what_is_always_kept() {
+        let mut recent = Recent::default();
+        assert_eq!(push(&mut recent, 0..8), 0);
+        assert_eq!(push(&mut recent, 8..20), 12);
+        assert!(recent.find(at(11)).is_none());
+        assert!((12..20).all(|number| recent.find(at(number)).is_some_and(|block| block.covers(at(number)))));
+        assert!(recent.find(at(20)).is_none());
+    }
+
+    #[test]
+    fn what_a_reader_is_in_stays_with_all_behind_it_up_to_the_limit() {
+        let mut recent = Recent::default();
+        let reader = recent.add_reader(at(0));
+        assert_eq!(push(&mut recent, 0..32), 0);
+        assert!(recent.find(at(0)).is_some());
+        assert_eq!(push(&mut recent, 32..33), 1);
+        assert!(recent.find(at(0)).is_none());
+        recent.note_reader(reader, at(30));
+        assert_eq!(push(&mut recent, 33..40), 7);
+        recent.remove_reader(reader);
+        assert_eq!(recent.size, 32 * MIB as u64);
+    }
+
+    #[test]
+    fn what_a_reader_holds_on_to_is_not_used_again() {
+        let mut recent = Recent::default();
+        push(&mut recent, 0..8);
+        let held = recent.find(at(0)).map(RecentBlock::frames);
+        assert_eq!(push(&mut recent, 8..20), 0);
+        drop(held);
+        assert_eq!(push(&mut recent, 20..21), 1);
+    }
+
+    #[test]
+    fn a_few_frames_in_much_memory_are_copied_out_of_it() {
+        let mut recent = Recent::default();
+        let mut little = frames(MIB);
+        little.frames = MIB - 100..MIB;
+        let unused = recent.push(Position::new(1, 64), little, 32 * MIB as u64);
+        assert_eq!(unused.map(|memory| memory.capacity()), Some(MIB));
+        assert_eq!(recent.size, 100);
+        assert_eq!(recent.find(Position::new(1, 163)).map(|block| block.frames().len()), Some(100));
+        assert!(recent.find(Position::new(1, 164)).is_none());
+    }
+}
