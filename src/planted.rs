@@ -16,17 +16,20 @@ pub enum Bug {
     UnsyncedUndoLog,
     /// Resends are not recognised after a restart.
     ForgottenIds,
+    /// An output that goes back to its last checkpoint leaves its files as they are.
+    NotTakenBack,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
         Self::UnsyncedFolder,
         Self::UnsyncedUndoLog,
         Self::ForgottenIds,
+        Self::NotTakenBack,
     ];
 }
 

@@ -143,7 +143,7 @@ impl Journal {
         let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
         let cursors = CursorFolder::on(Arc::clone(storage), data_dir);
         cursors.prepare()?;
-        let spools = SpoolFolder::new(data_dir);
+        let spools = SpoolFolder::new(data_dir).refusing(config.when_full == WhenFull::Reject);
         let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
         let limits = Limits { max_size: config.max_size, memory: config.memory };
@@ -301,7 +301,9 @@ impl Journal {
         Ok(OutputCursor {
             id: id.to_owned(),
             saved,
+            kept: attributes.clone(),
             attributes,
+            is_uncertain: false,
             cursors: self.cursors.clone(),
             skips: self.shared.attach(id),
             journal: self.clone(),
@@ -392,7 +394,8 @@ impl Journal {
 
     /// Asks the writer to look for segments to remove. While its queue is full it looks without being asked.
     pub(crate) fn release(&self) {
-        let _ = self.requests.try_send(Request::Release);
+        let is_waited_for = self.spools.waiting() > 0;
+        let _ = self.requests.try_send(if is_waited_for { Request::MakeSpace } else { Request::Release });
     }
 }
 

@@ -12,7 +12,12 @@ use crate::config::BacklogConfig;
 pub struct OutputCursor {
     pub(super) id: String,
     pub(super) saved: SavedCursor,
+    /// What was saved with it.
     pub(super) attributes: Vec<u8>,
+    /// What is to be saved with it next.
+    pub(super) kept: Vec<u8>,
+    /// Whether `saved` may not be what is on disk.
+    pub(super) is_uncertain: bool,
     pub(super) cursors: CursorFolder,
     /// What the output is asked to leave behind.
     pub(super) skips: watch::Receiver<Option<Skip>>,
@@ -27,7 +32,7 @@ impl OutputCursor {
 
     /// What is saved with it from now on: attributes, which have to belong to the position that is saved.
     pub fn keep(&mut self, attributes: Vec<u8>) {
-        self.attributes = attributes;
+        self.kept = attributes;
     }
 
     /// What was saved last.
@@ -55,6 +60,11 @@ impl OutputCursor {
         self.skips.borrow_and_update().filter(|skip| self.saved.position < skip.to)
     }
 
+    /// Makes the last skip be requested once more.
+    pub(crate) fn ask_again(&mut self) {
+        self.skips.mark_changed();
+    }
+
     /// Tells whenever there may be something to leave behind.
     pub fn skip_requests(&self) -> watch::Receiver<Option<Skip>> {
         self.skips.clone()
@@ -68,6 +78,7 @@ impl OutputCursor {
         // What was kept belongs to where the output was. Nobody can tell what filters would have counted up to here.
         if self.saved.position != before {
             self.attributes.clear();
+            self.kept.clear();
         }
         self.journal.release();
         skipped
@@ -125,10 +136,37 @@ impl OutputCursor {
 
     /// Saves all of a cursor, durably.
     pub(crate) fn replace(&mut self, cursor: SavedCursor) -> Result<(), CursorError> {
-        self.cursors.save_with(&self.id, &cursor, &self.attributes)?;
+        let saved = self.cursors.save_with(&self.id, &cursor, &self.kept);
+        self.is_uncertain |= matches!(saved, Err(CursorError::Uncertain { .. }));
+        saved?;
+        self.is_uncertain = false;
+        self.attributes.clone_from(&self.kept);
+        self.follow(cursor);
+        Ok(())
+    }
+
+    /// Whether nobody knows which cursor is on disk, until [`find_out`](Self::find_out) has.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        self.is_uncertain
+    }
+
+    /// Finds out which cursor is on disk, durably, after one was not replaced for certain. What was left behind since
+    /// (`skip`) stays so: only a cursor of the generation that was to be saved is news.
+    pub(crate) fn find_out(&mut self) -> Result<(), CursorError> {
+        self.cursors.sync()?;
+        if let Some(found) = self.cursors.load(&self.id)?
+            && found.generation > self.saved.generation
+        {
+            self.attributes = self.cursors.load_attributes(&self.id)?;
+            self.follow(found);
+        }
+        self.is_uncertain = false;
+        Ok(())
+    }
+
+    fn follow(&mut self, cursor: SavedCursor) {
         self.saved = cursor;
         self.journal.shared.set_cursor(&self.id, self.journal.held(&self.id, &cursor));
         self.journal.release();
-        Ok(())
     }
 }

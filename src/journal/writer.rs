@@ -52,6 +52,8 @@ pub(super) enum Request {
     },
     /// A cursor moved: segments may be removable.
     Release,
+    /// As [`Release`](Self::Release), and somebody waits for space on the disk.
+    MakeSpace,
     /// Everything before this is to be written, nothing after it.
     Close,
 }
@@ -179,7 +181,7 @@ impl Writer {
         while let Some(request) = self.next.take().or_else(|| self.requests.try_recv().ok()) {
             match request {
                 Request::Append { reply, .. } => refuse(reply, &AppendError::Full),
-                Request::Release => {}
+                Request::Release | Request::MakeSpace => {}
                 Request::Close => return true,
             }
         }
@@ -214,6 +216,10 @@ impl Writer {
                     }
                 }
                 Some(Request::Release) => {}
+                // What is only retained makes room.
+                Some(Request::MakeSpace) => {
+                    self.remove_oldest_retained();
+                }
                 Some(Request::Close) => self.closing = true,
                 None => break,
             }

@@ -27,6 +27,9 @@ pub(super) struct OutputFamilies {
     open_files: IntGaugeVec,
     dead_letters: IntCounterVec,
     undone_files: IntCounterVec,
+    taken_back: IntCounterVec,
+    abandoned_records: IntCounterVec,
+    held_up: IntGaugeVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
     disowned_records: IntCounterVec,
@@ -108,6 +111,21 @@ impl OutputFamilies {
                 "Files cut back to their last checkpoint after a crash.",
                 &["output"],
             ),
+            taken_back: count(
+                "hikyaku_output_taken_back_total",
+                "Times that an output went back to its last checkpoint, since a sync had failed.",
+                &["output"],
+            ),
+            abandoned_records: count(
+                "hikyaku_output_abandoned_records_total",
+                "Records that an output took and forgot when it went back to its last checkpoint: most are taken again.",
+                &["output"],
+            ),
+            held_up: level(
+                "hikyaku_output_held_up",
+                "1 while an output can't go back to its last checkpoint, or no new one has held since.",
+                &["output"],
+            ),
             surprising_files: count(
                 "hikyaku_output_surprising_files_total",
                 "Files that somebody else moved, cut, extended or removed, and that were left alone.",
@@ -157,6 +175,9 @@ impl OutputFamilies {
             checkpoints: self.checkpoints.with_label_values(&[id]),
             open_files: self.open_files.with_label_values(&[id]),
             undone_files: self.undone_files.with_label_values(&[id]),
+            taken_back: self.taken_back.with_label_values(&[id]),
+            abandoned_records: self.abandoned_records.with_label_values(&[id]),
+            held_up: self.held_up.with_label_values(&[id]),
         }
     }
 }
@@ -204,6 +225,12 @@ pub struct OutputMetrics {
     pub open_files: IntGauge,
     /// Files cut back after a crash.
     pub undone_files: IntCounter,
+    /// Times that the files went back to their last checkpoint in a process that went on.
+    pub taken_back: IntCounter,
+    /// Records taken and forgotten then.
+    pub abandoned_records: IntCounter,
+    /// Whether no checkpoint has held since: 0 or 1.
+    pub held_up: IntGauge,
 }
 
 impl OutputMetrics {

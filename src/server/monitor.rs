@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::admin::{self, AdminState, ProcessInfo, Readiness};
 use crate::config::{Config, OutputKind};
 use crate::journal::Journal;
@@ -20,10 +22,20 @@ pub(super) fn admin_state(config: &Config, metrics: &Arc<Metrics>, journal: &Jou
     }
 }
 
-/// Why the journal takes nothing, for `/ready`.
-pub(super) fn reasons(journal: &Journal) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
-    let status = journal.status();
-    move || status.borrow().refusal().into_iter().collect()
+const LARGE_WAIT: &str =
+    "the disk of the data folder has no space for large messages and their senders wait: free some space";
+
+/// Why the journal takes nothing, and why outputs are held up, for `/ready`.
+pub(super) fn reasons(
+    journal: &Journal,
+    held_up: Vec<watch::Receiver<Option<String>>>,
+) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
+    let (status, spools) = (journal.status(), journal.spools().clone());
+    move || {
+        let large = (spools.waiting() > 0).then(|| LARGE_WAIT.to_owned());
+        let outputs = held_up.iter().filter_map(|reason| reason.borrow().clone());
+        status.borrow().refusal().into_iter().chain(large).chain(outputs).collect()
+    }
 }
 
 /// Certificates are read anew, so that the days left are those of the files as they are.

@@ -16,7 +16,8 @@ use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
 use crate::output::file::{
-    DEAD_LETTERS, RecoverError, open_dead_letters, open_given_up, open_output, recover_all,
+    DEAD_LETTERS, FileOutput, RecoverError, Unrecovered, open_dead_letters, open_given_up, open_output,
+    recover_all,
 };
 use crate::output::given_up::GivenUp;
 use crate::output::{Controls, Output, forward};
@@ -56,10 +57,13 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let given_up = GivenUp::open(&config)?;
     let journal = Journal::open(data_dir, &config.journal, metrics.journal.clone())?;
     // Under the journal's lock, and before any output or operator sees a file.
-    recover_all(journal.storage(), data_dir, &config.outputs, &metrics)?;
-    if let Some(given_up) = &given_up {
-        recover_all(given_up.journal().storage(), given_up.data_dir(), &config.outputs, &metrics)?;
-    }
+    let mut unrecovered = recover_all(journal.storage(), data_dir, &config.outputs, &metrics)?;
+    let mut unrecovered_given_up = match &given_up {
+        Some(given_up) => {
+            recover_all(given_up.journal().storage(), given_up.data_dir(), &config.outputs, &metrics)?
+        }
+        None => Unrecovered::default(),
+    };
     warn_of_cursors_without_an_output(&journal, &config.outputs)?;
     if config.outputs.iter().all(|output| !matches!(output.take, OutputTake::Fallback)) {
         tracing::warn!(
@@ -73,11 +77,17 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     // Half for what outputs gave up, half for the rest.
     let letters_max_size = config.dead_letters.max_size / 2;
     let mut reload_triggers = Vec::new();
-    let mut outputs: Vec<Box<dyn Output>> =
-        vec![Box::new(open_dead_letters(data_dir, &journal, max_size, Some(letters_max_size), &metrics)?)];
+    let mut held_up = Vec::new();
+    let mut boxed = |output: FileOutput, unrecovered: &mut Unrecovered| -> Box<dyn Output> {
+        held_up.push(output.held_up());
+        Box::new(unrecovered.hand_over_to(output))
+    };
+    let letters = open_dead_letters(data_dir, &journal, max_size, Some(letters_max_size), &metrics)?;
+    let mut outputs = vec![boxed(letters, &mut unrecovered)];
     if let Some(given_up) = &given_up {
         let max_size = given_up.max_size(config.journal.segment_size);
-        outputs.push(Box::new(open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?));
+        let letters = open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?;
+        outputs.push(boxed(letters, &mut unrecovered_given_up));
     }
     for output in &config.outputs {
         outputs.push(match &output.kind {
@@ -92,10 +102,12 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
                     backlog: BacklogConfig::default(),
                     ..output.clone()
                 };
-                Box::new(open_output(&output, file, data_dir, journal, max_size, &pipeline, &metrics)?)
+                let output = open_output(&output, file, data_dir, journal, max_size, &pipeline, &metrics)?;
+                boxed(output, &mut unrecovered_given_up)
             }
             OutputKind::File(file) => {
-                Box::new(open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?)
+                let output = open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?;
+                boxed(output, &mut unrecovered)
             }
             OutputKind::Forward(upstream) => {
                 let output = forward::open_output(
@@ -113,6 +125,9 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             }
         });
     }
+
+    unrecovered.all_handed_over()?;
+    unrecovered_given_up.all_handed_over()?;
 
     let listeners = Listeners::bind(&config).map_err(StartError::Listen)?;
     let mut inputs = Vec::new();
@@ -164,7 +179,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), stop_inputs.clone()))
         })
         .collect();
-    readiness.started(monitor::reasons(&journal));
+    readiness.started(monitor::reasons(&journal, held_up));
     Ok(Server {
         config,
         addresses,

@@ -22,6 +22,12 @@ pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool)
         let segments = data_dir().join("dead-letters/segments");
         let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
         let mut counts = vec![0; model.events.len()];
+        if life.unrecovered.contains(id) {
+            // Its files are as the last process left them, until it has gone back to its checkpoint.
+            add_pending(model, life, number, cursor.position, &mut counts)?;
+            pending[number] = counts.iter().sum::<usize>() as u64;
+            continue;
+        }
         let moved = disk.files_below(moved_folder());
         let moved = moved.iter().filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -1,16 +1,17 @@
 //! One process: what a server does, one step after the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::settings::{Settings, data_dir, file_config};
+use super::settings::{OUTPUTS, Settings, data_dir, file_config};
 use crate::config::{OutputConfig, WhenFull};
 use crate::journal::Journal;
 use crate::journal::durable::create_folder;
 use crate::journal::writer::{Moment, Step, Writer};
 use crate::metrics::Metrics;
 use crate::output::Output;
-use crate::output::file::{FileOutput, Next, open_dead_letters, open_output, recover_all};
+use crate::output::file::{DEAD_LETTERS, FileOutput, Next, open_dead_letters, open_output, recover_all};
 use crate::pipeline::Pipeline;
 use crate::storage::Storage;
 
@@ -23,6 +24,8 @@ pub(super) struct Life {
     pub(super) drops: bool,
     /// Whether outputs may leave something behind, one way or the other.
     pub(super) skips: bool,
+    /// Outputs whose files could not be recovered at the start.
+    pub(super) unrecovered: BTreeSet<String>,
     writer: Writer,
     writer_ended: bool,
     outputs: Vec<FileOutput>,
@@ -55,19 +58,40 @@ impl Life {
         let (journal, writer) =
             Journal::open_on(storage, data_dir(), &settings.journal, metrics.journal.clone(), now.wall)
                 .map_err(|error| text(&error))?;
-        recover_all(storage, data_dir(), outputs, &metrics).map_err(|error| text(&error))?;
+        let mut unrecovered =
+            recover_all(storage, data_dir(), outputs, &metrics).map_err(|error| text(&error))?;
+        let unrecovered_ids = unrecovered.ids().map(str::to_owned).collect();
         let pipeline = Pipeline::new(&[], outputs, "simulation");
         let max_size = settings.journal.max_size;
         let dead_letters = open_dead_letters(data_dir(), &journal, max_size, None, &metrics);
-        let mut opened = vec![dead_letters.map_err(|error| text(&error))?];
+        let mut opened = vec![unrecovered.hand_over_to(dead_letters.map_err(|error| text(&error))?)];
         for output in outputs {
             let Some(file) = file_config(output) else { continue };
             let output = open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
-            opened.push(output.map_err(|error| text(&error))?);
+            opened.push(unrecovered.hand_over_to(output.map_err(|error| text(&error))?));
         }
+        unrecovered.all_handed_over().map_err(|error| text(&error))?;
         let drops = settings.journal.when_full == WhenFull::DropOldest;
         let skips = drops || outputs.iter().any(|output| output.backlog.max_backlog.is_some());
-        Ok(Self { journal, metrics, drops, skips, writer, writer_ended: false, outputs: opened })
+        Ok(Self {
+            journal,
+            metrics,
+            drops,
+            skips,
+            unrecovered: unrecovered_ids,
+            writer,
+            writer_ended: false,
+            outputs: opened,
+        })
+    }
+
+    /// Times that outputs went back to their last checkpoint while the process went on, or have to since the start.
+    pub(super) fn taken_back(&self) -> u64 {
+        let counts = OUTPUTS.map(|id| match id {
+            DEAD_LETTERS => self.metrics.output(id, "dead_letters").taken_back.get(),
+            id => self.metrics.output(id, "file").taken_back.get(),
+        });
+        counts.iter().sum::<u64>() + self.unrecovered.len() as u64
     }
 
     pub(super) fn output_count(&self) -> usize {
@@ -95,7 +119,7 @@ impl Life {
         match output.advance(now, asked) {
             Ok(Next::GoOn) => Progress::Some,
             Ok(Next::CaughtUp) => Progress::Nothing,
-            Err(error) if error.needs_recovery() => Progress::Ended,
+            Err(error) if error.needs_restart() => Progress::Ended,
             Err(error) => {
                 output.make_room_after(&error);
                 Progress::Blocked

@@ -112,11 +112,15 @@ impl World {
         } else if self.random.one_in(2) {
             self.disk.die_after(Some(1 + self.random.below(600)));
         }
+        let mut went_back = false;
         let end = match self.start(false)? {
             None if self.disk.is_dead() => End::Dead,
             None => End::Failed,
             Some((mut life, mut tally)) => {
                 self.steps(&mut life, &mut tally)?;
+                let taken_back = life.taken_back();
+                self.report.taken_back += taken_back;
+                went_back = taken_back > 0;
                 self.end_life(life, tally)?
             }
         };
@@ -124,7 +128,8 @@ impl World {
             End::Clean => None,
             // Whoever restarts a process that gave up does so at once.
             End::Failed if !self.random.one_in(3) => None,
-            End::Dead | End::Failed => self.loss(is_after_trouble),
+            // What is only half done after an output went back to its checkpoint shows when the power fails.
+            End::Dead | End::Failed => self.loss(is_after_trouble || went_back),
         };
         self.gave_up = matches!(end, End::Failed);
         self.restart(loss);
@@ -156,6 +161,9 @@ impl World {
         let pending = self.disk.aside(|| check(&self.disk, &self.model, &life, false))?;
         for id in OUTPUTS {
             self.report.undone_files += life.metrics.output(id, "file").undone_files.get();
+        }
+        if is_last && !life.unrecovered.is_empty() {
+            return Err(format!("on a sound disk these are not recovered: {:?}", life.unrecovered));
         }
         if is_last && pending != [0; 4] && self.is_delivered {
             return Err(format!("after all was delivered, something is still to do: {pending:?}"));

@@ -398,3 +398,29 @@ async fn a_file_that_the_journal_does_not_take_is_removed() {
     assert!(journal.append_large(large_chunk(b"id", 1, Encoding::Plain), entries).await.is_err());
     assert_eq!(spool_files(&bench), 0);
 }
+
+#[tokio::test]
+async fn what_is_only_retained_makes_room_while_somebody_waits_for_space_on_the_disk() {
+    let mut bench = bench();
+    bench.config.retain = std::time::Duration::from_secs(100 * 365 * 86_400);
+    let journal = bench.try_open().unwrap();
+    let mut cursor = journal.attach("archive", StartAt::Oldest).unwrap();
+    let content = vec![b'x'; SEGMENT_SIZE as usize / 4];
+    while journal.newest().segment < 3 {
+        append(&journal, chunk(&content)).await;
+    }
+    cursor.save(journal.newest(), 1).unwrap();
+    append(&journal, chunk(b"small")).await;
+    assert!(bench.segment(1).exists(), "it is retained");
+    let waiting = journal.spools().wait_for_space();
+    cursor.save(journal.newest(), 2).unwrap();
+    // Behind what the writer was asked by that.
+    append(&journal, chunk(b"small")).await;
+    assert!(!bench.segment(1).exists());
+    assert!(bench.segment(2).exists(), "one at a time");
+    drop(waiting);
+    cursor.save(journal.newest(), 3).unwrap();
+    append(&journal, chunk(b"small")).await;
+    assert!(bench.segment(2).exists());
+    journal.close().await;
+}

@@ -25,7 +25,7 @@ fn message_length() -> usize {
 }
 
 /// Entries that tell their number, and how many.
-fn entries(length: usize) -> (Vec<u8>, u64) {
+pub(crate) fn entries(length: usize) -> (Vec<u8>, u64) {
     let count = (length / ENTRY_LENGTH) as u64;
     let mut entries = Vec::with_capacity(length);
     for number in 0..count {
@@ -46,7 +46,7 @@ fn entries(length: usize) -> (Vec<u8>, u64) {
 }
 
 /// A server with one input and one archive, that spools what is above a MiB.
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     let scene = Scene::new();
     let root = scene.directory.path().display();
     let config = format!(
@@ -84,19 +84,19 @@ listen = "127.0.0.1:0"
     scene
 }
 
-fn start(scene: &Scene) -> Server {
+pub(crate) fn start(scene: &Scene) -> Server {
     let mut command = Command::new(HIKYAKU);
     command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
     Server::start(command, 4)
 }
 
-fn connect(server: &Server) -> TcpStream {
+pub(crate) fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", server.port("edge"))).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 
-fn ack(mut stream: &TcpStream) -> Vec<u8> {
+pub(crate) fn ack(mut stream: &TcpStream) -> Vec<u8> {
     let mut acks = AckReader::default();
     let mut buffer = [0; 512];
     loop {

@@ -41,3 +41,8 @@ fn an_unsynced_undo_log_is_found() {
 fn ids_that_a_restart_forgets_are_found() {
     assert_found(Bug::ForgottenIds);
 }
+
+#[test]
+fn an_output_that_leaves_its_files_as_they_are_after_a_failed_sync_is_found() {
+    assert_found(Bug::NotTakenBack);
+}

@@ -97,8 +97,8 @@ pub(in crate::config) const INPUT: Section = Section {
             name: "stall_timeout",
             kind: Kind::Time { min: Duration::from_millis(1), max: Duration::from_secs(3600) },
             default: Default::Value("\"60s\""),
-            meaning: "How long the next byte of a message that has begun may take to come, and an acknowledgement \
-                      to be taken, before the connection is closed",
+            meaning: "How long the next byte of a message that has begun may take to come, an acknowledgement \
+                      to be taken, and the disk to have space for a large message, before the connection is closed",
         },
         Key {
             name: "max_message_size",

@@ -6,7 +6,8 @@ use aws_lc_rs::digest::{Context, Digest, SHA256};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::budget::Reservation;
-use crate::journal::large::{LargeEntries, Spool, SpoolFolder};
+use super::space::Space;
+use crate::journal::large::{LargeEntries, Spool};
 use crate::wire::contents::Contents;
 use crate::wire::large::{LargeContents, LargeEnd, LargeMessage};
 use crate::wire::options::Signal;
@@ -26,6 +27,11 @@ pub(super) enum LargeError {
     Refused(#[from] Refusal),
     #[error("the spool file of a large message cannot be written: {0}; check the disk of data_dir")]
     Disk(#[from] io::Error),
+    /// The disk has no space, and senders are not to wait for it.
+    #[error("the disk is full, and journal.when_full says to refuse what is sent")]
+    NoSpace,
+    #[error("the server stops")]
+    Stopped,
 }
 
 /// A large message under way.
@@ -67,26 +73,32 @@ pub(super) enum Outcome {
 
 impl Spooling {
     /// Begins a file for a message.
-    pub(super) async fn begin(message: LargeMessage, folder: &SpoolFolder) -> Result<Self, LargeError> {
-        let folder = folder.clone();
-        blocking(move || {
+    pub(super) async fn begin(message: LargeMessage, space: &Space) -> Result<Self, LargeError> {
+        let folder = space.folder().clone();
+        let begin = move |message: &mut LargeMessage| {
             let mut spool = folder.create()?;
             spool.write(message.prefix())?;
-            Ok(Self { message, spool })
-        })
-        .await
+            Ok(spool)
+        };
+        let (message, spool) = space.write(message, begin).await?;
+        Ok(Self { message, spool })
     }
 
     /// Checks and writes the entries that a buffer begins with, and gives what is behind them: nothing, but where the
     /// entries are over.
-    pub(super) async fn take(mut self, mut buffer: BytesMut) -> Result<(Self, BytesMut), LargeError> {
-        blocking(move || {
-            let taken = self.message.take(&buffer)?;
-            self.spool.write(&buffer[..taken])?;
-            buffer.advance(taken);
-            Ok((self, buffer))
-        })
-        .await
+    pub(super) async fn take(self, buffer: BytesMut, space: &Space) -> Result<(Self, BytesMut), LargeError> {
+        let take = |(spooling, buffer, checked): &mut (Self, BytesMut, Option<usize>)| {
+            // Checked once, however often it is written.
+            let length = match *checked {
+                Some(length) => length,
+                None => *checked.insert(spooling.message.take(buffer)?),
+            };
+            spooling.spool.write(&buffer[..length])?;
+            buffer.advance(length);
+            Ok(())
+        };
+        let ((spooling, buffer, _), ()) = space.write((self, buffer, None), take).await?;
+        Ok((spooling, buffer))
     }
 
     pub(super) fn message(&mut self) -> &mut LargeMessage {
@@ -106,42 +118,43 @@ impl Spooling {
 
 impl Spooled {
     /// Makes it durable where it may be taken, after a second look at its entries where the first bytes of them misled.
-    pub(super) async fn settle(self) -> Result<Settled, LargeError> {
+    pub(super) async fn settle(self, space: &Space) -> Result<Settled, LargeError> {
         let Self { spooling: Spooling { message, spool }, end, reservation, .. } = self;
-        blocking(move || {
-            let outcome = match end.options.signal {
-                Signal::Logs => judge(&message, spool, &end)?,
-                Signal::Other(_) => Outcome::Nothing,
-            };
-            Ok(Settled { end, outcome, reservation })
+        if let Signal::Other(_) = end.options.signal {
+            return Ok(Settled { end, outcome: Outcome::Nothing, reservation });
+        }
+        let (end, spool, judged) = blocking(move || {
+            let judged = judge(&message, &spool, &end);
+            Ok((end, spool, judged))
         })
-        .await
+        .await?;
+        let outcome = match judged {
+            Ok(contents) if contents.entries == 0 => Outcome::Nothing,
+            Ok(contents) => Outcome::Good(contents, finish(spool, space).await?),
+            Err(LargeError::Refused(refusal)) => Outcome::Refused(refusal, spool),
+            Err(error) => return Err(error),
+        };
+        Ok(Settled { end, outcome, reservation })
     }
 }
 
-fn judge(message: &LargeMessage, spool: Spool, end: &LargeEnd) -> Result<Outcome, LargeError> {
-    let judged = match &end.contents {
+fn judge(message: &LargeMessage, spool: &Spool, end: &LargeEnd) -> Result<Contents, LargeError> {
+    match &end.contents {
         LargeContents::Good(contents) => Ok(*contents),
-        LargeContents::Unknown => look_again(message, &spool, end),
+        LargeContents::Unknown => look_again(message, spool, end),
         LargeContents::Refused(refusal) => Err(refusal.clone().into()),
-    };
-    match judged {
-        Ok(contents) if contents.entries == 0 => Ok(Outcome::Nothing),
-        Ok(contents) => Ok(Outcome::Good(contents, spool.finish()?)),
-        Err(LargeError::Refused(refusal)) => Ok(Outcome::Refused(refusal, spool)),
-        Err(error) => Err(error),
     }
 }
 
 /// Puts entries that are in memory into a file, durably.
-pub(super) async fn spool_whole(entries: Bytes, folder: &SpoolFolder) -> Result<LargeEntries, LargeError> {
-    let folder = folder.clone();
-    blocking(move || {
+pub(super) async fn spool_whole(entries: Bytes, space: &Space) -> Result<LargeEntries, LargeError> {
+    let folder = space.folder().clone();
+    let spool = move |entries: &mut Bytes| {
         let mut spool = folder.create()?;
-        spool.write(&entries)?;
+        spool.write(entries)?;
         Ok(spool.finish()?)
-    })
-    .await
+    };
+    space.write(entries, spool).await.map(|(_, entries)| entries)
 }
 
 /// The digest of what is in a spool.
@@ -158,8 +171,8 @@ pub(super) async fn digest_of(spool: Spool) -> Result<(Spool, Digest), LargeErro
 }
 
 /// Makes what is in a spool durable, whatever it is.
-pub(super) async fn finish(spool: Spool) -> Result<LargeEntries, LargeError> {
-    blocking(move || Ok(spool.finish()?)).await
+pub(super) async fn finish(spool: Spool, space: &Space) -> Result<LargeEntries, LargeError> {
+    space.write(spool, |spool| Ok(spool.finish()?)).await.map(|(_, entries)| entries)
 }
 
 fn look_again(message: &LargeMessage, spool: &Spool, end: &LargeEnd) -> Result<Contents, LargeError> {
@@ -186,7 +199,7 @@ fn each_piece(
 }
 
 /// Where files are written and bytes are inflated, nobody else waits.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LargeError> + Send + 'static,
 ) -> Result<T, LargeError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error).into()))

@@ -6,7 +6,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::AsyncRead;
 use tokio::time::timeout;
 
-use super::large::{PIECE, Spooling};
+use super::large::{LargeError, PIECE, Spooling};
 use super::pace::Pace;
 use super::reader::{Incoming, MessageReader, READ_SIZE, ReadError, ReaderSettings, Received, read_some};
 use crate::wire::large::LargeMessage;
@@ -29,7 +29,10 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         buffer.advance(head);
         let mut space = self.settings.spool_budget.reserve();
         let mut pace = Pace::new(self.settings.min_rate, self.settings.rate_window);
-        let mut spooling = Spooling::begin(message, &self.settings.spools).await?;
+        let mut spooling = match Spooling::begin(message, &self.settings.disk_space).await {
+            Err(LargeError::Stopped) => return Ok(None),
+            begun => begun?,
+        };
         loop {
             let length = spooling.message().length() as usize + buffer.len();
             tokio::select! {
@@ -37,7 +40,10 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
                 () = self.shutdown.cancelled() => return Ok(None),
                 () = space.grow_beside(length, &mut self.reservation) => {}
             }
-            (spooling, buffer) = spooling.take(buffer).await?;
+            (spooling, buffer) = match spooling.take(buffer, &self.settings.disk_space).await {
+                Err(LargeError::Stopped) => return Ok(None),
+                taken => taken?,
+            };
             if spooling.message().is_complete() {
                 break;
             }

@@ -34,6 +34,7 @@ mod refused;
 mod senders;
 mod session;
 mod socket;
+mod space;
 mod tagging;
 mod throttle;
 mod unix_socket;

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Reservation};
 use super::large::{LargeError, Spooled};
-use crate::journal::large::SpoolFolder;
+use super::space::Space;
+use crate::journal::AppendError;
 use crate::wire::framing::Framer;
 use crate::wire::limits::ContentLimits;
 use crate::wire::refusal::Refusal;
@@ -49,7 +50,8 @@ pub(super) struct ReaderSettings {
     pub(super) reads_json: bool,
     /// Messages of more bytes go through a file.
     pub(super) spool_above: usize,
-    pub(super) spools: SpoolFolder,
+    /// For their files.
+    pub(super) disk_space: Space,
     /// Of the bytes of all large messages under way.
     pub(super) spool_budget: Budget,
     /// Bytes a second that must come of a large message, over [`ReaderSettings::rate_window`].
@@ -104,6 +106,8 @@ pub(super) enum ReadError {
     TooSlow { min_rate: u64, received: u64 },
     #[error(transparent)]
     Disk(io::Error),
+    #[error("not taken: {0}")]
+    Journal(#[from] AppendError),
 }
 
 impl From<LargeError> for ReadError {
@@ -111,6 +115,8 @@ impl From<LargeError> for ReadError {
         match error {
             LargeError::Refused(refusal) => Self::Refused(refusal),
             LargeError::Disk(_) => Self::Disk(io::Error::other(error.to_string())),
+            LargeError::NoSpace => Self::Journal(AppendError::Full),
+            LargeError::Stopped => Self::Journal(AppendError::Stopped),
         }
     }
 }
@@ -256,7 +262,7 @@ mod tests {
             idle_timeout: None,
             reads_json: true,
             spool_above: MAX_MESSAGE_SIZE,
-            spools: SpoolFolder::new("/nowhere".as_ref()),
+            disk_space: Space::of("/nowhere".as_ref(), &shutdown),
             spool_budget: Budget::new(1 << 30, 1 << 30, IntGauge::new("spool", "bytes").unwrap()),
             min_rate: 1_000_000,
             rate_window: Duration::from_millis(20),
@@ -270,8 +276,8 @@ mod tests {
         let data_dir = tempfile::tempdir().unwrap();
         let (mut client, mut reader) = reader(Duration::MAX);
         reader.framer = Framer::new(1 << 16);
-        reader.settings.spools = SpoolFolder::new(data_dir.path());
-        reader.settings.spools.prepare().unwrap();
+        reader.settings.disk_space = Space::of(data_dir.path(), &reader.shutdown);
+        reader.settings.disk_space.folder().prepare().unwrap();
         let entries = b"\x92\x01\x80".repeat(50_000);
         let bytes =
             encode_packed(&Packed { tag: b"t", entries: &entries, count: 0, chunk: None, gzip: false });
@@ -283,7 +289,7 @@ mod tests {
         let given_up = reader.next().await;
         assert!(matches!(given_up, Err(ReadError::TooSlow { received: 100_000, .. })), "{given_up:?}");
         drop(sent.await.unwrap());
-        assert_eq!(std::fs::read_dir(reader.settings.spools.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(reader.settings.disk_space.folder().path()).unwrap().count(), 0);
     }
 
     fn message(length: usize) -> Vec<u8> {

@@ -67,7 +67,7 @@ pub(super) async fn take_refused_large<J: ChunkSink>(
     if shared.refusals.count(&arrival.sender.identity, content, Instant::now()) < TAKEN_AT {
         return Err(refusal.into());
     }
-    let entries = finish(spool).await.map_err(ReadError::from)?;
+    let entries = finish(spool, &shared.disk_space()).await.map_err(ReadError::from)?;
     let chunk = dead_chunk(end.tag.clone(), id, entries.refused_pieces(), &refusal, arrival, shared);
     let receipt = shared.journal.append_large(chunk, entries).await.map_err(not_taken)?;
     Ok(Stored { receipt, tag: end.tag, entries: 1, bad_entries: 1, is_refused: true })

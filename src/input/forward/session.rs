@@ -18,6 +18,7 @@ use super::pace::RATE_WINDOW;
 use super::reader::{Incoming, MessageReader, ReadError, ReaderSettings, Received};
 use super::refused::{Refusals, take_refused, take_refused_large};
 use super::senders::{Place, Senders};
+use super::space::Space;
 use super::tagging::{Tagged, Tagging};
 use super::throttle::Throttle;
 use super::warnings::Warnings;
@@ -59,6 +60,14 @@ pub(super) struct Shared<J> {
     pub(super) shutdown: CancellationToken,
 }
 
+impl<J: ChunkSink> Shared<J> {
+    /// The disk for large messages.
+    pub(super) fn disk_space(&self) -> Space {
+        let patience = self.config.stall_timeout;
+        Space::new(self.journal.spools().clone(), patience, self.metrics.clone(), self.shutdown.clone())
+    }
+}
+
 /// Why a session ended before its peer or the server wanted it to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
@@ -78,16 +87,16 @@ impl SessionError {
             Self::Read(ReadError::Stalled { .. }) => Some("stalled"),
             Self::Read(ReadError::TooSlow { .. }) => Some("too_slow"),
             Self::Read(ReadError::Disk(_)) => Some("disk"),
-            Self::Journal(AppendError::Full) | Self::Ack(AckError::Journal(AppendError::Full)) => {
-                Some("journal_full")
-            }
+            Self::Journal(AppendError::Full)
+            | Self::Read(ReadError::Journal(AppendError::Full))
+            | Self::Ack(AckError::Journal(AppendError::Full)) => Some("journal_full"),
             _ => None,
         }
     }
 
     /// Whether the journal is to blame.
     pub(super) fn is_of_the_journal(&self) -> bool {
-        matches!(self, Self::Journal(_) | Self::Ack(AckError::Journal(_)))
+        matches!(self, Self::Journal(_) | Self::Read(ReadError::Journal(_)) | Self::Ack(AckError::Journal(_)))
     }
 }
 
@@ -125,7 +134,7 @@ where
             idle_timeout: shared.config.idle_timeout,
             reads_json: shared.config.security.is_none(),
             spool_above: shared.config.spool_above,
-            spools: shared.journal.spools().clone(),
+            disk_space: shared.disk_space(),
             spool_budget: shared.spool_budget.clone(),
             min_rate: shared.config.min_rate,
             rate_window: RATE_WINDOW,
@@ -268,7 +277,8 @@ async fn take_large<J: ChunkSink>(
     arrival: &Arrival<'_>,
     shared: &Shared<J>,
 ) -> Result<Taken, SessionError> {
-    let Settled { end, outcome, reservation } = spooled.settle().await.map_err(ReadError::from)?;
+    let Settled { end, outcome, reservation } =
+        spooled.settle(&shared.disk_space()).await.map_err(ReadError::from)?;
     shared.metrics.large_messages.inc();
     if let Signal::Other(signal) = end.options.signal {
         set_aside(signal, arrival.sender, shared);
@@ -331,7 +341,7 @@ async fn store<J: ChunkSink>(
     }
     let Message { tag, options, encoding, entries } = message;
     if contents.bytes > MAX_INFLATED_IN_MEMORY && encoding != Encoding::Plain {
-        let entries = spool_whole(entries, shared.journal.spools()).await.map_err(ReadError::from)?;
+        let entries = spool_whole(entries, &shared.disk_space()).await.map_err(ReadError::from)?;
         let end = LargeEnd { tag, options, encoding, contents: LargeContents::Good(contents) };
         return store_large(end, contents, entries, arrival, shared).await.map(Some);
     }

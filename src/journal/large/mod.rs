@@ -9,6 +9,8 @@
 //!
 //! * A spool belongs to whoever writes it, and goes with them: dropped, it is removed. What a crash leaves is removed
 //!   at start.
+//! * Where the disk has no space for a spool, its writer tries again, and [`SpoolFolder`] counts who waits. A sync that
+//!   fails leaves it open what of the spool is on the disk: it is written again as far as it reads as it was.
 //! * The file is durable under its last name before the frame is written. So a frame that reads back has its file;
 //!   where it has not, that is damage. A file without a frame was never acknowledged, and is removed at start.
 //! * The file goes with its segment, and counts into the size of the journal.
@@ -17,10 +19,12 @@
 mod blocks;
 mod location;
 mod pieces;
+mod space;
 mod spool;
 mod writing;
 
 pub(super) use blocks::Blocks;
 pub(super) use location::LargePlace;
 pub(super) use pieces::{LargeFault, Piece, Pieces};
+pub use space::SpaceWait;
 pub use spool::{LargeEntries, Spool, SpoolFolder};

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,8 @@ use super::super::durable::create_folder;
 use super::super::format::reference::{BLOCK_LENGTH, Reference};
 use super::super::segment_file::allocate;
 use super::pieces::PIECE_LENGTH;
-use crate::storage::disk;
+use super::space::{SpaceWait, SpaceWaits};
+use crate::storage::{StorageFile, disk, read_full_at, write_all_at};
 
 /// Nobody but the server reads what is half sent.
 const FILE_MODE: u32 = 0o600;
@@ -25,12 +26,41 @@ const STEP: u64 = 8 * 1024 * 1024;
 pub struct SpoolFolder {
     path: Arc<Path>,
     next: Arc<AtomicU64>,
+    waits: SpaceWaits,
+    /// Whether nobody is to wait for space.
+    refuses: bool,
 }
 
 impl SpoolFolder {
     /// The spools below a data folder.
     pub fn new(data_dir: &Path) -> Self {
-        Self { path: data_dir.join("spool").into(), next: Arc::default() }
+        Self {
+            path: data_dir.join("spool").into(),
+            next: Arc::default(),
+            waits: SpaceWaits::default(),
+            refuses: false,
+        }
+    }
+
+    /// The same folder; whether whoever finds no space on the disk is to be refused at once.
+    #[must_use]
+    pub fn refusing(self, refuses: bool) -> Self {
+        Self { refuses, ..self }
+    }
+
+    /// Whether whoever finds no space on the disk is to be refused at once, and not to wait for it.
+    pub fn refuses(&self) -> bool {
+        self.refuses
+    }
+
+    /// Tells that somebody waits for space, until the answer is dropped.
+    pub fn wait_for_space(&self) -> SpaceWait {
+        self.waits.begin()
+    }
+
+    /// How many wait for space.
+    pub fn waiting(&self) -> usize {
+        self.waits.count()
     }
 
     /// Makes the folder where it is missing, and removes what a crash left in it. Under the lock of the data folder.
@@ -68,6 +98,7 @@ impl SpoolFolder {
             length: 0,
             allocated: 0,
             synced: 0,
+            must_rewrite: false,
             checksums: Vec::new(),
             block: crc32fast::Hasher::new(),
             block_length: 0,
@@ -84,6 +115,8 @@ pub struct Spool {
     allocated: u64,
     /// Up to where it was written back.
     synced: u64,
+    /// Whether the last sync failed, so that what it was to write may be nowhere but in the page cache.
+    must_rewrite: bool,
     checksums: Vec<u32>,
     /// Of the block that is not full yet.
     block: crc32fast::Hasher,
@@ -91,21 +124,25 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Appends. Blocks.
+    /// Appends. After an error nothing of it is taken, and it may be tried again. Blocks.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.length - self.synced >= STEP {
+            self.write_back()?;
+        }
         let end = self.length + bytes.len() as u64;
         if end > self.allocated {
             let allocated = end.next_multiple_of(STEP);
-            allocate(&self.file, self.allocated, allocated)?;
+            if let Err(error) = allocate(&self.file, self.allocated, allocated) {
+                // A part of it would hold space that others need; the error itself is what counts.
+                let _ = self.file.set_len(self.length);
+                self.allocated = self.length;
+                return Err(error);
+            }
             self.allocated = allocated;
         }
-        self.file.write_all_at(bytes, self.length)?;
+        write_all_at(&self.file, bytes, self.length)?;
         self.length = end;
         self.check(bytes);
-        if end - self.synced >= STEP {
-            self.file.sync_data()?;
-            self.synced = end;
-        }
         Ok(())
     }
 
@@ -118,19 +155,50 @@ impl Spool {
     pub fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let out_length = out.len().min(left);
-        self.file.read_at(&mut out[..out_length], offset)
+        read_full_at(&self.file, &mut out[..out_length], offset)
     }
 
-    /// Makes it durable. After an error nothing can be said of the file, and it is removed. Blocks.
-    pub fn finish(mut self) -> io::Result<LargeEntries> {
+    /// Makes it durable. After an error it may be tried again. Blocks.
+    pub fn finish(&mut self) -> io::Result<LargeEntries> {
         self.file.set_len(self.length)?;
-        self.file.sync_all()?;
-        if self.block_length > 0 {
-            self.checksums.push(self.block.finalize());
+        self.allocated = self.length;
+        self.write_back()?;
+        let mut checksums = std::mem::take(&mut self.checksums);
+        if std::mem::take(&mut self.block_length) > 0 {
+            checksums.push(std::mem::take(&mut self.block).finalize());
         }
-        let reference =
-            Reference { length: self.length, block_length: BLOCK_LENGTH, checksums: self.checksums };
-        Ok(LargeEntries { path: self.path, reference })
+        let reference = Reference { length: self.length, block_length: BLOCK_LENGTH, checksums };
+        Ok(LargeEntries { path: std::mem::replace(&mut self.path, OwnedPath(PathBuf::new())), reference })
+    }
+
+    /// Makes durable what was written.
+    fn write_back(&mut self) -> io::Result<()> {
+        if self.must_rewrite {
+            self.rewrite()?;
+        }
+        let synced = StorageFile::sync(&self.file);
+        self.must_rewrite = synced.is_err();
+        synced?;
+        self.synced = self.length;
+        Ok(())
+    }
+
+    /// Writes once more what a sync may have dropped, as far as it reads as it was.
+    fn rewrite(&self) -> io::Result<()> {
+        let block_length = u64::from(BLOCK_LENGTH);
+        let mut block = vec![0; BLOCK_LENGTH as usize];
+        for number in self.synced / block_length..self.length.div_ceil(block_length) {
+            let offset = number * block_length;
+            let count = self.read_at(&mut block, offset)?;
+            let full = usize::try_from(number).ok().and_then(|number| self.checksums.get(number).copied());
+            if crc32fast::hash(&block[..count]) != full.unwrap_or_else(|| self.block.clone().finalize()) {
+                return Err(io::Error::other(
+                    "what was written no longer reads as it was, after a sync that failed",
+                ));
+            }
+            write_all_at(&self.file, &block[..count], offset)?;
+        }
+        Ok(())
     }
 
     fn check(&mut self, mut bytes: &[u8]) {
@@ -225,6 +293,38 @@ mod tests {
             assert_eq!(entries.reference().checksums, expected);
             assert_eq!(std::fs::read(entries.path()).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_what_was_not_durable_is_written_again_unless_it_was_lost() {
+        let (_data_dir, folder) = folder();
+        for length in [77, BLOCK_LENGTH as usize, 2 * BLOCK_LENGTH as usize + 77] {
+            let bytes: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
+            let mut spool = folder.create().unwrap();
+            spool.write(&bytes).unwrap();
+            spool.must_rewrite = true;
+            let entries = spool.finish().unwrap();
+            assert_eq!(std::fs::read(entries.path()).unwrap(), bytes);
+
+            let mut spool = folder.create().unwrap();
+            spool.write(&bytes).unwrap();
+            spool.must_rewrite = true;
+            // As if the kernel had dropped the last page.
+            write_all_at(&spool.file, &[0], length as u64 - 2).unwrap();
+            let error = spool.finish().unwrap_err();
+            assert!(error.to_string().contains("no longer reads"), "{error}");
+        }
+        assert_eq!(files(&folder), 0);
+    }
+
+    #[test]
+    fn who_waits_for_space_is_counted_over_all_clones() {
+        let (_data_dir, folder) = folder();
+        let waits = [folder.wait_for_space(), folder.clone().wait_for_space()];
+        assert_eq!(folder.waiting(), 2);
+        drop(waits);
+        assert_eq!(folder.waiting(), 0);
+        assert!(!folder.refuses() && folder.refusing(true).refuses());
     }
 
     #[test]

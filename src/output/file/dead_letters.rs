@@ -134,6 +134,8 @@ impl Lines for DeadLetterLines {
 
     fn written(&mut self) {}
 
+    fn saved(&mut self) {}
+
     fn abandoned(&mut self) {}
 
     fn housekeeping_due(&self) -> Option<Instant> {

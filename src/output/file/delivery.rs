@@ -1,6 +1,7 @@
 //! The loop of a file output: read, filter, format, flush, checkpoint.
 
 mod skip;
+mod take_back;
 
 use std::io;
 use std::path::Path;
@@ -43,6 +44,9 @@ pub struct FileOutput {
     recovery: RecoveryOptions,
     /// Whether the files must be taken back to the last checkpoint before they are written to again.
     must_recover: bool,
+    /// Why no checkpoint holds, while none does.
+    held_up: watch::Sender<Option<String>>,
+    is_held_up: bool,
     metrics: OutputMetrics,
     /// Where the files are once everything in memory is written: behind the last chunk that was read.
     flushed: Position,
@@ -71,13 +75,9 @@ pub(crate) enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Whether only a restart helps, which recovers.
-    pub(crate) fn needs_recovery(&self) -> bool {
-        match self {
-            Self::Archive(error) => error.needs_recovery(),
-            Self::Skip(error) => error.is_uncertain(),
-            Self::Read(_) | Self::Recovery(_) | Self::Request(_) => false,
-        }
+    /// Whether only a restart helps.
+    pub(crate) fn needs_restart(&self) -> bool {
+        matches!(self, Self::Skip(error) if error.is_uncertain())
     }
 }
 
@@ -139,6 +139,8 @@ impl FileOutput {
             archive_options,
             recovery,
             must_recover: false,
+            held_up: watch::Sender::new(None),
+            is_held_up: false,
             skips: cursor.skip_requests(),
             cursor,
             metrics,
@@ -148,6 +150,12 @@ impl FileOutput {
             retry_wait: options.retry_min_interval,
             options,
         })
+    }
+
+    /// Why the output can't go on before its files are back at their last checkpoint and a new one holds; `None` while
+    /// all is well.
+    pub fn held_up(&self) -> watch::Receiver<Option<String>> {
+        self.held_up.subscribe()
     }
 }
 
@@ -169,10 +177,12 @@ impl Output for FileOutput {
                 Ok(Next::GoOn) if stopping && self.cursor.saved().replays.current.is_some() => {
                     return self.finish();
                 }
+                // It is no progress yet that a file took what its disk may refuse at the next sync.
+                Ok(Next::GoOn) if self.is_held_up => {}
                 Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
                 Ok(Next::CaughtUp) if stopping => return self.finish(),
                 Ok(Next::CaughtUp) => self.wait(&mut controls),
-                Err(error) if error.needs_recovery() => return Err(self.fatal(&error)),
+                Err(error) if error.needs_restart() => return Err(self.fatal(&error)),
                 Err(error) => {
                     if matches!(error, DeliveryError::Read(_)) {
                         self.metrics.num_errors.inc();
@@ -200,7 +210,22 @@ pub(crate) enum Next {
 
 impl FileOutput {
     /// Does whatever is due, or `asked` for, and takes one chunk. It asks no clock and waits for nothing.
+    ///
+    /// After an error that leaves the files uncertain, it begins with recovering them the next time.
     pub(crate) fn advance(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
+        let advanced = self.step(now, asked);
+        match &advanced {
+            Err(DeliveryError::Archive(error)) if error.needs_recovery() => self.abandon_after(error),
+            // What kept the files from being recovered may be another thing by now.
+            Err(error @ DeliveryError::Recovery(_)) => self.hold_up(error),
+            Err(error) if self.is_held_up => self.hold_up(error),
+            _ => {}
+        }
+        advanced
+    }
+
+    fn step(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
+        self.find_out()?;
         if let Some(skip) = self.cursor.requested_skip() {
             self.leave_behind(skip)?;
         }
@@ -209,7 +234,9 @@ impl FileOutput {
         }
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let housekeeping = is_due(self.lines.housekeeping_due());
-        let checkpoint = asked || housekeeping || is_due(self.checkpoint_due) || self.journal_needs_space();
+        let unproven = self.is_held_up && self.cursor.saved().position != self.reader.position();
+        let checkpoint =
+            asked || housekeeping || unproven || is_due(self.checkpoint_due) || self.journal_needs_space();
         let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
         if checkpoint || is_due(self.flush_due) || is_full || self.archive.is_worth_flushing() {
             self.flush()?;
@@ -231,7 +258,14 @@ impl FileOutput {
         if self.cursor.saved().ends_replay(next) {
             return self.end_replay();
         }
-        let Some(chunk) = chunk else { return Ok(Next::CaughtUp) };
+        let Some(chunk) = chunk else {
+            if self.is_held_up {
+                self.flush()?;
+                self.checkpoint()?;
+                self.all_is_well();
+            }
+            return Ok(Next::CaughtUp);
+        };
         self.lines.take(&chunk, &mut self.archive);
         self.checkpoint_due.get_or_insert(now + self.options.checkpoint_interval);
         if self.archive.buffered_bytes() > 0 {
@@ -247,7 +281,6 @@ impl FileOutput {
         let finished = self.flush().and_then(|()| self.checkpoint());
         match finished {
             Ok(()) => Ok(()),
-            Err(error) if error.needs_recovery() => Err(self.fatal(&error)),
             Err(error) => {
                 tracing::warn!(
                     output = self.options.id, %error,
@@ -259,8 +292,13 @@ impl FileOutput {
     }
 
     fn flush(&mut self) -> Result<(), ArchiveError> {
+        let generation = self.archive.generation();
         let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
-        self.archive.flush(&mut |generation| save(cursor, flushed, throttled, generation))?;
+        let result = self.archive.flush(&mut |generation| save(cursor, flushed, throttled, generation));
+        if self.archive.generation() != generation {
+            self.lines.saved();
+        }
+        result?;
         self.flushed = self.reader.position();
         self.throttled = self.lines.throttled();
         self.flush_due = None;
@@ -273,6 +311,8 @@ impl FileOutput {
         if self.cursor.saved().position != self.flushed {
             let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
             self.archive.checkpoint(&mut |generation| save(cursor, flushed, throttled, generation))?;
+            self.lines.saved();
+            self.all_is_well();
         }
         self.checkpoint_due = None;
         Ok(())
@@ -309,6 +349,7 @@ impl FileOutput {
         self.cursor.keep(Vec::new());
         let cursor = &mut self.cursor;
         self.archive.checkpoint(&mut |generation| replace(cursor, SavedCursor { generation, ..to }))?;
+        self.lines.saved();
         self.reader = self.cursor.reader(to.position);
         self.flushed = to.position;
         self.lines.resume(None);
@@ -329,10 +370,13 @@ impl FileOutput {
     }
 
     fn retry(&mut self, error: &DeliveryError, controls: &mut Controls) {
-        tracing::error!(
-            output = self.options.id, %error, wait_seconds = self.retry_wait.as_secs_f64(),
-            "cannot deliver; everything is kept in the journal, trying again"
-        );
+        // That the output is held up was told when it began.
+        if !self.is_held_up {
+            tracing::error!(
+                output = self.options.id, %error, wait_seconds = self.retry_wait.as_secs_f64(),
+                "cannot deliver; everything is kept in the journal, trying again"
+            );
+        }
         self.make_room_after(error);
         self.metrics.retry_count.inc();
         self.metrics.retry_wait.set(self.retry_wait.as_secs() as i64);
@@ -350,9 +394,12 @@ impl FileOutput {
 
     /// Before an output tries again: where a full disk kept it from saving, there is a reserve.
     pub(crate) fn make_room_after(&self, error: &DeliveryError) {
-        if let DeliveryError::Archive(ArchiveError::UndoLog { source, .. }) = error
-            && source.kind() == io::ErrorKind::StorageFull
-        {
+        let (DeliveryError::Archive(ArchiveError::UndoLog { source, .. })
+        | DeliveryError::Recovery(RecoveryError::Undone { source, .. })) = error
+        else {
+            return;
+        };
+        if source.kind() == io::ErrorKind::StorageFull {
             self.cursor.use_reserve();
         }
     }

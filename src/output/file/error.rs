@@ -49,8 +49,8 @@ pub enum ArchiveError {
     /// What is on disk is uncertain, and every further call fails. Recovery can find out: drop the archive, recover,
     /// and read again from the cursor.
     #[error(
-        "it is uncertain what is on disk after a failure of {}: {reason}. Check the disk and restart: recovery goes back \
-         to the last checkpoint, and the lines since then are written again",
+        "it is uncertain what is on disk after a failure of {}: {reason}. Check free space and the disk; the files go back \
+         to their last checkpoint, and the lines since then are written again",
         path.display()
     )]
     NeedsRecovery { path: PathBuf, reason: String },

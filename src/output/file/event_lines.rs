@@ -29,6 +29,8 @@ pub(super) struct EventLines {
     inflater: Inflater,
     /// Records by tag that are in the buffers of their files.
     staged: HashMap<Box<[u8]>, u64>,
+    /// Records that are in their files and not saved.
+    unsaved: u64,
     disowned: DisownedReport,
     metrics: OutputMetrics,
 }
@@ -52,6 +54,7 @@ impl EventLines {
             key: Vec::new(),
             inflater: Inflater::default(),
             staged: HashMap::new(),
+            unsaved: 0,
             disowned: DisownedReport::default(),
             metrics,
         }
@@ -126,11 +129,17 @@ impl Lines for EventLines {
         self.slots.clear();
         for (tag, count) in self.staged.drain() {
             self.metrics.delivered(&tag, count);
+            self.unsaved += count;
         }
+    }
+
+    fn saved(&mut self) {
+        self.unsaved = 0;
     }
 
     fn abandoned(&mut self) {
         self.slots.clear();
-        self.staged.clear();
+        let staged: u64 = self.staged.drain().map(|(_, count)| count).sum();
+        self.metrics.abandoned_records.inc_by(staged + std::mem::take(&mut self.unsaved));
     }
 }

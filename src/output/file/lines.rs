@@ -20,8 +20,12 @@ pub(super) trait Lines: Send + std::fmt::Debug {
     /// All lines so far are in their files, and slots of the archive are void.
     fn written(&mut self);
 
-    /// What was taken since the last time that lines were written is forgotten, and slots of the archive are void.
+    /// What was written before is saved: it is never taken again.
+    fn saved(&mut self);
+
+    /// What was taken and is not saved is forgotten, and will be taken again or left behind; slots of the archive are void.
     fn abandoned(&mut self);
+
     /// What its filters have counted of the chunks so far.
     fn throttled(&self) -> ThrottleState {
         ThrottleState::default()

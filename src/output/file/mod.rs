@@ -75,7 +75,9 @@
 //! in memory, the other files are written, and flushing again writes what is left; a checkpoint is refused until then.
 //! A *sync* that fails is final ([`ArchiveError::needs_recovery`]): the kernel may have dropped what it could not write
 //! and would call the next sync a success. The same goes for a cursor of which nobody knows whether it was replaced.
-//! The undo log still tells the way back, so dropping the archive, recovering, and reading on from the cursor is enough.
+//! The undo log still tells the way back, so the output drops the archive, finds out which cursor holds, recovers, and
+//! reads on from the cursor (`delivery/take_back.rs`), as often as it takes, while all else goes on. An output that can't
+//! be recovered at the start begins with that, unless another one could write to its files ([`recover_all`]).
 //!
 //! # How it is tested
 //!
@@ -93,6 +95,7 @@ pub mod format;
 mod gzip;
 mod lines;
 mod outputs;
+mod recover_all;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -104,7 +107,8 @@ pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
 pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
-pub use outputs::{RecoverError, open_dead_letters, open_given_up, open_output, recover_all};
+pub use outputs::{open_dead_letters, open_given_up, open_output};
+pub use recover_all::{RecoverError, Unrecovered, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;
 pub(crate) use undo::check_undo_logs;

@@ -1,5 +1,7 @@
 //! Whether two outputs could ever write the same file.
 
+use std::path::Path;
+
 use super::path_parts::{Component, PathPart, PathTemplate};
 use super::path_time::Conversion;
 
@@ -16,6 +18,13 @@ impl PathTemplate {
             return false;
         }
         these.iter().rev().zip(those.iter().rev()).all(|(this, that)| names_may_equal(this, that))
+    }
+
+    /// Whether some event could give this path. Errs to `true`, as [`may_equal`](Self::may_equal).
+    pub fn may_give(&self, path: &Path) -> bool {
+        // What a value can't hold does not become a path; `{` and `%` stand for themselves in one that is there.
+        let text = path.to_string_lossy().replace('{', "{{").replace('}', "}}").replace('%', "%%");
+        Self::parse(&text).map_or(true, |path| self.may_equal(&path))
     }
 }
 
@@ -130,6 +139,21 @@ mod tests {
             ("/a/a{x}b", "/a/{y}ab"),
         ] {
             assert!(may_equal(this, that), "{this} and {that}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_there_may_be_one_of_a_template_or_not() {
+        let template = PathTemplate::parse("/a/{x}/%Y.log").unwrap();
+        for (path, may) in [
+            ("/a/web/2026.log", true),
+            ("/a/{x}/2026.log", true),
+            ("/a/100%/2026.log", true),
+            ("/a/web/202x.log", false),
+            ("/b/web/2026.log", false),
+            ("/a/web/2026.log.gz", false),
+        ] {
+            assert_eq!(template.may_give(Path::new(path)), may, "{path}");
         }
     }
 

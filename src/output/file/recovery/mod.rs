@@ -67,12 +67,13 @@ pub struct RecoveryReport {
     pub files: Vec<(PathBuf, Outcome)>,
 }
 
-/// Files can't be brought back to their last checkpoint. Nothing may be written to them until they are.
+/// Files can't be brought back to their last checkpoint. Nothing may be written to them until they are. Trying again may
+/// help, but for an undo log that can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
     #[error(
         "cannot take back what was written to the archive file {} since the last checkpoint: {source}. Mend its \
-         permissions or its disk; start again when it can be read and written",
+         permissions or its disk; it is tried again until it can be read and written",
         path.display()
     )]
     File { path: PathBuf, source: io::Error },
@@ -133,6 +134,25 @@ pub fn recover(storage: &dyn Storage, options: &RecoveryOptions) -> Result<Recov
     }
     storage.sync_folder(folder).map_err(in_folder)?;
     Ok(report)
+}
+
+/// The files that [`recover`] will look at.
+pub(crate) fn files_to_recover(
+    storage: &dyn Storage,
+    options: &RecoveryOptions,
+) -> Result<Vec<PathBuf>, RecoveryError> {
+    let folder = &options.undo_folder;
+    let in_folder = |source| RecoveryError::Folder { path: folder.clone(), source };
+    let mut files = Vec::new();
+    for listed in storage.list(folder).map_err(in_folder)? {
+        let Some(generation) = generation_of(&listed.path) else { continue };
+        let log = read_undo_log(storage, &listed.path, generation)
+            .map_err(|source| RecoveryError::UndoLog { path: listed.path.clone(), source })?;
+        files.extend(log.records.iter().map(|record| record.path().to_owned()));
+    }
+    files.sort_unstable();
+    files.dedup();
+    Ok(files)
 }
 
 fn undo_all(

@@ -7,6 +7,8 @@ mod faulty;
 mod interrupted;
 mod limits;
 mod power;
+mod recover_all;
 mod replay;
 mod surprises;
+mod take_back;
 mod world;

@@ -21,7 +21,7 @@ use crate::sender::Sender;
 use crate::storage::Storage;
 use crate::storage::simulated::{Loss, Simulated};
 
-const CHUNKS: usize = 6;
+pub(super) const CHUNKS: usize = 6;
 
 fn config() -> Config {
     let text = r#"
@@ -42,14 +42,14 @@ fn config() -> Config {
 }
 
 /// A server with one output.
-struct Life {
+pub(super) struct Life {
     journal: Journal,
     writer: Writer,
-    output: FileOutput,
+    pub(super) output: FileOutput,
 }
 
 impl Life {
-    fn start(disk: &Simulated) -> Result<Self, String> {
+    pub(super) fn start(disk: &Simulated) -> Result<Self, String> {
         Self::with_retain(disk, Duration::from_secs(3600))
     }
 
@@ -66,15 +66,17 @@ impl Life {
         let (journal, writer) =
             Journal::open_on(&storage, folder, &config.journal, metrics.journal.clone(), now)
                 .map_err(|error| text(&error))?;
-        recover_all(&storage, folder, &config.outputs, &metrics).map_err(|error| text(&error))?;
+        let mut unrecovered =
+            recover_all(&storage, folder, &config.outputs, &metrics).map_err(|error| text(&error))?;
         let pipeline = Pipeline::new(&[], &config.outputs, "test");
         let OutputKind::File(file) = &config.outputs[0].kind else { panic!() };
         let output = open_output(&config.outputs[0], file, folder, &journal, 1 << 20, &pipeline, &metrics)
             .map_err(|error| text(&error))?;
+        let output = unrecovered.hand_over_to(output);
         Ok(Self { journal, writer, output })
     }
 
-    fn receive(&mut self, number: usize) {
+    pub(super) fn receive(&mut self, number: usize) {
         let mut entries = b"\x92\x01\x83\xa4host\xa1".to_vec();
         entries.push(b'a' + (number % 2) as u8);
         entries.extend_from_slice(&[0xa1, b'n', number as u8, 0xa1, b'p', 0xda, 0x03, 0xe8]);
@@ -115,7 +117,7 @@ impl Life {
 }
 
 /// How often each number is in the files, which must be whole.
-fn counts(disk: &Simulated) -> [usize; CHUNKS] {
+pub(super) fn counts(disk: &Simulated) -> [usize; CHUNKS] {
     let mut counts = [0; CHUNKS];
     for path in disk.files_below(Path::new("/logs")) {
         let bytes = disk.content(&path).unwrap();
