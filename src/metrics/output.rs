@@ -25,6 +25,7 @@ pub(super) struct OutputFamilies {
     delivered_bytes: IntCounterVec,
     checkpoints: IntCounterVec,
     open_files: IntGaugeVec,
+    compression_threads: IntGaugeVec,
     dead_letters: IntCounterVec,
     undone_files: IntCounterVec,
     surprising_files: IntCounterVec,
@@ -98,6 +99,11 @@ impl OutputFamilies {
                 &["output"],
             ),
             open_files: level("hikyaku_output_open_files", "Archive files held open.", &["output"]),
+            compression_threads: level(
+                "hikyaku_output_compression_threads",
+                "Threads that compressed archive files the last time; compression_threads at most.",
+                &["output"],
+            ),
             dead_letters: count(
                 "hikyaku_output_dead_letters_total",
                 "Entries set aside as dead letters, by reason.",
@@ -156,6 +162,7 @@ impl OutputFamilies {
             delivered_bytes: self.delivered_bytes.with_label_values(&[id]),
             checkpoints: self.checkpoints.with_label_values(&[id]),
             open_files: self.open_files.with_label_values(&[id]),
+            compression_threads: self.compression_threads.with_label_values(&[id]),
             undone_files: self.undone_files.with_label_values(&[id]),
         }
     }
@@ -202,6 +209,7 @@ pub struct OutputMetrics {
     pub checkpoints: IntCounter,
     /// Files held open.
     pub open_files: IntGauge,
+    pub compression_threads: IntGauge,
     /// Files cut back after a crash.
     pub undone_files: IntCounter,
 }

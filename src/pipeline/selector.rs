@@ -11,13 +11,14 @@ use super::metadata::{MetadataMerger, OpenGroup};
 use super::ownership::{Claim, Disowned, KnownSenders, Mark, Ownership};
 use super::pipelines::Pipelines;
 use super::record::RecordBuffer;
+use super::records::Records;
 use super::route::{Decision, Routes};
 use super::tag_decisions::TagDecisions;
 use super::throttle_state::ThrottleState;
 use super::walk::Walk;
 use crate::config::{FilterConfig, InputConfig, OutputConfig};
 use crate::journal::Position;
-use crate::wire::entry::{Entries, Item};
+use crate::wire::entry::Item;
 
 /// Filters and routes of a configuration, ready to run.
 #[derive(Debug, Clone)]
@@ -267,7 +268,9 @@ impl Selector {
             tally: &mut tally,
             sink: &mut sink,
         };
-        for (index, item) in Entries::new(entries).enumerate() {
+        let mut records = Records::new(entries);
+        for index in 0u32.. {
+            let Some(item) = records.next(&mut self.buffer) else { break };
             let entry = match item {
                 Ok(Item::Event(entry)) => entry,
                 Ok(Item::Mark(mark)) => {
@@ -288,9 +291,9 @@ impl Selector {
                 server: &self.shared.server,
                 time: entry.time.unwrap_or(source.received_at),
                 metadata: entry.metadata,
-                index: first.wrapping_add(index as u32),
+                index: first.wrapping_add(index),
             };
-            let mut record = self.buffer.open(entry.record);
+            let mut record = self.buffer.listed(entry.record);
             if let Some(field) = metadata_field
                 && let Some(metadata) = self.merger.merge(entry.metadata, &group)
             {
@@ -341,6 +344,7 @@ mod tests {
                 buffer_memory: 1,
                 max_open_files: 1,
                 compression_level: 6,
+                compression_threads: 1,
                 undone_max_size: 1,
             })),
         }

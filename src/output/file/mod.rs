@@ -94,6 +94,7 @@ mod gzip;
 mod lines;
 mod outputs;
 mod recovery;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod undo;
