@@ -5,21 +5,25 @@
 #[path = "../benches/events/mod.rs"]
 mod events;
 
+use std::convert::Infallible;
 use std::hint::black_box;
 
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
-use hikyaku::config::Config;
+use hikyaku::config::{Config, OutputKind};
 use hikyaku::journal::Journal;
 use hikyaku::metrics::Metrics;
+use hikyaku::output::file::format::Formatter;
 use hikyaku::pipeline::json::write_value;
+use hikyaku::pipeline::template::PathRenderer;
+use hikyaku::pipeline::{Pipeline, Selector};
 use hikyaku::wire::client::{Packed, encode_packed};
 use hikyaku::wire::entry::Entries;
 use hikyaku::wire::framing::Framer;
 use hikyaku::wire::limits::ContentLimits;
 use hikyaku::wire::message::Message;
 
-/// Events of `decode` and `json`, and of one chunk of `journal`.
+/// Events of `decode`, `json` and `lines`, and of one chunk of `journal`.
 const EVENTS: u32 = 1_000;
 
 /// Chunks of `journal`: enough for several segments.
@@ -37,6 +41,8 @@ enum Part {
     Decode,
     /// Records as JSON
     Json,
+    /// Events of a chunk selected, grouped by file and formatted
+    Lines,
     /// Chunks appended to a journal
     Journal,
 }
@@ -46,6 +52,7 @@ fn main() {
     match Arguments::parse().part {
         Part::Decode => decode(&entries),
         Part::Json => json(&entries),
+        Part::Lines => lines(&entries),
         Part::Journal => journal(entries.into()),
     }
 }
@@ -84,6 +91,41 @@ fn measured_json(entries: &[u8], out: &mut Vec<u8>) {
         write_value(out, entry.unwrap().event().unwrap().record);
         out.push(b'\n');
     }
+}
+
+fn lines(entries: &[u8]) {
+    let config = "[[input]]\nid = 'edge'\ntype = 'forward'\nlisten = '127.0.0.1:0'\n\
+                  [[output]]\nid = 'all'\ntype = 'file'\nmatch = '**'\nrequire = ['customer_name', 'fqdn']\n\
+                  path = '/logs/{customer_name}/{log_type}/{fqdn}/%Y/%m/%d/%H.log.gz'\n\
+                  inject = { tag = 'tag', time = 'timestamp' }\n\
+                  [[output]]\nid = 'invalid'\ntype = 'file'\ninvalid = true\npath = 'y'\n";
+    let config = Config::parse(config, None, &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+    let mut selector =
+        Pipeline::new(&config.filters, &config.outputs, "logserver-1").selector("all").unwrap();
+    let OutputKind::File(file) = &config.outputs[0].kind else { panic!("it writes files") };
+    let mut paths = PathRenderer::new(&file.path, &file.path_characters, file.timezone.clone());
+    let mut formatter = Formatter::new(&file.format, &file.inject);
+    let mut out = Vec::with_capacity(2 * entries.len());
+    measured_lines(entries, &mut selector, &mut paths, &mut formatter, &mut out);
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), EVENTS as usize);
+}
+
+#[inline(never)]
+fn measured_lines(
+    entries: &[u8],
+    selector: &mut Selector,
+    paths: &mut PathRenderer,
+    formatter: &mut Formatter,
+    out: &mut Vec<u8>,
+) {
+    let mut key = Vec::new();
+    let tally = selector.for_each(&events::source(), entries, |event| {
+        paths.render_key(event, &mut key);
+        black_box(&key);
+        formatter.write(event, out);
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(tally.unwrap().taken, u64::from(EVENTS));
 }
 
 fn journal(entries: Bytes) {

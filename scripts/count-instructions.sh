@@ -30,7 +30,7 @@ count() {
 
 failed=0
 new=""
-for part in decode json journal; do
+for part in decode json lines journal; do
   now=$(count "$part")
   if [ -z "$now" ] || [ "$now" -eq 0 ]; then
     echo "count-instructions.sh: valgrind counted nothing for $part; run: valgrind --tool=callgrind $program $part" >&2

@@ -154,6 +154,7 @@ fn every_key_can_be_written() {
         buffer_memory = "1MiB"
         max_open_files = 1
         compression_level = 12
+        compression_threads = 64
         retry_min_interval = "1s"
         retry_max_interval = "1s"
         undone_max_size = 0
@@ -316,6 +317,9 @@ fn limits_hold_at_their_edges() {
     assert!(accepted("compression_level = 1") && accepted("compression_level = 12"));
     assert_problem(&with_output("compression_level = 0"), "out of range: expected integer, 1 to 12");
     assert_problem(&with_output("compression_level = 13"), "out of range");
+    assert!(accepted("compression_threads = 1") && accepted("compression_threads = 64"));
+    assert_problem(&with_output("compression_threads = 0"), "out of range: expected integer, 1 to 64");
+    assert_problem(&with_output("compression_threads = 65"), "out of range");
     assert_problem(&with_output("max_open_files = 9223372036854775808"), "out of range");
     assert!(accepted("buffer_memory = \"64KiB\"") && accepted("buffer_memory = 65536"));
     assert_problem(&with_output("buffer_memory = 65535"), "out of range: expected size, 64KiB to 64GiB");

@@ -25,6 +25,7 @@ pub(super) struct OutputFamilies {
     delivered_bytes: IntCounterVec,
     checkpoints: IntCounterVec,
     open_files: IntGaugeVec,
+    compression_threads: IntGaugeVec,
     dead_letters: IntCounterVec,
     undone_files: IntCounterVec,
     taken_back: IntCounterVec,
@@ -101,6 +102,11 @@ impl OutputFamilies {
                 &["output"],
             ),
             open_files: level("hikyaku_output_open_files", "Archive files held open.", &["output"]),
+            compression_threads: level(
+                "hikyaku_output_compression_threads",
+                "Threads that compressed archive files the last time; compression_threads at most.",
+                &["output"],
+            ),
             dead_letters: count(
                 "hikyaku_output_dead_letters_total",
                 "Entries set aside as dead letters, by reason.",
@@ -174,6 +180,7 @@ impl OutputFamilies {
             delivered_bytes: self.delivered_bytes.with_label_values(&[id]),
             checkpoints: self.checkpoints.with_label_values(&[id]),
             open_files: self.open_files.with_label_values(&[id]),
+            compression_threads: self.compression_threads.with_label_values(&[id]),
             undone_files: self.undone_files.with_label_values(&[id]),
             taken_back: self.taken_back.with_label_values(&[id]),
             abandoned_records: self.abandoned_records.with_label_values(&[id]),
@@ -223,6 +230,7 @@ pub struct OutputMetrics {
     pub checkpoints: IntCounter,
     /// Files held open.
     pub open_files: IntGauge,
+    pub compression_threads: IntGauge,
     /// Files cut back after a crash.
     pub undone_files: IntCounter,
     /// Times that the files went back to their last checkpoint in a process that went on.

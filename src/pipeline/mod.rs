@@ -19,6 +19,7 @@ pub mod ownership;
 pub mod patterns;
 mod pipelines;
 pub mod record;
+mod records;
 #[cfg(feature = "remap")]
 pub mod remap;
 mod route;

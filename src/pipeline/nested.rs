@@ -1,7 +1,7 @@
 //! Fields inside the values of a record: reading, and rebuilding one value around a change.
 
 use super::record::Fate;
-use crate::wire::msgpack::{Token, read, skip, write_map, write_str};
+use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip, skip_within, write_map, write_str};
 
 /// The encoded value to which `keys` lead inside the encoded `value`: the value itself where there are none, `None`
 /// where a key is missing or something on the way is no map. Of a key that a map holds twice the last one counts,
@@ -65,18 +65,51 @@ impl<'a> MapEntries<'a> {
     }
 }
 
+/// Where one pair of a map lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PairSpan {
+    /// Where the encoded key begins.
+    pub(super) start: usize,
+    /// How many bytes of the key are its head, if it is text: what follows is the name.
+    pub(super) name_offset: Option<u8>,
+    /// Where the key ends and the encoded value begins.
+    pub(super) middle: usize,
+    pub(super) end: usize,
+}
+
+impl MapEntries<'_> {
+    /// As `next`, in numbers.
+    #[inline]
+    pub(super) fn next_span(&mut self) -> Option<PairSpan> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let start = self.at;
+        let (name_offset, middle) = match *self.bytes.get(start)? {
+            marker @ 0xa0..=0xbf => (Some(1), start + 1 + usize::from(marker & 0x1f)),
+            _ => self.unusual_key(start)?,
+        };
+        // Where the name reaches past the end, no value begins there.
+        self.at = skip_within(self.bytes, middle, MAX_DEPTH - 1).ok()?;
+        Some(PairSpan { start, name_offset, middle, end: self.at })
+    }
+
+    #[inline(never)]
+    fn unusual_key(&self, start: usize) -> Option<(Option<u8>, usize)> {
+        let middle = skip(self.bytes, start).ok()?;
+        let key = &self.bytes[start..middle];
+        Some((as_text(key).map(|name| (key.len() - name.len()) as u8), middle))
+    }
+}
+
 impl<'a> Iterator for MapEntries<'a> {
     /// Ends where the bytes are no msgpack.
     type Item = MapEntry<'a>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        let start = self.at;
-        let middle = skip(self.bytes, start).ok()?;
-        self.at = skip(self.bytes, middle).ok()?;
+        let PairSpan { start, name_offset, middle, end } = self.next_span()?;
         let key = &self.bytes[start..middle];
-        Some(MapEntry { key, name: as_text(key), value: &self.bytes[middle..self.at] })
+        let name = name_offset.map(|offset| &key[usize::from(offset)..]);
+        Some(MapEntry { key, name, value: &self.bytes[middle..end] })
     }
 }
 

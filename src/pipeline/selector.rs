@@ -8,6 +8,7 @@ use super::fork::Fork;
 use super::metadata::{MetadataMerger, OpenGroup};
 use super::ownership::{Claim, KnownSenders};
 use super::record::RecordBuffer;
+use super::records::Records;
 use super::route::Decision;
 use super::shared::Shared;
 use super::tag_decisions::TagDecisions;
@@ -15,7 +16,7 @@ use super::tally::Tally;
 use super::throttle_state::ThrottleState;
 use super::walk::Walk;
 use crate::journal::Position;
-use crate::wire::entry::{Entries, Item};
+use crate::wire::entry::Item;
 
 /// Picks and filters events for one output. Keeps its memory from chunk to chunk.
 #[derive(Debug)]
@@ -162,7 +163,9 @@ impl Selector {
             tally: &mut tally,
             sink: &mut sink,
         };
-        for (index, item) in Entries::new(entries).enumerate() {
+        let mut records = Records::new(entries);
+        for index in 0u32.. {
+            let Some(item) = records.next(&mut self.buffer) else { break };
             let entry = match item {
                 Ok(Item::Event(entry)) => entry,
                 Ok(Item::Mark(mark)) => {
@@ -183,9 +186,9 @@ impl Selector {
                 server: &self.shared.server,
                 time: entry.time.unwrap_or(source.received_at),
                 metadata: entry.metadata,
-                index: first.wrapping_add(index as u32),
+                index: first.wrapping_add(index),
             };
-            let mut record = self.buffer.open(entry.record);
+            let mut record = self.buffer.listed(entry.record);
             if let Some(field) = metadata_field
                 && let Some(metadata) = self.merger.merge(entry.metadata, &group)
             {

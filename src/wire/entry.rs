@@ -107,6 +107,30 @@ impl<'a> Entries<'a> {
     pub fn offset(&self) -> usize {
         self.at
     }
+
+    /// What the next entry holds before its record, if it may be an event: for those who walk over records themselves,
+    /// and [`pass`](Self::pass) them then.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<EntryHead<'a>> {
+        let head = parse_head(self.bytes, self.at, self.max_depth).ok()?;
+        head.mark.is_none().then_some(head)
+    }
+
+    /// Goes on at this offset, where an entry ends.
+    #[inline]
+    pub(crate) fn pass(&mut self, end: usize) {
+        self.at = end;
+    }
+}
+
+/// An entry up to its record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryHead<'a> {
+    pub(crate) time: Option<EventTime>,
+    pub(crate) metadata: Option<&'a [u8]>,
+    /// Where the record begins.
+    pub(crate) record: usize,
+    mark: Option<Mark>,
 }
 
 impl<'a> Iterator for Entries<'a> {
@@ -152,7 +176,8 @@ impl From<MsgpackError> for Refusal {
     }
 }
 
-fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Item<'_>, usize), Refusal> {
+#[inline]
+fn parse_head(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<EntryHead<'_>, Refusal> {
     let (time, metadata) = match bytes[at..].first_chunk::<{ COMMON_HEAD + 8 }>() {
         // Nearly every entry begins like this.
         Some([0x92, 0xd7, 0x00, time @ ..]) => {
@@ -163,6 +188,11 @@ fn parse(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<(Item<'_>, usi
     };
     let mark = mark_of(time);
     let time = read_time(time).map_err(|_| Refusal::Bad(BadEntryReason::Time))?;
+    Ok(EntryHead { time, metadata, record: at, mark })
+}
+
+fn parse(bytes: &[u8], at: usize, max_depth: usize) -> Result<(Item<'_>, usize), Refusal> {
+    let EntryHead { time, metadata, record: at, mark } = parse_head(bytes, at, max_depth)?;
     let end = skip_within(bytes, at, max_depth)?;
     let record = &bytes[at..end];
     if !matches!(record[0], 0x80..=0x8f | 0xde | 0xdf) {
@@ -199,6 +229,7 @@ fn head<'a>(
 }
 
 /// A time that is none, and says what its entry is instead.
+#[derive(Debug, Clone, Copy)]
 enum Mark {
     Start,
     End,

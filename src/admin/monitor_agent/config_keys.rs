@@ -157,6 +157,7 @@ fn push_file(keys: &mut Vec<(String, String)>, file: &FileOutputConfig) {
     push(keys, "buffer_memory", show_size(file.buffer_memory as u64));
     push(keys, "max_open_files", file.max_open_files);
     push(keys, "compression_level", file.compression_level);
+    push(keys, "compression_threads", file.compression_threads);
 }
 
 /// The part of an output of `type = "forward"`.

@@ -27,8 +27,10 @@ pub struct FileOutputConfig {
     pub buffer_memory: usize,
     /// Files held open at one time. Default: 256.
     pub max_open_files: usize,
-    /// gzip level 1 to 12. Default: 6.
+    /// gzip level 1 to 12. Default: 3.
     pub compression_level: i32,
+    /// Files that are compressed at one time. Default: 2.
+    pub compression_threads: usize,
     /// Bytes kept of file tails that a recovery cut off; the oldest go first. Default: 256 MiB.
     pub undone_max_size: u64,
 }

@@ -91,6 +91,7 @@ pub(super) struct DeliveryOptions {
     pub(super) buffer_memory: usize,
     pub(super) max_open_files: usize,
     pub(super) compression_level: i32,
+    pub(super) compression_threads: usize,
     pub(super) retry_min_interval: Duration,
     pub(super) retry_max_interval: Duration,
     pub(super) journal_max_size: u64,
@@ -128,6 +129,7 @@ impl FileOutput {
             generation: cursor.saved().generation,
             max_open_files: options.max_open_files,
             compression_level: options.compression_level,
+            compression_threads: options.compression_threads,
         };
         Ok(Self {
             reader: journal.reader(position),

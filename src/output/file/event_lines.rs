@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use super::archive::{Archive, SlotId};
+use super::archive::Archive;
 use super::format::Formatter;
 use super::lines::{Inflater, Lines};
+use super::slots::Slots;
 use crate::config::FileOutputConfig;
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
@@ -23,8 +24,7 @@ pub(super) struct EventLines {
     unfiltered: Selector,
     formatter: Formatter,
     paths: PathRenderer,
-    /// Files by what their path is made of, so that a path is rendered once for all events that share it.
-    slots: HashMap<Box<[u8]>, SlotId>,
+    slots: Slots,
     key: Vec<u8>,
     inflater: Inflater,
     /// Records by tag that are in the buffers of their files.
@@ -50,7 +50,7 @@ impl EventLines {
             unfiltered: pipeline.unfiltered(id),
             formatter: Formatter::new(&config.format, &config.inject),
             paths: PathRenderer::new(&config.path, &config.path_characters, config.timezone.clone()),
-            slots: HashMap::new(),
+            slots: Slots::default(),
             key: Vec::new(),
             inflater: Inflater::default(),
             staged: HashMap::new(),
@@ -90,12 +90,12 @@ impl Lines for EventLines {
         let source = Source::of(chunk, &alternative_names);
         let taken = selector.for_each_from(&source, chunk.first_index(), entries, |event| {
             paths.render_key(event, key);
-            let known = slots.get(key.as_slice()).copied();
+            let known = slots.get(key);
             let appended = known.and_then(|slot| archive.append(slot, |out| formatter.write(event, out)));
             if appended.is_none() {
                 // The first event of its file since the last flush.
                 let slot = archive.slot(&paths.render_path(event));
-                slots.insert(key.as_slice().into(), slot);
+                slots.insert(key, slot);
                 archive
                     .append(slot, |out| formatter.write(event, out))
                     .expect("a slot is good until the next flush");

@@ -1,13 +1,14 @@
 //! Whole gzip members (RFC 1952), made in one go from memory.
 
 use std::fmt;
+use std::ops::Range;
 
 use libdeflater::{CompressionLvl, Compressor};
 
-/// Makes gzip members; its memory is reused from one to the next.
+/// Makes gzip members, one behind the other; its memory is reused.
 pub(super) struct Gzip {
     compressor: Compressor,
-    /// The last member, and behind it what is left of larger ones.
+    /// The members, and behind them what is left of larger ones.
     buffer: Vec<u8>,
     length: usize,
 }
@@ -22,27 +23,33 @@ impl Gzip {
         Self { compressor: Compressor::new(level), buffer: Vec::new(), length: 0 }
     }
 
-    /// Makes one member that holds all of `bytes`.
-    pub(super) fn member(&mut self, bytes: &[u8]) -> &[u8] {
-        let bound = self.compressor.gzip_compress_bound(bytes.len());
-        if self.buffer.len() < bound {
-            self.buffer.resize(bound, 0);
+    /// Adds one member that holds all of `bytes`: where it is.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Range<usize> {
+        let end = self.length + self.compressor.gzip_compress_bound(bytes.len());
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
         }
-        self.length = self
+        let start = self.length;
+        self.length += self
             .compressor
-            .gzip_compress(bytes, &mut self.buffer)
+            .gzip_compress(bytes, &mut self.buffer[start..])
             .expect("a buffer of gzip_compress_bound is large enough for any input");
-        self.last()
+        start..self.length
     }
 
-    /// The member that was made last.
-    pub(super) fn last(&self) -> &[u8] {
-        &self.buffer[..self.length]
+    /// A member that was added since the last [`clear`](Self::clear).
+    pub(super) fn get(&self, member: Range<usize>) -> &[u8] {
+        &self.buffer[member]
     }
 
-    /// Forgets the last member, and gives memory back that an unusually large one took.
-    pub(super) fn shrink(&mut self) {
+    /// Forgets all members.
+    pub(super) fn clear(&mut self) {
         self.length = 0;
+    }
+
+    /// Gives memory back that unusually large members took.
+    pub(super) fn shrink(&mut self) {
+        self.clear();
         self.buffer.truncate(KEPT_CAPACITY);
         self.buffer.shrink_to(KEPT_CAPACITY);
     }
@@ -65,26 +72,29 @@ mod tests {
         let mut gzip = Gzip::new(6);
         let large = "x".repeat(3 * KEPT_CAPACITY);
         let mut file = Vec::new();
-        for text in ["one\n", &large, "", "two\n"] {
-            file.extend_from_slice(gzip.member(text.as_bytes()));
+        for texts in [&["one\n", &large][..], &[""], &["two\n", "three\n"]] {
+            let members: Vec<_> = texts.iter().map(|text| gzip.add(text.as_bytes())).collect();
+            for member in members {
+                file.extend_from_slice(gzip.get(member));
+            }
             gzip.shrink();
         }
         let mut read = String::new();
         flate2::read::MultiGzDecoder::new(&file[..]).read_to_string(&mut read).unwrap();
-        assert_eq!(read, format!("one\n{large}two\n"));
+        assert_eq!(read, format!("one\n{large}two\nthree\n"));
     }
 
     #[test]
     fn every_level_works_and_others_count_as_the_nearest() {
         for level in [i32::MIN, 0, 1, 6, 12, 13, i32::MAX] {
-            assert!(Gzip::new(level).member(&[b'x'; 10_000]).len() < 200);
+            assert!(Gzip::new(level).add(&[b'x'; 10_000]).len() < 200);
         }
     }
 
     #[test]
     fn a_large_member_does_not_hold_its_memory_for_ever() {
         let mut gzip = Gzip::new(1);
-        gzip.member(&vec![0; 8 * KEPT_CAPACITY]);
+        gzip.add(&vec![0; 8 * KEPT_CAPACITY]);
         gzip.shrink();
         assert!(gzip.buffer.capacity() <= 2 * KEPT_CAPACITY);
     }

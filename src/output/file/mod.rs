@@ -97,6 +97,7 @@ mod lines;
 mod outputs;
 mod recover_all;
 mod recovery;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod undo;

@@ -1,9 +1,40 @@
 //! JSON strings from any bytes.
 
+use super::special::{escapes_before, is_plain, plain_before};
+
 /// Appends a JSON string.
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
-    out.reserve(text.len() + 2);
+    write_string_of(out, text, text.len());
+}
+
+/// Appends the first `length` bytes as a JSON string.
+///
+/// That the bytes may go on behind the text makes short texts quick: blocks of one size are looked at and copied whole,
+/// and what is too much is cut off.
+///
+/// # Panics
+///
+/// If there are not so many bytes.
+#[inline]
+pub fn write_string_of(out: &mut Vec<u8>, bytes: &[u8], length: usize) {
     out.push(b'"');
+    let start = out.len();
+    if let Some(block) = bytes.first_chunk::<16>()
+        && length <= 16
+        && plain_before(block) >= length
+    {
+        out.extend_from_slice(block);
+        out.truncate(start + length);
+    } else {
+        write_longer(out, bytes, length);
+    }
+    out.push(b'"');
+}
+
+/// What is no short plain text, or lies at the end of its bytes.
+#[inline(never)]
+fn write_longer(out: &mut Vec<u8>, bytes: &[u8], length: usize) {
+    let text = &bytes[..length];
     if is_plain(text) {
         out.extend_from_slice(text);
     } else if std::str::from_utf8(text).is_ok() {
@@ -16,34 +47,6 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
             }
         }
     }
-    out.push(b'"');
-}
-
-/// Whether the text is ASCII that needs no escape, as nearly all is.
-#[inline]
-fn is_plain(text: &[u8]) -> bool {
-    // The last word overlaps the one before, so that no byte is looked at alone.
-    if let Some(last) = text.last_chunk::<8>() {
-        let (words, _) = text.as_chunks::<8>();
-        words.iter().chain([last]).fold(0, |special, word| special | special_bytes(u64::from_le_bytes(*word)))
-            == 0
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        let halves = [u32::from_le_bytes(*first), u32::from_le_bytes(*last)];
-        special_bytes(u64::from(halves[0]) << 32 | u64::from(halves[1])) == 0
-    } else {
-        text.iter().all(|byte| byte.is_ascii() && !needs_escape(*byte))
-    }
-}
-
-/// Not zero if any of eight bytes is no ASCII or needs an escape.
-#[inline]
-fn special_bytes(word: u64) -> u64 {
-    const EACH: u64 = u64::MAX / 255;
-    let below = |word: u64, bound: u8| word.wrapping_sub(EACH * u64::from(bound)) & !word;
-    let control = below(word, 0x20);
-    let quote = below(word ^ (EACH * u64::from(b'"')), 1);
-    let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
-    (control | quote | backslash | word) & (EACH * 0x80)
 }
 
 /// Appends bytes as lowercase hex.
@@ -59,7 +62,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 fn escape(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     loop {
-        let clean = clean_prefix(rest);
+        let clean = escapes_before(rest);
         out.extend_from_slice(&rest[..clean]);
         let Some(&byte) = rest.get(clean) else { return };
         match byte {
@@ -79,34 +82,37 @@ fn escape(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// How many bytes from the start need no escape.
-#[inline]
-fn clean_prefix(text: &[u8]) -> usize {
-    let (chunks, _) = text.as_chunks::<16>();
-    // Without an early exit inside a chunk this compiles to vector instructions.
-    let dirty =
-        |chunk: &[u8; 16]| chunk.iter().fold(0, |dirty, byte| dirty | u8::from(needs_escape(*byte))) != 0;
-    let clean = 16 * chunks.iter().position(dirty).unwrap_or(chunks.len());
-    let rest = &text[clean..];
-    clean + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
-}
-
-#[inline]
-fn needs_escape(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_string(&mut out, bytes);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Character by character.
+    fn plainly(bytes: &[u8]) -> String {
+        let mut out = String::from("\"");
+        for character in String::from_utf8_lossy(bytes).chars() {
+            match character {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                '\u{8}' => out.push_str("\\b"),
+                '\u{c}' => out.push_str("\\f"),
+                '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+                character => out.push(character),
+            }
+        }
+        out + "\""
+    }
+
     #[test]
     fn text_stays_readable_and_valid() {
-        let text = |bytes: &[u8]| {
-            let mut out = Vec::new();
-            write_string(&mut out, bytes);
-            String::from_utf8(out).unwrap()
-        };
         assert_eq!(text("日本語 🚚".as_bytes()), "\"日本語 🚚\"");
         assert_eq!(text(b"a\"b\\c\nd\te\x01\x1f\x7f"), "\"a\\\"b\\\\c\\nd\\te\\u0001\\u001f\x7f\"");
         assert_eq!(text(b"0123456789abcdef0123456789abcde\nf"), "\"0123456789abcdef0123456789abcde\\nf\"");
@@ -114,31 +120,38 @@ mod tests {
         assert_eq!(text(b"a\xe3\x81b\xff\xfec"), "\"a\u{fffd}b\u{fffd}\u{fffd}c\"");
     }
 
+    /// Texts of the lengths around which the ways part, with every byte at every place, and bytes behind them or not.
     #[test]
-    fn plain_text_is_told_from_any_other_by_every_byte() {
+    fn every_byte_at_every_place_is_written_as_one_by_one() {
         for byte in 0..=u8::MAX {
-            let plain = (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\';
-            for length in [1, 3, 4, 7, 8, 9, 16, 31] {
+            for length in [1, 7, 8, 15, 16, 17, 64] {
                 for at in 0..length {
-                    let mut text = vec![b'x'; length];
-                    text[at] = byte;
-                    assert_eq!(is_plain(&text), plain, "{text:x?}");
+                    let mut bytes = vec![b'x'; length + 16];
+                    bytes[at] = byte;
+                    bytes[length..].fill(b'"');
+                    let expected = plainly(&bytes[..length]);
+                    for behind in [0, 15, 16] {
+                        let mut out = b"before".to_vec();
+                        write_string_of(&mut out, &bytes[..length + behind], length);
+                        assert_eq!(out, [b"before", expected.as_bytes()].concat(), "{bytes:x?}");
+                    }
                 }
             }
         }
-        assert!(is_plain(b""));
+        assert_eq!(text(b""), "\"\"");
     }
 
-    #[test]
-    fn an_escape_is_found_at_every_place() {
-        for length in 1..70 {
-            for at in 0..length {
-                let mut text = vec![b'x'; length];
-                text[at] = b'"';
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_written_as_character_by_character(
+            parts in proptest::collection::vec((proptest::collection::vec(proptest::num::u8::ANY, 0..20), ".{0,40}"), 0..6),
+        ) {
+            let bytes: Vec<u8> =
+                parts.iter().flat_map(|(bytes, text)| [bytes, text.as_bytes()].concat()).collect();
+            for length in 0..=bytes.len() {
                 let mut out = Vec::new();
-                write_string(&mut out, &text);
-                let expected = format!("\"{}\\\"{}\"", "x".repeat(at), "x".repeat(length - at - 1));
-                assert_eq!(String::from_utf8(out).unwrap(), expected);
+                write_string_of(&mut out, &bytes, length);
+                proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), plainly(&bytes[..length]));
             }
         }
     }

@@ -5,6 +5,7 @@
 //! have grown to the size of the records at hand.
 
 mod editor;
+mod open;
 #[cfg(any(test, feature = "remap"))]
 mod replace;
 mod rewrite;
@@ -15,8 +16,8 @@ pub use rewrite::{Fate, Texts, rewrite_texts_of};
 use seen_keys::SeenKeys;
 
 use super::field_path::FieldPath;
-use super::nested::{MapEntries, MapEntry, descend};
-use crate::wire::msgpack::{Token, read, write_map};
+use super::nested::{MapEntries, MapEntry, PairSpan, descend};
+use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip_within, write_map};
 
 /// How many fields of one record filters see; the ones past it are passed on as they are. Bounds the memory that one
 /// record can claim, since a field takes two bytes of a message and many more in the list.
@@ -58,35 +59,51 @@ impl RecordBuffer {
     /// Lists the fields of an encoded record (a map). Of a key that appears twice the last value counts, as in Ruby,
     /// at the place of the first.
     pub fn open<'a>(&'a mut self, record: &'a [u8]) -> RecordEditor<'a> {
+        self.list(record);
+        self.listed(record)
+    }
+
+    /// As [`open`](Self::open), for the record that `bytes` begin with: its length; `None` where it is not all there, is
+    /// nested deeper than [`MAX_DEPTH`], or is no map.
+    pub(super) fn list(&mut self, bytes: &[u8]) -> Option<usize> {
         self.fields.clear();
         self.arena.clear();
-        self.rest = Span::default();
-        self.rest_count = 0;
-        if let Some(mut entries) = MapEntries::of(record) {
-            let mut seen = SeenKeys::default();
-            while self.fields.len() < MAX_FIELDS {
-                let Some(entry) = entries.next() else { break };
-                self.add(record, entry, entries.offset(), &mut seen);
+        (self.rest, self.rest_count) = (Span::default(), 0);
+        let mut entries = MapEntries::of(bytes)?;
+        let mut seen = SeenKeys::default();
+        let mut is_whole = true;
+        while is_whole && entries.remaining() > 0 && self.fields.len() < MAX_FIELDS {
+            match entries.next_span() {
+                Some(pair) => self.add(bytes, pair, &mut seen),
+                None => is_whole = false,
             }
-            self.rest = Span { start: entries.offset(), end: record.len(), in_arena: false };
-            self.rest_count = entries.remaining();
         }
+        let start = entries.offset();
+        let mut parts = 0..u64::from(entries.remaining()) * 2;
+        let end = match is_whole {
+            true => parts.try_fold(start, |at, _| skip_within(bytes, at, MAX_DEPTH - 1).ok()),
+            false => None,
+        };
+        self.rest = Span { start, end: end.unwrap_or(bytes.len()), in_arena: false };
+        self.rest_count = entries.remaining();
+        end
+    }
+
+    /// The record whose fields were listed last.
+    pub(super) fn listed<'a>(&'a mut self, record: &'a [u8]) -> RecordEditor<'a> {
         RecordEditor::new(record, self)
     }
 
-    fn add<'a>(&mut self, record: &'a [u8], entry: MapEntry<'a>, end: usize, seen: &mut SeenKeys<'a>) {
-        let value = Span { start: end - entry.value.len(), end, in_arena: false };
-        let start = value.start - entry.key.len();
-        if let Some(first) = entry.name.and_then(|name| seen.insert(name, &self.fields, record)) {
-            self.fields[first].value = value;
+    #[inline]
+    fn add<'a>(&mut self, record: &'a [u8], pair: PairSpan, seen: &mut SeenKeys<'a>) {
+        let PairSpan { start, name_offset, middle, end } = pair;
+        let key = Span { start, end: middle, in_arena: false };
+        let field = Field { key, name_offset, value: Span { start: middle, end, in_arena: false } };
+        if let Some(first) = field.name_in(record).and_then(|name| seen.insert(name, &self.fields, record)) {
+            self.fields[first].value = field.value;
             return;
         }
-        let name_offset = entry.name.map(|name| (entry.key.len() - name.len()) as u8);
-        self.fields.push(Field {
-            key: Span { start, end: value.start, in_arena: false },
-            name_offset,
-            value,
-        });
+        self.fields.push(field);
     }
 }
 
@@ -139,6 +156,20 @@ impl<'a> RecordFields<'a> {
         descend(self.get_name(name.as_bytes())?, inner)
     }
 
+    /// As [`get`](Self::get), where the same is looked for in one record after the other: `hint` is where it was found
+    /// last, and is where it is looked for first.
+    #[inline]
+    pub(in crate::pipeline) fn get_near(&self, path: &FieldPath, hint: &mut usize) -> Option<&'a [u8]> {
+        let (name, inner) = path.split_first();
+        let name = name.as_bytes();
+        // No other field has that name.
+        let is_there = self.buffer.fields.get(*hint).is_some_and(|field| self.name(field) == Some(name));
+        if !is_there {
+            *hint = self.position(name)?;
+        }
+        descend(self.bytes(self.buffer.fields[*hint].value), inner)
+    }
+
     /// The encoded value of a top-level field; of the first [`MAX_FIELDS`] only.
     pub fn get_name(&self, name: &[u8]) -> Option<&'a [u8]> {
         self.position(name).map(|position| self.bytes(self.buffer.fields[position].value))
@@ -166,7 +197,12 @@ impl<'a> RecordFields<'a> {
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
-        self.buffer.fields.iter().position(|field| self.name(field) == Some(name))
+        // The length tells nearly all apart, without a look at their bytes.
+        let is_as_long = |field: &Field| {
+            let head = usize::from(field.name_offset.unwrap_or_default());
+            field.key.end - field.key.start == head + name.len()
+        };
+        self.buffer.fields.iter().position(|field| is_as_long(field) && self.name(field) == Some(name))
     }
 
     #[inline]

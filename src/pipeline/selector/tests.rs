@@ -32,6 +32,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             buffer_memory: 1,
             max_open_files: 1,
             compression_level: 6,
+            compression_threads: 1,
             undone_max_size: 1,
         })),
     }

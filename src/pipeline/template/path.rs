@@ -31,7 +31,13 @@ pub struct PathRenderer {
 enum Part {
     Literal(String),
     Conversion(Conversion),
-    Value { placeholder: Placeholder, kept: CharacterSet, limit: usize },
+    Value {
+        placeholder: Placeholder,
+        kept: CharacterSet,
+        limit: usize,
+        /// Where in its record the last event had the field.
+        hint: usize,
+    },
 }
 
 /// What a value's part of the key begins with, where its length does not.
@@ -54,6 +60,7 @@ impl PathRenderer {
                     placeholder: placeholder.clone(),
                     kept: characters.get(name).cloned().unwrap_or_default(),
                     limit: component.value_limit,
+                    hint: 0,
                 },
             });
             components.push(parts.collect());
@@ -69,7 +76,7 @@ impl PathRenderer {
     pub fn render_key(&mut self, event: &Event<'_>, key: &mut Vec<u8>) {
         key.clear();
         let civil = self.time.as_mut().map(|time| time.at(event.time));
-        for part in self.components.iter().flatten() {
+        for part in self.components.iter_mut().flatten() {
             match part {
                 Part::Literal(_) => {}
                 Part::Conversion(conversion) => {
@@ -77,8 +84,14 @@ impl PathRenderer {
                         conversion.write(key, civil);
                     }
                 }
-                Part::Value { placeholder, kept, limit } => {
-                    match path_text(placeholder.resolve(event), &mut self.text) {
+                Part::Value { placeholder, kept, limit, hint } => {
+                    let resolved = match placeholder {
+                        Placeholder::Field(path) => {
+                            event.record.get_near(path, hint).map_or(Resolved::Missing, Resolved::Value)
+                        }
+                        placeholder => placeholder.resolve(event),
+                    };
+                    match path_text(resolved, &mut self.text) {
                         None => key.push(MISSING),
                         Some(text) if text.len() <= MAX_PATH_VALUE => {
                             key.push(text.len() as u8);
@@ -114,7 +127,7 @@ impl PathRenderer {
                             conversion.write(&mut path, civil);
                         }
                     }
-                    Part::Value { placeholder, kept, limit } => {
+                    Part::Value { placeholder, kept, limit, .. } => {
                         let value = path_text(placeholder.resolve(event), &mut self.text);
                         write_path_value(&mut path, value, kept, *limit);
                     }
@@ -132,6 +145,7 @@ fn path_text<'a>(resolved: Resolved<'a>, scratch: &'a mut Vec<u8>) -> Option<&'a
         Resolved::Missing => return None,
         Resolved::Text(text) => return Some(text),
         Resolved::Time(time) => write_timestamp(scratch, time, Fraction::Milliseconds),
+        Resolved::Value([0xa0..=0xbf, text @ ..]) => return Some(text),
         Resolved::Value(value) => match read(value, &mut 0) {
             Ok(Token::Str(text) | Token::Bin(text)) => return Some(text),
             Ok(Token::Nil | Token::Array(_) | Token::Map(_) | Token::Ext(..)) | Err(_) => return None,

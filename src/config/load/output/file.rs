@@ -22,6 +22,7 @@ pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
     let buffer_memory = table.value("buffer_memory", Value::memory_size);
     let max_open_files = table.value("max_open_files", Value::count);
     let compression_level = table.value("compression_level", Value::count);
+    let compression_threads = table.value("compression_threads", Value::count);
     let undone_max_size = table.value("undone_max_size", Value::size);
     Ok(FileOutputConfig {
         path: path?,
@@ -35,6 +36,7 @@ pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
         max_open_files: max_open_files?,
         // The key's limits are far inside.
         compression_level: compression_level? as i32,
+        compression_threads: compression_threads?,
         undone_max_size: undone_max_size?,
     })
 }

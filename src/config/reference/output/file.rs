@@ -80,6 +80,12 @@ pub(in crate::config) const FILE_OUTPUT: Section = Section {
             meaning: "gzip level, from fast to small; 3 makes of logs what Fluentd does, up to an eighth larger",
         },
         Key {
+            name: "compression_threads",
+            kind: Kind::Integer { min: 1, max: 64 },
+            default: Default::Value("2"),
+            meaning: "Files that are compressed at one time, each on a thread of its own",
+        },
+        Key {
             name: "undone_max_size",
             kind: Kind::Size { min: 0, max: 64 * TIB },
             default: Default::Value("\"256MiB\""),

@@ -16,6 +16,13 @@ const WORTH_WRITING: usize = 256 * 1024;
 /// `buffer_memory`.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
+/// From this size on, in bytes, the memory of a file's lines grows by as much, rather than to the double: what is in it
+/// when it is written is not much more than what was worth writing, and fits into what is kept.
+const STEP: usize = 64 * 1024;
+
+/// Room for a line of the usual kind, in bytes.
+const ROOM: usize = 8 * 1024;
+
 /// A file's place among the buffers, good until the next flush that succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotId {
@@ -70,6 +77,9 @@ impl Buffers {
         }
         let lines = &mut self.buffers.get_mut(slot.index)?.lines;
         let (capacity, length) = (lines.capacity(), lines.len());
+        if capacity - length < ROOM && capacity >= STEP {
+            lines.reserve_exact(STEP);
+        }
         let result = write(lines);
         self.bytes = self.bytes + lines.capacity() - capacity;
         self.filled = self.filled + lines.len() - length;
@@ -161,6 +171,17 @@ mod tests {
         buffers.clear();
         let next = buffers.slot(Path::new("c"));
         assert_eq!(buffers.append(next, |lines| lines.capacity()), Some(0));
+    }
+
+    #[test]
+    fn memory_of_lines_grows_by_steps_once_it_is_large() {
+        let mut buffers = Buffers::default();
+        let slot = buffers.slot(Path::new("a"));
+        let overhead = buffers.bytes();
+        for filled in (1..=WORTH_WRITING / 1024).map(|kibibytes| kibibytes * 1024) {
+            buffers.append(slot, |lines| lines.extend_from_slice(&[b'x'; 1024]));
+            assert!(buffers.bytes() - overhead <= filled.max(STEP) + STEP, "{filled}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Archive {
             return Err(ArchiveError::File { action: "write to", path, files: 1, source });
         }
         self.buffers.clear();
-        self.gzip.shrink();
+        self.members.shrink();
         self.half_flushed = false;
         Ok(())
     }

@@ -5,6 +5,7 @@ mod failures;
 mod flush;
 mod folders;
 mod known_files;
+mod members;
 mod prepare;
 mod sync;
 mod write;
@@ -13,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::{ArchiveError, SaveCursorError};
-use super::gzip::Gzip;
 use super::undo::UndoLog;
 use crate::metrics::OutputMetrics;
 use crate::storage::{Storage, StorageFile};
 use buffers::Buffers;
 use folders::UnsyncedFolders;
 use known_files::KnownFiles;
+use members::Members;
 
 pub use buffers::SlotId;
 
@@ -42,6 +43,8 @@ pub struct ArchiveOptions {
     pub max_open_files: usize,
     /// gzip level from 1 (fast) to 12 (small).
     pub compression_level: i32,
+    /// Files that are compressed at one time; at least one.
+    pub compression_threads: usize,
 }
 
 /// The only writer of an output's files.
@@ -57,7 +60,7 @@ pub struct Archive {
     max_known_files: usize,
     /// In which names were made since the last checkpoint.
     folders: UnsyncedFolders,
-    gzip: Gzip,
+    members: Members,
     /// A flush wrote some buffers and failed at others, so that the files are at no position that could be saved.
     half_flushed: bool,
     /// What happened after which nothing on disk is certain, and where.
@@ -75,7 +78,7 @@ impl Archive {
             files: KnownFiles::new(options.max_open_files),
             max_known_files: MAX_KNOWN_FILES,
             folders: UnsyncedFolders::default(),
-            gzip: Gzip::new(options.compression_level),
+            members: Members::new(options.compression_level, options.compression_threads),
             half_flushed: false,
             broken: None,
             storage,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Archive;
 use super::failures::Failures;
 use super::known_files::Surprise;
+use super::members::Text;
 use crate::output::file::error::ArchiveError;
 use crate::storage::{Open, append_all};
 
@@ -23,11 +24,24 @@ enum Unwritten {
 impl Archive {
     /// Writes all that are prepared. Files that turn out to be surprising are left for another round.
     pub(super) fn write(&mut self, pending: &[usize], failures: &mut Failures) -> Result<(), ArchiveError> {
-        for index in pending {
+        let is_prepared = |index: &usize| {
+            self.files.get(&self.buffers.get(*index).path).is_some_and(|known| known.recorded)
+        };
+        let prepared: Vec<usize> = pending.iter().copied().filter(is_prepared).collect();
+        let mut rest = prepared.as_slice();
+        while !rest.is_empty() {
+            let lengths = rest.iter().map(|index| self.buffers.get(*index).lines.len());
+            let (batch, behind) = rest.split_at(self.members.at_a_time(lengths));
+            self.compress(batch);
+            self.write_batch(batch, failures)?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, batch: &[usize], failures: &mut Failures) -> Result<(), ArchiveError> {
+        for index in batch {
             let path = Arc::clone(&self.buffers.get(*index).path);
-            if !self.files.get(&path).is_some_and(|known| known.recorded) {
-                continue;
-            }
             match self.write_one(*index, &path) {
                 Ok(()) => {}
                 Err(Unwritten::Surprise(surprise)) => self.accept(&path, surprise)?,
@@ -40,14 +54,13 @@ impl Archive {
 
     fn write_one(&mut self, index: usize, path: &Path) -> Result<(), Unwritten> {
         self.open(path)?;
-        // The last look comes after the compression, which can take long.
-        self.compress(index, path);
+        // A last look: the compression can have taken long.
         match self.compare(path) {
             Ok(verdict) => verdict.map_err(Unwritten::Surprise)?,
             Err(error) => return Err(Unwritten::Failed("look at", error)),
         }
         self.cut_torn(path).map_err(|error| Unwritten::Failed("cut back", error))?;
-        let content = if is_gzip(path) { self.gzip.last() } else { &self.buffers.get(index).lines };
+        let content = self.members.get(index).unwrap_or(&self.buffers.get(index).lines);
         let length = content.len() as u64;
         let Some(known) = self.files.get_mut(path) else { return Ok(()) };
         let Some(handle) = &mut known.handle else { return Ok(()) };
@@ -71,9 +84,15 @@ impl Archive {
         Ok(())
     }
 
-    fn compress(&mut self, index: usize, path: &Path) {
-        if is_gzip(path) {
-            self.gzip.member(&self.buffers.get(index).lines);
+    /// Makes the members of those that go into `.gz` files.
+    fn compress(&mut self, batch: &[usize]) {
+        let buffers = batch.iter().map(|index| (*index, self.buffers.get(*index)));
+        let compressed = buffers.filter(|(_, buffer)| is_gzip(&buffer.path));
+        let texts: Vec<Text<'_>> =
+            compressed.map(|(index, buffer)| (index, buffer.lines.as_slice())).collect();
+        let threads = self.members.make(&texts);
+        if !texts.is_empty() {
+            self.metrics.compression_threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
         }
     }
 

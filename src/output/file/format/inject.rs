@@ -37,6 +37,27 @@ impl Injected {
     }
 }
 
+/// The injected fields that are still to be written.
+#[derive(Debug)]
+pub(super) struct Missing<'a> {
+    tag: Option<&'a Injected>,
+    time: Option<&'a Injected>,
+}
+
+impl<'a> Missing<'a> {
+    /// The value of the one of this name, which is then missing no more.
+    #[inline]
+    pub(super) fn take(&mut self, name: &[u8]) -> Option<&'a [u8]> {
+        let has_name = |injected: &mut &Injected| injected.name == name;
+        let taken = self.tag.take_if(has_name).or_else(|| self.time.take_if(has_name))?;
+        Some(&taken.value)
+    }
+
+    pub(super) fn rest(self) -> impl Iterator<Item = RecordField<'a>> {
+        self.tag.into_iter().chain(self.time).map(Injected::field)
+    }
+}
+
 impl Inject {
     pub(super) fn new(config: &InjectConfig) -> Self {
         Self {
@@ -59,6 +80,12 @@ impl Inject {
     #[inline]
     pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
         self.injected().find(|injected| injected.name == name).map(|injected| injected.value.as_slice())
+    }
+
+    /// Those that no field of a record has replaced yet.
+    #[inline]
+    pub(super) fn missing(&self) -> Missing<'_> {
+        Missing { tag: self.tag.as_ref(), time: self.time.as_ref().map(|(time, _)| time) }
     }
 
     /// The fields of the record and the injected ones, as they are written.

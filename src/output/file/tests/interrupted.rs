@@ -23,6 +23,7 @@ fn after_a_crash(seed: u64) -> Simulated {
         generation: 0,
         max_open_files: 4,
         compression_level: 1,
+        compression_threads: 2,
     };
     let metrics = Metrics::new("test", 10);
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());

@@ -1,5 +1,7 @@
 //! Limits, at their edge.
 
+use std::io::Read;
+
 use super::faulty::{Fault, Faulty};
 use super::world::World;
 use crate::metrics::Metrics;
@@ -68,4 +70,27 @@ fn a_flush_begins_with_a_checkpoint_once_as_many_files_are_known_as_may_be() {
     archive.append(slot, |lines| lines.extend_from_slice(b"line 1\n")).unwrap();
     archive.flush(&mut |_| Ok(())).unwrap();
     assert_eq!(archive.generation(), 1);
+}
+
+#[test]
+fn files_are_compressed_on_as_many_threads_as_allowed_and_no_more() {
+    let metrics = Metrics::new("test", 10);
+    let world = World::new(&[], 100);
+    // Two threads.
+    let mut archive = world.archive(Faulty::new(Fault::Nothing), &metrics);
+    let text = |number: usize| -> Vec<u8> {
+        (0..20_000).flat_map(|line| format!("{number}: line {line}\n").into_bytes()).collect()
+    };
+    for number in 0..20 {
+        let slot = archive.slot(&world.path(&format!("{number}.log.gz")));
+        archive.append(slot, |lines| lines.extend_from_slice(&text(number))).unwrap();
+    }
+    archive.flush(&mut |_| panic!("no checkpoint is due")).unwrap();
+    assert!(metrics.render().unwrap().contains("hikyaku_output_compression_threads{output=\"archive\"} 2\n"));
+    for number in 0..20 {
+        let file = std::fs::File::open(world.path(&format!("{number}.log.gz"))).unwrap();
+        let mut read = Vec::new();
+        flate2::read::MultiGzDecoder::new(file).read_to_end(&mut read).unwrap();
+        assert!(read == text(number), "{number}");
+    }
 }

@@ -84,6 +84,7 @@ impl World {
             generation: self.cursor.get().0,
             max_open_files: self.max_open_files,
             compression_level: 1,
+            compression_threads: 2,
         };
         Archive::new(Arc::new(storage), options, metrics.output("archive", "file"))
     }

@@ -9,7 +9,7 @@ use memchr::memchr;
 const MAX_IPV6: usize = 45;
 
 /// Bytes of `::1`. Two colons alone stand in many languages, and say nothing about anybody.
-const SHORTEST_IPV6: usize = 3;
+pub(super) const SHORTEST_IPV6: usize = 3;
 
 /// Four numbers up to 255 with dots between them, not part of a longer row of numbers.
 pub(super) fn find_ipv4(text: &[u8], from: usize) -> Option<Range<usize>> {

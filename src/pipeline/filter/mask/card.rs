@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Digits of the longest number (ISO/IEC 7812).
 const MAX_DIGITS: usize = 19;
 /// Digits of the shortest number.
-const MIN_DIGITS: usize = 13;
+pub(super) const MIN_DIGITS: usize = 13;
 
 pub(super) fn find(text: &[u8], from: usize) -> Option<Range<usize>> {
     let mut start = from;

@@ -2,6 +2,7 @@
 
 mod address;
 mod card;
+mod contents;
 mod mail;
 mod token;
 
@@ -9,6 +10,7 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
+use self::contents::{AT, COLON, Contents, DIGIT, DOT};
 use self::token::TokenFinder;
 use super::{Draft, Scratch};
 use crate::config::{Detector, MaskConfig};
@@ -80,6 +82,7 @@ impl Mask {
     /// Appends the text without what is hidden; whether there was any.
     fn hide(&self, text: &[u8], out: &mut Vec<u8>, other: &mut Vec<u8>) -> bool {
         let start = out.len();
+        let contents = Contents::of(text);
         let mut found = false;
         for finder in &self.finders {
             if found {
@@ -90,7 +93,7 @@ impl Mask {
                     out.truncate(start);
                     self.replace(finder, other, out);
                 }
-            } else {
+            } else if finder.may_find(contents, text.len()) {
                 found = self.replace(finder, text, out);
             }
         }
@@ -116,6 +119,19 @@ impl Mask {
 }
 
 impl Finder {
+    /// Whether a text of this length with these contents can hold a match.
+    #[inline]
+    fn may_find(&self, contents: Contents, length: usize) -> bool {
+        match self {
+            Self::Mail => contents.have(AT | DOT),
+            Self::Card => contents.have(DIGIT) && length >= card::MIN_DIGITS,
+            Self::Token(_) => TokenFinder::may_find(contents, length),
+            Self::Ipv4 => contents.have(DIGIT | DOT) && length >= "0.0.0.0".len(),
+            Self::Ipv6 => contents.have(COLON) && length >= address::SHORTEST_IPV6,
+            Self::Pattern(_) => true,
+        }
+    }
+
     /// The first match from `from` on; never an empty one.
     #[inline]
     fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
@@ -144,6 +160,8 @@ impl Finder {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::pipeline::patterns::compile;
 
@@ -176,6 +194,35 @@ mod tests {
             "*** *** ***"
         );
         assert_eq!(hidden(&[Detector::Mail], &["z"], "nothing"), "nothing");
+    }
+
+    static FINDERS: LazyLock<[Finder; 5]> = LazyLock::new(|| {
+        let tokens = Finder::Token(TokenFinder::new());
+        [Finder::Mail, Finder::Card, tokens, Finder::Ipv4, Finder::Ipv6]
+    });
+
+    proptest::proptest! {
+        #[test]
+        fn where_nothing_may_be_found_nothing_is(
+            parts in proptest::collection::vec(
+                proptest::prop_oneof![
+                    "[0-9.:@% =_A-]{0,12}",
+                    "(?i)(pwd|token|bearer|authorization|api-key)",
+                    "(eyJ|ghp_|xoxb-|AKIA|ASIA|AIza|sk-|-----BEGIN X PRIVATE KEY-----|basic)",
+                    "[a-zA-Z0-9é]{0,34}",
+                    "\\PC{0,3}",
+                ],
+                0..5,
+            ),
+        ) {
+            let text = parts.concat().into_bytes();
+            let contents = Contents::of(&text);
+            for finder in &*FINDERS {
+                if finder.find(&text, 0).is_some() {
+                    proptest::prop_assert!(finder.may_find(contents, text.len()), "{finder:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
+use super::contents::{CAPITAL_A, COLON, Contents, DOT, EQUALS, JOINER, SPACE};
 use crate::pipeline::patterns::compile;
 
 /// Names in front of secrets, and what stands between. Only the secret itself is hidden.
@@ -40,6 +41,15 @@ impl TokenFinder {
         let all = format!("{}|{named}", SHAPES.join("|"));
         let compiled = |text: &str| compile(text, false).expect("it is a constant, and a test compiles it");
         Self { all: compiled(&all), named: compiled(&format!("^{NAMED}")) }
+    }
+
+    /// Whether a text of this length with these contents can hold one.
+    #[inline]
+    pub(super) fn may_find(contents: Contents, length: usize) -> bool {
+        // `pwd=1234`; `xoxb-12345678`; `AKIA` and 16 more.
+        (length >= 8 && contents.have_any(EQUALS | COLON))
+            || (length >= 13 && contents.have_any(SPACE | JOINER | DOT))
+            || (length >= 20 && contents.have(CAPITAL_A))
     }
 
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {

@@ -1,0 +1,112 @@
+//! Finding the bytes of a text that JSON writes in another way, eight at a time.
+
+/// A byte in each byte of a word.
+const EACH: u64 = u64::MAX / 255;
+
+/// How many bytes of a block, from the first, are ASCII that needs no escape.
+#[inline]
+pub(super) fn plain_before(block: &[u8; 16]) -> usize {
+    let block = u128::from_le_bytes(*block);
+    let (low, high) = (special(block as u64), special((block >> 64) as u64));
+    (u128::from(high) << 64 | u128::from(low)).trailing_zeros() as usize / 8
+}
+
+/// Whether the text is ASCII that needs no escape, as nearly all is.
+#[inline]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    // The last word overlaps the one before, so that no byte is looked at alone. Without an early exit this compiles
+    // to vector instructions.
+    if let Some(last) = text.last_chunk::<8>() {
+        let (words, _) = text.as_chunks::<8>();
+        let words = words.iter().chain([last]);
+        words.fold(0, |found, word| found | special(u64::from_le_bytes(*word))) == 0
+    } else {
+        text.iter().all(|byte| byte.is_ascii() && !needs_escape(*byte))
+    }
+}
+
+/// How many bytes from the start need no escape.
+#[inline]
+pub(super) fn escapes_before(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = below(word) & !word & (EACH * 0x80);
+        if found != 0 {
+            return 8 * at + found.trailing_zeros() as usize / 8;
+        }
+    }
+    8 * words.len() + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
+}
+
+/// Sets the high bit of the lowest byte that is no ASCII or needs an escape. Below it no bit is set; above it anything is.
+#[inline]
+fn special(word: u64) -> u64 {
+    (below(word) | word) & (EACH * 0x80)
+}
+
+/// The high bit of each byte that needs an escape, of those up to the lowest one that does. A subtraction borrows from
+/// the byte above where it sets that bit, so what is above counts for nothing; neither do bytes that are no ASCII.
+#[inline]
+fn below(word: u64) -> u64 {
+    let control = word.wrapping_sub(EACH * 0x20);
+    let quote = (word ^ (EACH * b'"' as u64)).wrapping_sub(EACH);
+    let backslash = (word ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
+    control | quote | backslash
+}
+
+#[inline]
+fn needs_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_special(byte: u8) -> bool {
+        !byte.is_ascii() || needs_escape(byte)
+    }
+
+    #[test]
+    fn the_first_special_byte_of_a_block_is_found_whatever_comes_behind_it() {
+        for byte in 0..=u8::MAX {
+            for at in 0..16 {
+                for behind in [b'x', b'"', 0, 0x1f, 0x5d, 0x80, 0xff] {
+                    let mut block = [b' '; 16];
+                    block[at..].fill(behind);
+                    block[at] = byte;
+                    let expected = block.iter().position(|byte| is_special(*byte)).unwrap_or(16);
+                    assert_eq!(plain_before(&block), expected, "{block:x?}");
+                    let expected = block.iter().position(|byte| needs_escape(*byte)).unwrap_or(16);
+                    assert_eq!(escapes_before(&block), expected, "{block:x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_ascii_neither_hide_an_escape_nor_look_like_one() {
+        for high in 0x80..=u8::MAX {
+            for byte in 0..=u8::MAX {
+                let text = [high, byte, high, b'x', b'"', high, high, high, byte];
+                let expected = text.iter().position(|byte| needs_escape(*byte)).unwrap();
+                assert_eq!(escapes_before(&text), expected, "{text:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_text_is_told_from_any_other_by_every_byte() {
+        for byte in 0..=u8::MAX {
+            for length in [1, 3, 4, 7, 8, 9, 16, 31] {
+                for at in 0..length {
+                    let mut text = vec![b'x'; length];
+                    text[at] = byte;
+                    assert_eq!(is_plain(&text), !is_special(byte), "{text:x?}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
+}

@@ -1,0 +1,71 @@
+//! Fields with open ends, for those who write them out.
+
+use super::{Field, RecordFields, Span};
+
+/// One top-level field of a record, for [`write_string_of`](crate::pipeline::json::write_string_of) and
+/// [`write_value`](crate::pipeline::json::write_value), which are quickest where bytes go on behind what they write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenField<'a> {
+    /// The encoded value, and what lies behind it.
+    pub(crate) value: &'a [u8],
+    /// The encoded key, and what lies behind it.
+    key: &'a [u8],
+    key_length: usize,
+    name_offset: Option<u8>,
+}
+
+impl<'a> OpenField<'a> {
+    /// The encoded key alone.
+    #[inline]
+    pub(crate) fn key(&self) -> &'a [u8] {
+        &self.key[..self.key_length]
+    }
+
+    /// The key's bytes and what lies behind them, and how many of them are the key's, if it is text.
+    #[inline]
+    pub(crate) fn name(&self) -> Option<(&'a [u8], usize)> {
+        let offset = usize::from(self.name_offset?);
+        Some((&self.key[offset..], self.key_length - offset))
+    }
+}
+
+impl<'a> RecordFields<'a> {
+    /// The first [`MAX_FIELDS`](super::MAX_FIELDS) in their order.
+    #[inline]
+    pub(crate) fn open(&self) -> impl Iterator<Item = OpenField<'a>> + use<'a> {
+        let fields = *self;
+        self.buffer.fields.iter().map(move |field: &Field| OpenField {
+            value: fields.from(field.value),
+            key: fields.from(field.key),
+            key_length: field.key.end - field.key.start,
+            name_offset: field.name_offset,
+        })
+    }
+
+    #[inline]
+    fn from(&self, span: Span) -> &'a [u8] {
+        let bytes = if span.in_arena { &self.buffer.arena } else { self.record };
+        &bytes[span.start..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RecordBuffer;
+    use super::super::tests::{RECORD, path};
+
+    #[test]
+    fn open_fields_begin_as_the_fields_do() {
+        let mut buffer = RecordBuffer::default();
+        let mut editor = buffer.open(RECORD);
+        editor.set(&path("a"), b"\xa1x");
+        editor.set(&path("new"), b"\xc3");
+        let fields = editor.fields();
+        assert_eq!(fields.open().count(), fields.iter().count());
+        for (open, field) in fields.open().zip(fields.iter()) {
+            assert_eq!(open.key(), field.key);
+            assert_eq!(open.name().map(|(bytes, length)| &bytes[..length]), field.name);
+            assert!(open.value.starts_with(field.value));
+        }
+    }
+}
