@@ -7,6 +7,7 @@ use super::format::frame::{FrameKind, frame_length, seed, write_frame};
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::format::{JournalId, chunk_payload};
+use super::packing::KeptChunk;
 use super::shared::SegmentState;
 use crate::chunk::Chunk;
 use crate::planted::{Bug, is_planted};
@@ -30,6 +31,8 @@ pub(super) struct ActiveSegment {
     /// Whether the footer goes with what is pending.
     is_sealing: bool,
     is_sealed: bool,
+    /// Whether its header says that entries may be packed.
+    may_be_packed: bool,
 }
 
 impl ActiveSegment {
@@ -53,7 +56,18 @@ impl ActiveSegment {
             pending: Vec::new(),
             is_sealing: false,
             is_sealed: false,
+            may_be_packed: false,
         }
+    }
+
+    /// With what the header says of packed entries.
+    pub(super) fn packed(self, may_be_packed: bool) -> Self {
+        Self { may_be_packed, ..self }
+    }
+
+    /// Whether entries in it may be packed.
+    pub(super) fn may_be_packed(&self) -> bool {
+        self.may_be_packed
     }
 
     /// Stands in for the next segment while the disk has no space for one: the last one, which takes nothing more.
@@ -86,11 +100,11 @@ impl ActiveSegment {
     }
 
     /// Adds a chunk to what is to be written.
-    pub(super) fn push(&mut self, kind: FrameKind, chunk: &Chunk) {
+    pub(super) fn push(&mut self, kind: FrameKind, chunk: &KeptChunk) {
         let length = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
         write_frame(&mut self.pending, kind, self.synced, seed, |out| {
-            chunk_payload::write_chunk_payload(out, chunk);
+            chunk_payload::write_chunk_payload(out, chunk, chunk.packed.as_ref());
         });
         self.end += (self.pending.len() - length) as u64;
         self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());
