@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::Path;
+use crate::load::Load;
 use crate::scene::Scene;
 use crate::upstream::Upstream;
 
@@ -25,7 +26,7 @@ pub(crate) fn measure(scene: &Scene<'_>, path: Path) -> Value {
     let server = scene.server(&format!("[[output]]\nid = \"archive\"\nmatch = \"**\"\n{output}\n"));
     let before = server.processor_seconds();
     let started = Instant::now();
-    let sent = scene.send(server.port);
+    let sent = scene.send(server.port, &Load::new(scene.arguments));
     let events = scene.arguments.events as f64;
     server.until_metric("fluentd_output_status_emit_records", events);
     let seconds = started.elapsed().as_secs_f64();
@@ -37,7 +38,7 @@ pub(crate) fn measure(scene: &Scene<'_>, path: Path) -> Value {
         "delivered_events_a_second": events / seconds,
         "processor_seconds_a_million_events": processor / events * 1e6,
         "peak_memory_MiB": memory,
-        "ack_p50_ms": sent["ack_p50_seconds"].as_f64().unwrap() * 1e3,
-        "ack_p99_ms": sent["ack_p99_seconds"].as_f64().unwrap() * 1e3,
+        "ack_p50_ms": sent.ack_p50_ms(),
+        "ack_p99_ms": sent.ack_p99_ms(),
     })
 }

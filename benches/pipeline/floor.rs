@@ -13,7 +13,8 @@ use hikyaku::wire::entry::{Entries, Item};
 use serde_json::{Value, json};
 
 use crate::Arguments;
-use crate::scene::{Scene, send};
+use crate::load::Load;
+use crate::scene::Scene;
 use crate::upstream::{KEPT, Upstream};
 
 /// Events in a chunk.
@@ -57,7 +58,8 @@ pub(crate) fn measure(arguments: &Arguments) -> Value {
 /// The entries of real messages, as `hikyaku send` makes them.
 fn chunks(arguments: &Arguments) -> Vec<Vec<u8>> {
     let upstream = Upstream::start();
-    let status = send(arguments, KEPT as u64 * CHUNK)
+    let status = Load { events: KEPT as u64 * CHUNK, chunk: CHUNK, rate: None, ..Load::new(arguments) }
+        .command(arguments)
         .args(["--plain", "--server"])
         .arg(upstream.address.to_string())
         .stdout(Stdio::null())

@@ -9,11 +9,18 @@
     reason = "a benchmark prints, and ends where something is wrong"
 )]
 
+mod backlog;
 mod connections;
 mod delivery;
+mod down;
+mod files;
+mod flat;
 mod floor;
+mod load;
+mod peak;
 mod process;
 mod scene;
+mod small;
 mod upstream;
 
 use std::path::PathBuf;
@@ -32,6 +39,16 @@ enum Path {
     Json,
     /// To gzip files by customer, type, host and hour
     Gzip,
+    /// Many connections that send a little each
+    Small,
+    /// To a gzip file for each of 10,000 hosts
+    Files,
+    /// A backlog that is delivered: to a server that was down, and to an output that is new
+    Backlog,
+    /// What senders wait for while an output is down, and while it catches up
+    Down,
+    /// The first and the last of ten times as many events in a journal that keeps all of them, and a start on it
+    Flat,
     /// Connections that send nothing
     Idle,
     /// Full TLS handshakes with client certificates
@@ -59,6 +76,15 @@ struct Arguments {
     /// Connections of `idle`
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
+    /// Connections of `small`
+    #[arg(long, default_value_t = 1_000)]
+    small: u16,
+    /// Files of `files`
+    #[arg(long, default_value_t = 10_000)]
+    files: u64,
+    /// Seconds of each part of `small` and `down` that goes at a rate
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
     /// Handshakes of `handshakes`
     #[arg(long, default_value_t = 4_000)]
     handshakes: usize,
@@ -98,6 +124,11 @@ fn main() {
         let scene = Scene::new(&arguments);
         let result = match path {
             Path::Forward | Path::Json | Path::Gzip => delivery::measure(&scene, *path),
+            Path::Small => small::measure(&scene),
+            Path::Files => files::measure(&scene),
+            Path::Backlog => backlog::measure(&scene),
+            Path::Down => down::measure(&scene),
+            Path::Flat => flat::measure(&scene),
             Path::Idle => connections::idle(&scene),
             Path::Handshakes => connections::handshakes(&scene),
         };

@@ -6,13 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::peak::Peak;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Far longer than anything takes; a hang becomes a failure.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How often a server is asked how far it is: often enough to be exact, seldom enough to cost nothing.
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 /// Of a second, in proc_pid_stat(5): the same on all machines that Linux runs on today.
 const CLOCK_TICKS: f64 = 100.0;
@@ -23,6 +24,8 @@ pub(crate) struct Server {
     /// Of the input.
     pub(crate) port: u16,
     metrics_port: u16,
+    /// What it has at most, to its end.
+    pub(crate) peak: Peak,
 }
 
 impl Server {
@@ -50,7 +53,8 @@ impl Server {
                 }
             }
         });
-        Self { child, port, metrics_port }
+        let peak = Peak::of(child.id());
+        Self { child, port, metrics_port, peak }
     }
 
     /// Waits until a metric is at least so large.

@@ -1,11 +1,11 @@
 //! A folder with certificates, and servers and senders in it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
-
 use crate::Arguments;
+use crate::load::{Load, Sending, Sent};
 use crate::process::Server;
 
 pub(crate) struct Scene<'a> {
@@ -49,6 +49,10 @@ max_connections_by_sender = 20000
 max_handshakes_by_address = 20000
 tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
 {outputs}
+[health]
+enabled = false
+[monitor_agent]
+enabled = false
 [metrics]
 listen = "127.0.0.1:0"
 [health]
@@ -72,32 +76,35 @@ listen = "127.0.0.1:0"
         Server::start(command)
     }
 
-    /// Sends made-up events and waits for their acknowledgements; what `hikyaku send --json` says of it.
-    pub(crate) fn send(&self, port: u16) -> Value {
-        let mut command = send(self.arguments, self.arguments.events);
+    /// Begins to send to a server, with mutual TLS.
+    pub(crate) fn start_sending(&self, port: u16, load: &Load) -> Sending {
+        let mut command = load.command(self.arguments);
         command.arg("--server").arg(format!("localhost:{port}"));
-        if let Some(rate) = self.arguments.rate {
-            command.arg("--rate").arg(rate.to_string());
-        }
         for (name, file) in [("ca", "ca.crt"), ("cert", "client.crt"), ("key", "client.key")] {
             command.arg(format!("--{name}")).arg(self.path("certs").join(file));
         }
-        let sent = command.output().unwrap();
-        assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
-        serde_json::from_slice(&sent.stdout).unwrap()
+        Sending::start(command)
+    }
+
+    /// Sends, and waits until everything is acknowledged.
+    pub(crate) fn send(&self, port: u16, load: &Load) -> Sent {
+        self.start_sending(port, load).finish()
     }
 }
 
-/// `hikyaku send` with so many made-up events.
-pub(crate) fn send(arguments: &Arguments, events: u64) -> Command {
-    let mut command = Command::new(&arguments.server);
-    command
-        .args(["send", "nginx.access", "--json"])
-        .arg("--count")
-        .arg(events.to_string())
-        .arg("--customers")
-        .arg(arguments.customers.to_string())
-        .arg("--connections")
-        .arg(arguments.connections.to_string());
-    command
+/// Sections of a journal that keeps what an output is behind.
+pub(crate) const LARGE_JOURNAL: &str = "[journal]\nmax_size = \"64GiB\"\n";
+
+/// A file output for everything.
+pub(crate) fn archive(scene: &Scene<'_>, path: &str) -> String {
+    let folder = scene.path("archive").display().to_string();
+    format!("[[output]]\nid = \"archive\"\nmatch = \"**\"\ntype = \"file\"\npath = \"{folder}/{path}\"\n")
+}
+
+/// A forward output for everything, without waiting long for a server that was down.
+pub(crate) fn forward(address: SocketAddr) -> String {
+    format!(
+        "[[output]]\nid = \"upstream\"\nmatch = \"**\"\ntype = \"forward\"\nretry_max_interval = \"1s\"\n\
+         max_backlog = \"32GiB\"\nservers = [{{ address = \"{address}\" }}]\n"
+    )
 }

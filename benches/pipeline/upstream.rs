@@ -1,19 +1,27 @@
 //! A forward server that takes everything, acknowledges it, and keeps what a test of the floor needs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::sleep;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hikyaku::wire::ack::encode_ack;
 use hikyaku::wire::framing::Framer;
 use hikyaku::wire::message::Message;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::process::{PATIENCE, POLL};
 
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// The entries of the first messages.
     pub(crate) entries: Receiver<Bytes>,
+    events: Arc<AtomicU64>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -23,26 +31,65 @@ pub(crate) const KEPT: usize = 60;
 impl Upstream {
     /// Listens on a port of its own.
     pub(crate) fn start() -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (sender, entries) = channel();
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, sender.clone()));
-            }
-        });
-        Self { address, entries, _runtime: runtime }
+        ClosedUpstream::new().open()
+    }
+
+    /// Events that came so far, by what their messages say.
+    pub(crate) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many came.
+    #[allow(clippy::disallowed_methods, reason = "asking without a pause would be part of what is measured")]
+    pub(crate) fn until_events(&self, at_least: u64) {
+        let started = Instant::now();
+        while self.events() < at_least {
+            assert!(started.elapsed() < PATIENCE, "{} events came and not {at_least}", self.events());
+            sleep(POLL);
+        }
     }
 }
 
-async fn serve(mut stream: TcpStream, sender: Sender<Bytes>) {
+/// A forward server that has a port and refuses connections to it.
+pub(crate) struct ClosedUpstream {
+    socket: Socket,
+    pub(crate) address: SocketAddr,
+}
+
+impl ClosedUpstream {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        Self { socket, address }
+    }
+
+    /// Takes connections from now on.
+    pub(crate) fn open(self) -> Upstream {
+        self.socket.listen(1024).unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (sender, entries) = channel();
+        let events = Arc::<AtomicU64>::default();
+        let count = Arc::clone(&events);
+        let listener: std::net::TcpListener = self.socket.into();
+        runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, sender.clone(), Arc::clone(&count)));
+            }
+        });
+        Upstream { address: self.address, entries, events, _runtime: runtime }
+    }
+}
+
+async fn serve(mut stream: TcpStream, sender: Sender<Bytes>, events: Arc<AtomicU64>) {
     let mut framer = Framer::new(1 << 30);
     let mut kept = 0;
     loop {
         while let Some(message) = framer.next_message().unwrap() {
             let message = Message::decode(&message).unwrap();
+            events.fetch_add(message.options.size.unwrap_or_default(), Ordering::Relaxed);
             if kept < KEPT {
                 kept += 1;
                 // Nobody may want them.

@@ -108,6 +108,7 @@ mod tests {
                 retain: Duration::ZERO,
                 dedup_window: Duration::from_secs(600),
                 dedup_max_ids: 1_000_000,
+                compression: None,
                 dedup_max_ids_by_sender: 100_000,
             },
             inputs: Vec::new(),

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::journal::format::packed_entries::Packing;
+
 /// `[server]`
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -49,6 +51,8 @@ pub struct JournalConfig {
     pub segment_size: u64,
     /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 32 MiB.
     pub memory: u64,
+    /// How chunks are compressed that came uncompressed. Default: not at all.
+    pub compression: Option<Packing>,
     /// How long segments are kept after their last chunk was received, once they are delivered, for replays. Default: 0.
     pub retain: Duration,
     /// How long a chunk id is remembered, counted while its sender goes on sending. Default: 10 min.

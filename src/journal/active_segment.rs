@@ -8,6 +8,7 @@ use super::format::frame::{FrameKind, frame_length, seed, write_frame};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::format::{JournalId, chunk_payload};
+use super::packing::KeptChunk;
 use super::shared::SegmentState;
 use crate::chunk::Chunk;
 use crate::planted::{Bug, is_planted};
@@ -33,15 +34,18 @@ pub(super) struct ActiveSegment {
     /// Whether the footer goes with what is pending.
     is_sealing: bool,
     is_sealed: bool,
+    /// Whether its header says that entries may be packed.
+    may_be_packed: bool,
 }
 
 impl ActiveSegment {
     /// A segment of which only the header was written.
     pub(super) fn begun(header: &SegmentHeader, file: Box<dyn StorageFile>, size: u64) -> Self {
-        let SegmentHeader { segment, journal, .. } = *header;
+        let SegmentHeader { segment, journal, may_be_packed, .. } = *header;
         Self {
             pending: CommitBuffer::new(&header.encode()),
             known_from: 0,
+            may_be_packed,
             ..Self::new(segment, journal, file, size, SEGMENT_HEADER_LENGTH, Footer::default())
         }
     }
@@ -67,7 +71,18 @@ impl ActiveSegment {
             known_from: end,
             is_sealing: false,
             is_sealed: false,
+            may_be_packed: false,
         }
+    }
+
+    /// With what the header says of packed entries.
+    pub(super) fn packed(self, may_be_packed: bool) -> Self {
+        Self { may_be_packed, ..self }
+    }
+
+    /// Whether entries in it may be packed.
+    pub(super) fn may_be_packed(&self) -> bool {
+        self.may_be_packed
     }
 
     /// Stands in for the next segment while the disk has no space for one: the last one, which takes nothing more.
@@ -100,11 +115,11 @@ impl ActiveSegment {
     }
 
     /// Adds a chunk to what is to be written.
-    pub(super) fn push(&mut self, kind: FrameKind, chunk: &Chunk) {
-        let length = frame_length(chunk_payload::chunk_payload_length(chunk));
+    pub(super) fn push(&mut self, kind: FrameKind, chunk: &KeptChunk) {
+        let length = frame_length(chunk.payload_length());
         let seed = seed(&self.journal, self.number, self.end);
         write_frame(self.pending.room_for(length as usize), kind, self.synced, seed, |out| {
-            chunk_payload::write_chunk_payload(out, chunk);
+            chunk_payload::write_chunk_payload(out, chunk, chunk.packed.as_ref());
         });
         self.end += length;
         self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());

@@ -90,8 +90,34 @@ pub struct SegmentVerdict {
     pub damaged_bytes: u64,
     /// Bytes of a half-written tail: normal after a crash, or while a server writes.
     pub torn_bytes: u64,
+    /// What of them the journal compressed.
+    pub packed: PackedChunks,
     /// Whether the footer is there and agrees with the chunks; `None` for a segment that is not sealed.
     pub footer_agrees: Option<bool>,
+}
+
+/// Chunks that `journal.compression` made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PackedChunks {
+    pub chunks: u64,
+    /// Bytes of their entries, as sent.
+    pub bytes_as_sent: u64,
+    /// Bytes of the journal that these take.
+    pub bytes: u64,
+    /// Of these, bytes that check and do not inflate.
+    pub damaged_bytes: u64,
+}
+
+impl PackedChunks {
+    fn add(&mut self, chunk: &ChunkPayload, inflates: bool) {
+        if chunk.packing().is_none() {
+            return;
+        }
+        self.chunks += 1;
+        self.bytes_as_sent += chunk.entries_length();
+        self.bytes += chunk.kept_length();
+        self.damaged_bytes += if inflates { 0 } else { chunk.kept_length() };
+    }
 }
 
 impl SegmentVerdict {
@@ -192,6 +218,7 @@ impl Inspection {
         let scan = scan(&mut reader, length, standing).map_err(self.error(segment))?;
         let sealed = scan.sealed || footer.is_some();
         let damaged_frames: u64 = scan.damaged.iter().map(|range| range.end - range.start).sum();
+        let packed = if header.may_be_packed { self.packed(segment)? } else { PackedChunks::default() };
         let mut damaged_files = 0;
         for (offset, chunk) in &scan.large {
             damaged_files += self.damage_of_file(LargePlace { segment, offset: *offset }, chunk)?;
@@ -201,10 +228,21 @@ impl Inspection {
             chunks: scan.footer.counts.chunks,
             entries: scan.footer.counts.entries,
             large_chunks: scan.large.len() as u64,
-            damaged_bytes: damaged_frames + damaged_files,
+            damaged_bytes: damaged_frames + damaged_files + packed.damaged_bytes,
             torn_bytes: scan.torn,
+            packed,
             footer_agrees: sealed.then(|| footer.is_some_and(|(_, footer)| footer == scan.footer)),
         })
+    }
+
+    /// Inflates what was compressed.
+    fn packed(&self, segment: u64) -> Result<PackedChunks, InspectError> {
+        let mut packed = PackedChunks::default();
+        self.frames(segment, |_, _, _, chunk| {
+            packed.add(chunk, chunk.clone().unpack().is_ok());
+            ControlFlow::Continue(())
+        })?;
+        Ok(packed)
     }
 
     /// Bytes of a large file that do not check.
@@ -278,10 +316,11 @@ impl Inspection {
                 return Ok(());
             }
             let (is_large, next) = (frame.header.kind == FrameKind::Large, frame.next);
-            if let Ok(chunk) = ChunkPayload::decode(frame.payload) {
+            let decode = if is_large { ChunkPayload::decode } else { ChunkPayload::decode_head };
+            if let Ok(chunk) = decode(frame.payload) {
                 let bytes = match Reference::decode(chunk.entries()).filter(|_| is_large) {
                     Some(reference) => reference.length,
-                    None => chunk.entries().len() as u64,
+                    None => chunk.kept_length(),
                 };
                 let places = (Position::new(segment, offset), Position::new(segment, next));
                 if visit(places.0, places.1, bytes, &chunk).is_break() {

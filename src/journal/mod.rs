@@ -33,6 +33,7 @@ pub mod large;
 mod left_behind;
 mod open;
 mod output_cursor;
+mod packing;
 mod position;
 #[cfg(test)]
 mod power_tests;
@@ -78,8 +79,8 @@ use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
 use active_segment::fits_into_segment;
-use format::chunk_payload::chunk_payload_length;
 use large::{LargeEntries, SpoolFolder};
+use packing::{ChunkPacker, KeptChunk};
 use retention::Retention;
 use shared::{Held, Limits, Shared};
 use writer::{Request, Writer};
@@ -96,6 +97,7 @@ pub struct Journal {
     spools: SpoolFolder,
     segment_size: u64,
     when_full: WhenFull,
+    packer: Arc<ChunkPacker>,
     writer: Arc<Mutex<Option<RunningWriter>>>,
 }
 
@@ -148,6 +150,7 @@ impl Journal {
 
         let limits = Limits { max_size: config.max_size, memory: config.memory };
         let set_aside = SetAside::on(Arc::clone(storage), data_dir);
+        let packer = Arc::new(ChunkPacker::new(config.compression, metrics.clone()));
         let shared =
             Arc::new(Shared::new(opened.folder, opened.journal, limits, metrics, set_aside, opened.segments));
         for (place, length) in opened.large {
@@ -186,6 +189,7 @@ impl Journal {
             dedup: opened.dedup,
             left_behind: opened.left_behind,
             segment_size: config.segment_size,
+            packing: config.compression,
             max_size: config.max_size,
             retention: Retention::new(config.retain),
             when_full: config.when_full,
@@ -202,6 +206,7 @@ impl Journal {
             spools,
             segment_size: config.segment_size,
             when_full: config.when_full,
+            packer,
             writer: Arc::default(),
         };
         Ok((journal, writer))
@@ -245,7 +250,11 @@ impl Journal {
         chunk: Chunk,
         large: Option<Box<LargeEntries>>,
     ) -> Result<Receipt, AppendError> {
-        if !fits_into_segment(&chunk, chunk_payload_length(&chunk), self.segment_size) {
+        let chunk = match &large {
+            None => self.packer.pack(chunk).await,
+            Some(_) => KeptChunk { chunk, packed: None },
+        };
+        if !fits_into_segment(&chunk, chunk.payload_length(), self.segment_size) {
             return Err(AppendError::TooLarge);
         }
         if self.when_full == WhenFull::Reject

@@ -145,7 +145,7 @@ pub(super) fn open(
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
         (last, _) => {
             let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
-            match (opened.begin_segment(newest + 1, config.segment_size, now), last) {
+            match (opened.begin_segment(newest + 1, config, now), last) {
                 (Err(error), Some(last)) if error.kind() == io::ErrorKind::StorageFull => {
                     opened.stay_in(last)
                 }
@@ -274,6 +274,8 @@ impl Opened {
     /// Makes the end of the last segment trustworthy and goes on behind it.
     fn go_on_in(&mut self, segment: u64, scan: Scan, segment_size: u64) -> io::Result<ActiveSegment> {
         let file = self.folder.open_for_writing(segment)?;
+        let header = SegmentHeader::decode(&read_header(self.folder.open(segment)?.as_ref())?)
+            .map_err(io::Error::other)?;
         self.write_again(file.as_ref(), segment, scan.synced.min(scan.end), scan.end)?;
         // Cut, so that no frame of the torn tail can ever line up behind a new one; then allocated again.
         file.set_len(scan.end)?;
@@ -292,7 +294,8 @@ impl Opened {
                 "cut a half-written tail off the journal: none of it was acknowledged, and senders send it again"
             );
         }
-        Ok(ActiveSegment::new(segment, self.journal, file, size, scan.end, scan.footer))
+        let active = ActiveSegment::new(segment, self.journal, file, size, scan.end, scan.footer);
+        Ok(active.packed(header.may_be_packed))
     }
 
     /// There is no space for another segment yet. The backlog can be delivered all the same, which may be what makes
@@ -306,14 +309,15 @@ impl Opened {
     fn begin_segment(
         &mut self,
         segment: u64,
-        segment_size: u64,
+        config: &JournalConfig,
         now: EventTime,
     ) -> io::Result<ActiveSegment> {
-        let file = self.folder.allocate_spare(segment_size)?;
-        let header = SegmentHeader { journal: self.journal, segment, created_at: now };
+        let file = self.folder.allocate_spare(config.segment_size)?;
+        let may_be_packed = config.compression.is_some();
+        let header = SegmentHeader { journal: self.journal, segment, created_at: now, may_be_packed };
         self.folder.begin_spare(file.as_ref(), &header)?;
         self.folder.name_spare(&header)?;
-        Ok(ActiveSegment::begun(&header, file, segment_size))
+        Ok(ActiveSegment::begun(&header, file, config.segment_size))
     }
 }
 

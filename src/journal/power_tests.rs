@@ -34,6 +34,7 @@ fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), S
         retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,
+        compression: None,
         dedup_max_ids_by_sender: 1_000,
     };
     let text = |error: &dyn std::error::Error| error.to_string();

@@ -77,10 +77,13 @@ pub(super) fn scan(reader: &mut FrameReader, file_end: u64, standing: Standing) 
         match reader.frame_at(at, file_end)? {
             Some(frame) => {
                 sealed = frame.header.kind == FrameKind::Footer;
-                let content = match (frame.header.kind, ChunkPayload::decode(frame.payload)) {
-                    (FrameKind::Chunk, Ok(chunk)) => Content::Chunk(note(&chunk, &mut last_sender)),
-                    (FrameKind::Large, Ok(chunk)) => Content::Large(chunk),
-                    _ => Content::Other,
+                let content = match frame.header.kind {
+                    FrameKind::Chunk => ChunkPayload::decode_head(frame.payload)
+                        .map_or(Content::Other, |chunk| Content::Chunk(note(&chunk, &mut last_sender))),
+                    FrameKind::Large => {
+                        ChunkPayload::decode(frame.payload).map_or(Content::Other, Content::Large)
+                    }
+                    FrameKind::Footer => Content::Other,
                 };
                 let scanned = Scanned { synced_mark: frame.header.synced_mark, content };
                 stretches.push(Stretch { range: at..frame.next, frame: Some(scanned) });

@@ -153,8 +153,8 @@ fn extent(shared: &Shared, from: &SavedCursor) -> io::Result<Extent> {
         match reader.frame_at(offset, end)? {
             Some(frame) => {
                 offset = frame.next;
-                entries +=
-                    ChunkPayload::decode(frame.payload).map_or(0, |chunk| u64::from(chunk.entry_count()));
+                entries += ChunkPayload::decode_head(frame.payload)
+                    .map_or(0, |chunk| u64::from(chunk.entry_count()));
             }
             None => match reader.find_frame(offset, end)?.frame {
                 Some(next) => offset = next,

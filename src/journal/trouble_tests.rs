@@ -157,6 +157,7 @@ fn open_on(disk: &Counting, data_dir: &Path) -> (Journal, Writer) {
         memory: 0,
         dedup_window: std::time::Duration::from_secs(600),
         dedup_max_ids: 1_000,
+        compression: None,
         dedup_max_ids_by_sender: 1_000,
     };
     let metrics = Metrics::new("test", 10);

@@ -20,16 +20,16 @@ use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
 use super::backlog::Unattended;
 use super::dedup::{Dedup, Doubt, Verdict};
-use super::format::chunk_payload::chunk_payload_length;
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
+use super::format::packed_entries::Packing;
 use super::format::segment_header::SegmentHeader;
 use super::large::LargeEntries;
 use super::left_behind;
+use super::packing::KeptChunk;
 use super::retention::Retention;
 use super::shared::{Shared, Status};
 use super::skip::skip;
-use crate::chunk::Chunk;
 use crate::config::WhenFull;
 use crate::event_time::EventTime;
 use crate::planted::{Bug, is_planted};
@@ -45,7 +45,7 @@ pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Request {
     Append {
-        chunk: Box<Chunk>,
+        chunk: Box<KeptChunk>,
         /// The file that holds its entries, where they are no part of the frame.
         large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
@@ -69,6 +69,8 @@ pub(crate) struct Writer {
     /// Segments of which only the ids are left.
     pub(super) left_behind: BTreeSet<u64>,
     pub(super) segment_size: u64,
+    /// How the segments that it begins may be packed.
+    pub(super) packing: Option<Packing>,
     pub(super) max_size: u64,
     pub(super) when_full: WhenFull,
     pub(super) retention: Retention,
@@ -231,7 +233,7 @@ impl Writer {
     /// has happened.
     fn take(
         &mut self,
-        chunk: &mut Chunk,
+        chunk: &mut KeptChunk,
         large: &mut Option<Box<LargeEntries>>,
         now: Moment,
     ) -> Result<Appended, Obstacle> {
@@ -245,7 +247,7 @@ impl Writer {
             return Ok(Appended::Duplicate);
         }
         // Only what is news is kept with it.
-        chunk.proof.acknowledged = acknowledged;
+        chunk.chunk.proof.acknowledged = acknowledged;
         self.make_room(chunk, large.as_deref(), key.is_some(), now)?;
         let kind = match large.take() {
             None => FrameKind::Chunk,
@@ -275,7 +277,7 @@ impl Writer {
     /// Sees to it that the active segment can take a chunk, and remember its id where it has one.
     fn make_room(
         &mut self,
-        chunk: &Chunk,
+        chunk: &mut KeptChunk,
         large: Option<&LargeEntries>,
         has_id: bool,
         now: Moment,
@@ -288,8 +290,18 @@ impl Writer {
             true => self.active.footer.growth(&chunk.sender.identity, shows_acknowledgement),
             false => 0,
         };
-        match self.active.has_room_for(chunk_payload_length(chunk), growth) {
-            true => Ok(()),
+        if self.active.may_be_packed() {
+            return match self.active.has_room_for(chunk.payload_length(), growth) {
+                true => Ok(()),
+                false => self.roll(now),
+            };
+        }
+        match self.active.has_room_for(chunk.plain_payload_length(), growth) {
+            true => {
+                // A segment that was begun before `journal.compression` was set stays readable by those who read it then.
+                chunk.packed = None;
+                Ok(())
+            }
             false => self.roll(now),
         }
     }
@@ -319,6 +331,7 @@ impl Writer {
             journal: self.shared.journal,
             segment: self.active.number + 1,
             created_at: now.wall,
+            may_be_packed: self.packing.is_some(),
         };
         if let Err(error) = self.shared.folder.begin_spare(spare.as_ref(), &header) {
             let is_full = error.kind() == io::ErrorKind::StorageFull;

@@ -25,6 +25,10 @@ pub struct JournalMetrics {
     pub equal_chunks: IntCounter,
     /// Those of `duplicates` that may have been equal content.
     doubtful_resends: IntCounterVec,
+    /// Bytes of entries that were to be packed, before it; nothing where `journal.compression` is `none`.
+    pub unpacked_bytes: IntCounter,
+    /// Bytes of the same as they went into the journal.
+    pub packed_bytes: IntCounter,
     /// Syncs done; chunks over syncs is the size of a group commit.
     pub syncs: IntCounter,
     /// Seconds that one sync took.
@@ -87,6 +91,14 @@ impl JournalMetrics {
                     "Resends whose id is a hash of their content, so that they may have been equal content.",
                     &["reason"],
                 ),
+            ),
+            unpacked_bytes: count(
+                "hikyaku_journal_uncompressed_bytes_total",
+                "Bytes of entries that journal.compression was for, as they came.",
+            ),
+            packed_bytes: count(
+                "hikyaku_journal_compressed_bytes_total",
+                "Bytes of the same entries as they went into the journal.",
             ),
             syncs: count("hikyaku_journal_syncs_total", "Syncs of the journal."),
             sync_time: register(

@@ -8,6 +8,7 @@ use crate::config::{
     BacklogConfig, Config, FileOutputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake,
     WhenBacklogged, WhenFull,
 };
+use crate::journal::format::packed_entries::Packing;
 use crate::output::file::DEAD_LETTERS;
 use crate::storage::simulated::{Faults, Random};
 
@@ -96,6 +97,11 @@ impl Settings {
             },
             segment_size,
             memory: one_of(&[0, 4096, 1 << 20]),
+            compression: match one_of(&[0, 0, 1, 2]) {
+                0 => None,
+                1 => Some(Packing::Lz4),
+                _ => Some(Packing::Zstd),
+            },
             retain: Duration::ZERO,
             dedup_window: Duration::from_secs(3600),
             dedup_max_ids: 10_000,

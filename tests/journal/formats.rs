@@ -1,6 +1,7 @@
 use std::fs;
 
 use hikyaku::journal::cursor_attributes::{THROTTLE, find_attribute, write_attribute};
+use hikyaku::journal::format::packed_entries::Packing;
 use hikyaku::journal::{CursorFolder, OpenError, Position, Replay, Replays, SavedCursor};
 
 use crate::{Bench, append, chunk, contents, start};
@@ -22,6 +23,57 @@ async fn a_journal_of_format_1_reads() {
         assert_eq!(content, &vec![number as u8; 10_000]);
     }
     journal.close().await;
+}
+
+/// Segments of format 2, with packed entries.
+const FORMAT_2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/journal/format-2");
+
+#[tokio::test]
+async fn segments_of_format_2_read_whatever_the_compression_is_now() {
+    for (name, packing) in PACKED_SEGMENTS {
+        for now in [None, Some(packing)] {
+            let mut bench = Bench::new();
+            bench.config.compression = now;
+            fs::create_dir(bench.path().join("journal")).unwrap();
+            fs::copy(format!("{FORMAT_2}/{name}"), bench.segment(1)).unwrap();
+            let journal = bench.open();
+            let mut reader = journal.reader(start());
+            let found = [(); 2].map(|()| reader.try_next().unwrap().unwrap());
+            assert_eq!(found.map(|chunk| chunk.entries().to_vec()), packed_contents());
+            journal.close().await;
+        }
+    }
+}
+
+const PACKED_SEGMENTS: [(&str, Packing); 2] = [("lz4.seg", Packing::Lz4), ("zstd.seg", Packing::Zstd)];
+
+/// The first of them is packed, the other too short.
+fn packed_contents() -> [Vec<u8>; 2] {
+    [b"\x92\x01\x81\xa1a\xa6packed".repeat(100), b"\x92\x01\x80".to_vec()]
+}
+
+async fn write_the_packed_fixture() {
+    for (name, packing) in PACKED_SEGMENTS {
+        let mut bench = Bench::new();
+        bench.config.compression = Some(packing);
+        let journal = bench.open();
+        for content in packed_contents() {
+            append(&journal, crate::chunk_with_id(&content[..3], &content)).await;
+        }
+        journal.close().await;
+        let mut written = fs::read(bench.segment(1)).unwrap();
+        let end = written.iter().rposition(|byte| *byte != 0).unwrap() + 8;
+        written.truncate(end.next_multiple_of(8));
+        fs::create_dir_all(FORMAT_2).unwrap();
+        fs::write(format!("{FORMAT_2}/{name}"), written).unwrap();
+    }
+}
+
+/// Writes the fixture of format 2 anew.
+#[tokio::test]
+#[ignore = "writes tests/fixtures"]
+async fn write_the_fixture_of_format_2() {
+    write_the_packed_fixture().await;
 }
 
 /// A segment of format 1 that refers to a file, and that file.
@@ -128,7 +180,7 @@ async fn a_newer_format_a_foreign_file_and_another_journal_are_refused_with_thei
     let (message, error) = refusal(|bench| {
         fs::create_dir(bench.path().join("journal")).unwrap();
         let mut bytes = fs::read(format!("{FORMAT_1}/0000000000000001.seg")).unwrap();
-        bytes[8] = 2;
+        bytes[8] = 3;
         fs::write(bench.segment(1), bytes).unwrap();
     });
     assert!(matches!(error, OpenError::Segment { .. }));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod backlog;
+mod compression;
 mod damage;
 mod equal_content;
 mod formats;
@@ -38,6 +39,7 @@ pub(crate) fn config() -> JournalConfig {
         retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,
+        compression: None,
         dedup_max_ids_by_sender: 1_000,
     }
 }

@@ -63,8 +63,8 @@ const TROUBLES: &[Trouble] = &[
     },
     Trouble {
         what: "a segment of a newer version",
-        done: |bench| write_at(bench, 3, 8, &2u16.to_le_bytes()),
-        outcome: Outcome::Refused(&["0000000000000003.seg", "format 2", "use a newer hikyaku"]),
+        done: |bench| write_at(bench, 3, 8, &3u16.to_le_bytes()),
+        outcome: Outcome::Refused(&["0000000000000003.seg", "format 3", "use a newer hikyaku"]),
         counted: (false, 0),
     },
     Trouble {

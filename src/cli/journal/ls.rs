@@ -53,6 +53,7 @@ fn print_json(
                 "segment": segment.header.segment,
                 "path": segment.path,
                 "sealed": segment.sealed,
+                "may_be_compressed": segment.header.may_be_packed,
                 "bytes_on_disk": segment.bytes_on_disk,
                 "frame_bytes": segment.frame_bytes,
                 "large_files": segment.large_files.len(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{JournalError, progress_bar, time_text};
-use crate::journal::inspect::{Inspection, SegmentVerdict};
+use crate::journal::inspect::{Inspection, PackedChunks, SegmentVerdict};
 use crate::journal::{Backlog, CursorFolder, SavedCursor};
 use crate::output::file::check_undo_logs;
 use crate::storage::disk;
@@ -158,6 +158,9 @@ fn segment_row(verdict: &SegmentVerdict) -> serde_json::Value {
         "chunks": verdict.chunks,
         "entries": verdict.entries,
         "large_chunks": verdict.large_chunks,
+        "compressed_chunks": verdict.packed.chunks,
+        "compressed_bytes": verdict.packed.bytes,
+        "compressed_bytes_as_sent": verdict.packed.bytes_as_sent,
         "damaged_bytes": verdict.damaged_bytes,
         "torn_bytes": verdict.torn_bytes,
         "footer_agrees": verdict.footer_agrees,
@@ -169,6 +172,9 @@ fn print_segment(out: &mut impl Write, verdict: &SegmentVerdict) -> io::Result<(
     write!(out, "segment {segment}: {chunks} chunks, {entries} events")?;
     if verdict.large_chunks > 0 {
         write!(out, ", {} of the chunks in files of their own", verdict.large_chunks)?;
+    }
+    if let PackedChunks { chunks: 1.., bytes_as_sent, bytes, .. } = verdict.packed {
+        write!(out, ", {bytes_as_sent} bytes of entries compressed to {bytes}")?;
     }
     if verdict.damaged_bytes > 0 {
         write!(out, ", DAMAGED: {} bytes do not read back", verdict.damaged_bytes)?;

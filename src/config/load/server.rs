@@ -9,6 +9,7 @@ use crate::config::{
     AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
     WhenFull,
 };
+use crate::journal::format::packed_entries::Packing;
 
 pub(super) fn server(table: &Table<'_>) -> Read<ServerConfig> {
     let name = table.optional("name", Value::text);
@@ -67,6 +68,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
     let when_full = table.value("when_full", Value::choice);
     let segment_size = table.value("segment_size", Value::size);
     let memory = table.value("memory", Value::size);
+    let compression = table.value("compression", Value::choice);
     let retain = table.value("retain", Value::time);
     let dedup_window = table.value("dedup_window", Value::time);
     let dedup_max_ids = table.value("dedup_max_ids", Value::count);
@@ -80,6 +82,11 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
         },
         segment_size: segment_size?,
         memory: memory?,
+        compression: match compression? {
+            "lz4" => Some(Packing::Lz4),
+            "zstd" => Some(Packing::Zstd),
+            _ => None,
+        },
         retain: retain?,
         dedup_window: dedup_window?,
         dedup_max_ids: dedup_max_ids?,

@@ -120,6 +120,14 @@ pub(in crate::config) const JOURNAL: Section = Section {
             meaning: "Bytes of recent chunks kept in memory, so that outputs that keep up never read the disk",
         },
         Key {
+            name: "compression",
+            kind: Kind::Choice(&["none", "lz4", "zstd"]),
+            default: Default::Value("\"none\""),
+            meaning: "How chunks are compressed that came uncompressed: `max_size` then holds several times as many \
+                      events, and a slow disk takes as many times more a second, for processor time; see \
+                      [performance.md](performance.md#a-compressed-journal)",
+        },
+        Key {
             name: "retain",
             kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(365 * 86_400) },
             default: Default::Value("\"0s\""),

@@ -3,7 +3,9 @@
 //! ```text
 //!  0  8  time of receipt, nanoseconds since the Unix epoch
 //!  8  4  number of entries
-//! 12  1  encoding of the entries: 0 msgpack, 1 gzip, 2 Zstandard over msgpack
+//! 12  1  encoding of the entries: as they were sent 0 msgpack, 1 gzip, 2 Zstandard over msgpack; as
+//!       the journal packed msgpack that was sent 3 LZ4, 4 Zstandard (packed_entries.rs), only in
+//!       segments of format 2
 //! 13  1  flags: bit 0, at least one entry does not decode; bit 1, at least one carries metadata or
 //!       is a group mark; bit 2, a refused message, taken as it is; bit 3, handed from one output
 //!       to another
@@ -18,7 +20,7 @@
 //!                      others are skipped
 //!          1  3  length
 //!          4  …  value
-//!  …  …  entries, byte for byte as the sender sent them; of a refused message all of it, and
+//!  …  …  entries, packed or byte for byte as the sender sent them; of a refused message all of it, and
 //!       then bit 0 is set and there is 1 entry: read as a run of entries it is one that is bad
 //! ```
 
@@ -26,11 +28,17 @@ use bytes::Bytes;
 
 use super::array_at;
 use super::footer::ChunkKey;
+use super::packed_entries::{PackedEntries, Packing, unpack, unpacked_length};
 use crate::chunk::{Chunk, Encoding, HandedOver};
 use crate::event_time::EventTime;
 use crate::sender::{Sender, SenderCertificate};
 
 const FIXED_LENGTH: usize = 20;
+const PLAIN: u8 = 0;
+const GZIP: u8 = 1;
+const ZSTD: u8 = 2;
+const PACKED_LZ4: u8 = 3;
+const PACKED_ZSTD: u8 = 4;
 const FLAG_BAD_ENTRIES: u8 = 1;
 const FLAG_METADATA: u8 = 2;
 const FLAG_REFUSED: u8 = 4;
@@ -53,20 +61,23 @@ const REFUSAL: u8 = 16;
 const HANDED_OVER: u8 = 17;
 
 /// Length of the payload that [`write_chunk_payload`] appends.
-pub fn chunk_payload_length(chunk: &Chunk) -> u64 {
+pub fn chunk_payload_length(chunk: &Chunk, packed: Option<&PackedEntries>) -> u64 {
     let mut attributes = Vec::with_capacity(256);
     write_attributes(&mut attributes, chunk);
-    (FIXED_LENGTH + attributes.len() + chunk.entries.len()) as u64
+    let entries = packed.map_or(chunk.entries.len(), |packed| packed.bytes().len());
+    (FIXED_LENGTH + attributes.len() + entries) as u64
 }
 
-/// Appends the payload for a chunk.
-pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk) {
+/// Appends the payload for a chunk, with these in the place of its entries where they are packed.
+pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&PackedEntries>) {
     out.extend_from_slice(&chunk.received_at.unix_nanoseconds().to_le_bytes());
     out.extend_from_slice(&chunk.entry_count.to_le_bytes());
-    out.push(match chunk.encoding {
-        Encoding::Plain => 0,
-        Encoding::Gzip => 1,
-        Encoding::Zstd => 2,
+    out.push(match (packed.map(PackedEntries::packing), chunk.encoding) {
+        (Some(Packing::Lz4), _) => PACKED_LZ4,
+        (Some(Packing::Zstd), _) => PACKED_ZSTD,
+        (None, Encoding::Plain) => PLAIN,
+        (None, Encoding::Gzip) => GZIP,
+        (None, Encoding::Zstd) => ZSTD,
     });
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
     out.push(
@@ -81,7 +92,7 @@ pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk) {
     write_attributes(out, chunk);
     let length = (out.len() - start) as u32;
     out[start - 4..start].copy_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&chunk.entries);
+    out.extend_from_slice(packed.map_or(&chunk.entries, PackedEntries::bytes));
 }
 
 fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
@@ -133,6 +144,7 @@ fn write_attribute(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
 pub struct ChunkPayload {
     payload: Bytes,
     entries_start: usize,
+    entries: Bytes,
 }
 
 /// A payload that its checksum vouches for and that says nothing we understand: written by a program with a bug, or
@@ -142,20 +154,35 @@ pub struct ChunkPayload {
 pub struct BadChunkPayload;
 
 impl ChunkPayload {
-    /// Checks that all parts lie within the payload.
+    /// Checks that all parts lie within the payload, and unpacks the entries.
     pub fn decode(payload: Bytes) -> Result<Self, BadChunkPayload> {
+        Self::decode_head(payload)?.unpack()
+    }
+
+    /// As [`decode`](Self::decode), for whoever does not want the entries: there are none then.
+    pub fn decode_head(payload: Bytes) -> Result<Self, BadChunkPayload> {
         let length: [u8; 4] = array_at(&payload, 16).ok_or(BadChunkPayload)?;
         let entries_start = FIXED_LENGTH + u32::from_le_bytes(length) as usize;
-        if payload.len() < entries_start || payload[12] > 2 {
+        if payload.len() < entries_start || payload[12] > PACKED_ZSTD {
             return Err(BadChunkPayload);
         }
-        Ok(Self { payload, entries_start })
+        Ok(Self { payload, entries_start, entries: Bytes::new() })
+    }
+
+    /// What was decoded without its entries, with them.
+    pub(in crate::journal) fn unpack(mut self) -> Result<Self, BadChunkPayload> {
+        let kept = self.payload.slice(self.entries_start..);
+        self.entries = match self.packing() {
+            None => kept,
+            Some(packing) => unpack(packing, &kept).map_err(|_| BadChunkPayload)?,
+        };
+        Ok(self)
     }
 
     /// The payload without its entries, for pieces of a large chunk: see [`ChunkPayload::of_piece`].
     pub(in crate::journal) fn head_of_pieces(&self) -> Vec<u8> {
         let mut head = self.payload[..self.entries_start].to_vec();
-        head[12] = 0;
+        head[12] = PLAIN;
         head
     }
 
@@ -212,23 +239,44 @@ impl ChunkPayload {
         serde_json::from_slice(self.attribute(HANDED_OVER)?).ok()
     }
 
-    /// How the entries are encoded.
+    /// How the entries are encoded, as sent.
     pub fn encoding(&self) -> Encoding {
         match self.payload[12] {
-            1 => Encoding::Gzip,
-            2 => Encoding::Zstd,
+            GZIP => Encoding::Gzip,
+            ZSTD => Encoding::Zstd,
             _ => Encoding::Plain,
         }
     }
 
+    /// How the journal packed the entries; `None` where they lie in it as sent.
+    pub fn packing(&self) -> Option<Packing> {
+        match self.payload[12] {
+            PACKED_LZ4 => Some(Packing::Lz4),
+            PACKED_ZSTD => Some(Packing::Zstd),
+            _ => None,
+        }
+    }
+
+    /// How many bytes the entries have, as sent.
+    pub fn entries_length(&self) -> u64 {
+        let kept = &self.payload[self.entries_start..];
+        let length = self.packing().and_then(|_| unpacked_length(kept)).unwrap_or(kept.len());
+        length as u64
+    }
+
+    /// How many bytes of the journal the entries take.
+    pub fn kept_length(&self) -> u64 {
+        (self.payload.len() - self.entries_start) as u64
+    }
+
     /// The entries, as sent.
     pub fn entries(&self) -> &[u8] {
-        &self.payload[self.entries_start..]
+        &self.entries
     }
 
     /// The entries, as sent, sharing the memory that the journal read them into.
     pub fn entries_bytes(&self) -> Bytes {
-        self.payload.slice(self.entries_start..)
+        self.entries.clone()
     }
 
     /// The tag, as sent.
@@ -355,14 +403,14 @@ mod tests {
 
     fn encoded(chunk: &Chunk) -> Bytes {
         let mut out = Vec::new();
-        write_chunk_payload(&mut out, chunk);
+        write_chunk_payload(&mut out, chunk, None);
         out.into()
     }
 
     #[test]
     fn a_chunk_reads_back() {
         let chunk = chunk();
-        assert_eq!(encoded(&chunk).len() as u64, chunk_payload_length(&chunk));
+        assert_eq!(encoded(&chunk).len() as u64, chunk_payload_length(&chunk, None));
         let read = ChunkPayload::decode(encoded(&chunk)).unwrap();
         assert_eq!(read.received_at(), chunk.received_at);
         assert_eq!(read.entry_count(), 2);
@@ -393,7 +441,7 @@ mod tests {
             entries: message.clone(),
             ..chunk()
         };
-        assert_eq!(encoded(&chunk).len() as u64, chunk_payload_length(&chunk));
+        assert_eq!(encoded(&chunk).len() as u64, chunk_payload_length(&chunk, None));
         let read = ChunkPayload::decode(encoded(&chunk)).unwrap();
         assert!(read.is_refused() && read.has_bad_entries());
         assert_eq!((read.refusal(), read.entries()), (Some("it is cut"), &message[..]));

@@ -25,12 +25,16 @@
 pub mod chunk_payload;
 pub mod footer;
 pub mod frame;
+pub mod packed_entries;
 pub mod reference;
 pub mod segment_header;
 pub mod trailer;
 
-/// The version that this program writes, and the only one so far.
+/// The version of everything but segments with packed entries, which have [`PACKED_FORMAT_VERSION`].
 pub const FORMAT_VERSION: u16 = 1;
+
+/// The version of segments whose entries may be packed; else they are the same.
+pub const PACKED_FORMAT_VERSION: u16 = 2;
 
 /// Random, made with the journal; in every segment, cursor and checksum.
 pub type JournalId = [u8; 16];

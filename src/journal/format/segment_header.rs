@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  8  magic "HKYKSEGM"
-//!  8  2  format version
+//!  8  2  format version: 1, or 2 where entries may be packed (packed_entries.rs)
 //! 10  2  length of this header: 64
 //! 12  4  zero
 //! 16 16  journal id
@@ -12,7 +12,7 @@
 //! 60  4  CRC-32 of bytes 0 to 60
 //! ```
 
-use super::{FORMAT_VERSION, JournalId, array_at};
+use super::{FORMAT_VERSION, JournalId, PACKED_FORMAT_VERSION, array_at};
 use crate::event_time::EventTime;
 
 const MAGIC: [u8; 8] = *b"HKYKSEGM";
@@ -26,6 +26,8 @@ pub struct SegmentHeader {
     pub journal: JournalId,
     pub segment: u64,
     pub created_at: EventTime,
+    /// Whether entries in it may be packed. A hikyaku that knows nothing of that must not read it.
+    pub may_be_packed: bool,
 }
 
 /// Why a file is no segment of ours.
@@ -33,7 +35,9 @@ pub struct SegmentHeader {
 pub enum SegmentHeaderError {
     #[error("it is no hikyaku segment")]
     Foreign,
-    #[error("it has format {found}, and this hikyaku reads format {FORMAT_VERSION}: use a newer hikyaku")]
+    #[error(
+        "it has format {found}, and this hikyaku reads formats up to {PACKED_FORMAT_VERSION}: use a newer hikyaku"
+    )]
     Version { found: u16 },
     #[error("its header is damaged")]
     Damaged,
@@ -44,7 +48,8 @@ impl SegmentHeader {
     pub fn encode(&self) -> [u8; SEGMENT_HEADER_LENGTH as usize] {
         let mut bytes = [0; SEGMENT_HEADER_LENGTH as usize];
         bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let version = if self.may_be_packed { PACKED_FORMAT_VERSION } else { FORMAT_VERSION };
+        bytes[8..10].copy_from_slice(&version.to_le_bytes());
         bytes[10..12].copy_from_slice(&(SEGMENT_HEADER_LENGTH as u16).to_le_bytes());
         bytes[16..32].copy_from_slice(&self.journal);
         bytes[32..40].copy_from_slice(&self.segment.to_le_bytes());
@@ -61,7 +66,7 @@ impl SegmentHeader {
         }
         // The version comes before the checksum: a newer format may well have another header.
         let found = u16::from_le_bytes(array_at(bytes, 8).ok_or(SegmentHeaderError::Damaged)?);
-        if found != FORMAT_VERSION {
+        if ![FORMAT_VERSION, PACKED_FORMAT_VERSION].contains(&found) {
             return Err(SegmentHeaderError::Version { found });
         }
         let checksum = u32::from_le_bytes(array_at(bytes, 60).ok_or(SegmentHeaderError::Damaged)?);
@@ -75,6 +80,7 @@ impl SegmentHeader {
             created_at: EventTime::from_unix_nanoseconds(i64::from_le_bytes(
                 array_at(bytes, 40).ok_or(damaged)?,
             )),
+            may_be_packed: found == PACKED_FORMAT_VERSION,
         })
     }
 }
@@ -88,12 +94,16 @@ mod tests {
             journal: [7; 16],
             segment: 3,
             created_at: EventTime::from_unix_nanoseconds(1_760_000_000),
+            may_be_packed: false,
         }
     }
 
     #[test]
     fn a_header_reads_back() {
         assert_eq!(SegmentHeader::decode(&header().encode()), Ok(header()));
+        let packed = SegmentHeader { may_be_packed: true, ..header() };
+        assert_eq!(SegmentHeader::decode(&packed.encode()), Ok(packed));
+        assert_eq!((header().encode()[8], packed.encode()[8]), (1, 2));
     }
 
     #[test]
@@ -108,8 +118,8 @@ mod tests {
     #[test]
     fn a_newer_format_is_told_from_damage() {
         let mut bytes = header().encode();
-        bytes[8] = 2;
-        assert_eq!(SegmentHeader::decode(&bytes), Err(SegmentHeaderError::Version { found: 2 }));
+        bytes[8] = 3;
+        assert_eq!(SegmentHeader::decode(&bytes), Err(SegmentHeaderError::Version { found: 3 }));
         assert_eq!(SegmentHeader::decode(b"PK"), Err(SegmentHeaderError::Foreign));
     }
 }

@@ -41,6 +41,7 @@ fn open(disk: &Simulated, metrics: &Metrics, retain: Duration, clock: i64) -> (J
         retain,
         dedup_window: Duration::ZERO,
         dedup_max_ids: 1_000,
+        compression: None,
         dedup_max_ids_by_sender: 1_000,
     };
     let folder = Path::new("/data");

@@ -21,7 +21,13 @@ impl Scene {
         let undo_folder = scene.data_dir().join("outputs/archive");
         std::fs::create_dir_all(&undo_folder).unwrap();
         CursorFolder::new(&scene.data_dir()).prepare().unwrap();
-        let options = ArchiveOptions { undo_folder, generation: 0, max_open_files: 4, compression_level: 1 };
+        let options = ArchiveOptions {
+            undo_folder,
+            generation: 0,
+            max_open_files: 4,
+            compression_level: 1,
+            compression_threads: 1,
+        };
         let mut archive = Archive::new(disk(), options, scene.metrics.output("archive", "file"));
         let slot = archive.slot(&scene.folder.path().join("logs/web/2026.log"));
         archive.append(slot, |lines| lines.extend_from_slice(b"behind the checkpoint\n")).unwrap();
