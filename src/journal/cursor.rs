@@ -25,7 +25,7 @@ use super::cursor_attributes::{REPLAYS, take_attribute};
 use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
 use super::replay::Replays;
-use crate::storage::{Storage, disk, read_file};
+use crate::storage::{Storage, disk, is_for_want_of_space, read_file};
 
 const MAGIC: [u8; 8] = *b"HKYKCURS";
 const HEADER_LENGTH: usize = 64;
@@ -148,7 +148,7 @@ impl CursorFolder {
         let bytes = encode(cursor, attributes);
         let storage = self.storage.as_ref();
         let saved = match replace_file(storage, &path, &bytes) {
-            Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(ReplaceError::Unchanged(error)) if is_for_want_of_space(&error) => {
                 self.use_reserve();
                 replace_file(storage, &path, &bytes)
             }

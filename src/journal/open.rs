@@ -22,7 +22,7 @@ use crate::config::JournalConfig;
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::planted::{Bug, is_planted};
-use crate::storage::{Storage, StorageFile, write_all_at};
+use crate::storage::{Storage, StorageFile, is_for_want_of_space, write_all_at};
 
 /// A journal that can't be opened; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -146,9 +146,7 @@ pub(super) fn open(
         (last, _) => {
             let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
             match (opened.begin_segment(newest + 1, config, now), last) {
-                (Err(error), Some(last)) if error.kind() == io::ErrorKind::StorageFull => {
-                    opened.stay_in(last)
-                }
+                (Err(error), Some(last)) if is_for_want_of_space(&error) => opened.stay_in(last),
                 (begun, _) => begun,
             }
         }
@@ -282,7 +280,7 @@ impl Opened {
         let size = match allocate(file.as_ref(), scan.end, segment_size) {
             Ok(()) => segment_size.max(scan.end),
             // The backlog can be delivered all the same, which may be what makes room; the first append waits for it.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => scan.end,
+            Err(error) if is_for_want_of_space(&error) => scan.end,
             Err(error) => return Err(error),
         };
         file.sync()?;

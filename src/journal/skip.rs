@@ -9,6 +9,7 @@ use super::frame_reader::FrameReader;
 use super::left_behind::read_footer;
 use super::set_aside::SetAsideError;
 use super::shared::{Held, Shared};
+use crate::storage::is_for_want_of_space;
 
 /// An output can't leave its backlog behind, and so holds it.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +101,7 @@ fn set_aside(
     let large = shared.large_of(from.position.segment);
     let put = || shared.set_aside.put(&shared.folder, id, from, &large, shared.max_set_aside(id));
     match put() {
-        Err(SetAsideError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+        Err(SetAsideError::Io { source, .. }) if is_for_want_of_space(&source) => {
             cursors.use_reserve();
             put()
         }

@@ -33,7 +33,7 @@ use super::skip::skip;
 use crate::config::WhenFull;
 use crate::event_time::EventTime;
 use crate::planted::{Bug, is_planted};
-use crate::storage::StorageFile;
+use crate::storage::{StorageFile, is_for_want_of_space};
 
 /// Bytes of one group commit; more wait for the next.
 const MAX_COMMIT: usize = 4 * 1024 * 1024;
@@ -334,7 +334,7 @@ impl Writer {
             may_be_packed: self.packing.is_some(),
         };
         if let Err(error) = self.shared.folder.begin_spare(spare.as_ref(), &header) {
-            let is_full = error.kind() == io::ErrorKind::StorageFull;
+            let is_full = is_for_want_of_space(&error);
             self.spare.file = Some(spare);
             if is_full {
                 return Err(self.full(Status::DiskFull, now));
@@ -358,7 +358,7 @@ impl Writer {
         let written = match self.active.sync() {
             Ok(written) => written,
             // What was pending still is: it is written and synced as a whole again, before anything is said of it.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(error) if is_for_want_of_space(&error) => {
                 self.remove_oldest_retained();
                 self.report(Status::DiskFull);
                 return Err(Obstacle::NoSpace);
@@ -397,12 +397,12 @@ impl Writer {
         write: impl Fn(&mut ActiveSegment) -> io::Result<()>,
     ) -> Result<(), Obstacle> {
         let mut written = write(&mut self.active);
-        while is_for_want_of_space(&written) && self.remove_oldest_retained() {
+        while finds_no_space(&written) && self.remove_oldest_retained() {
             written = write(&mut self.active);
         }
         match written {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Err(error) if is_for_want_of_space(&error) => {
                 self.report(Status::DiskFull);
                 Err(Obstacle::NoSpace)
             }
@@ -498,7 +498,7 @@ impl Writer {
             return;
         }
         let mut allocated = self.shared.folder.allocate_spare(self.segment_size);
-        while is_for_want_of_space(&allocated) && self.remove_oldest_retained() {
+        while finds_no_space(&allocated) && self.remove_oldest_retained() {
             allocated = self.shared.folder.allocate_spare(self.segment_size);
         }
         match allocated {
@@ -567,8 +567,8 @@ impl Writer {
     }
 }
 
-fn is_for_want_of_space<T>(result: &io::Result<T>) -> bool {
-    matches!(result, Err(error) if error.kind() == io::ErrorKind::StorageFull)
+fn finds_no_space<T>(result: &io::Result<T>) -> bool {
+    result.as_ref().is_err_and(is_for_want_of_space)
 }
 
 fn refuse(reply: ReceiptSender, error: &AppendError) {

@@ -16,8 +16,8 @@ use crate::input::forward::{BindError, ForwardInput};
 use crate::journal::{CursorError, Journal, OpenError};
 use crate::metrics::Metrics;
 use crate::output::file::{
-    DEAD_LETTERS, FileOutput, RecoverError, Unrecovered, open_dead_letters, open_given_up, open_output,
-    recover_all,
+    DEAD_LETTERS, FileOutput, RecoverError, Unrecovered, open_dead_letters, open_forgotten, open_given_up,
+    open_output, recover_all,
 };
 use crate::output::given_up::GivenUp;
 use crate::output::{Controls, Output, forward};
@@ -88,6 +88,12 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         let max_size = given_up.max_size(config.journal.segment_size);
         let letters = open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?;
         outputs.push(boxed(letters, &mut unrecovered_given_up));
+        for id in given_up.forgotten(&config)? {
+            let output = open_forgotten(&id, data_dir, given_up, max_size, &metrics)?;
+            warn_of_forgotten_secondary(&id, &output);
+            // Its archive files are not its own any more: they have to be recovered by now.
+            outputs.push(boxed(output, &mut Unrecovered::default()));
+        }
     }
     for output in &config.outputs {
         outputs.push(match &output.kind {
@@ -202,9 +208,22 @@ fn address_of(listener: Option<&TcpListener>) -> Option<SocketAddr> {
     listener.and_then(|listener| listener.local_addr().ok())
 }
 
+fn warn_of_forgotten_secondary(id: &str, output: &FileOutput) {
+    let bytes = output.bytes_to_deliver();
+    if bytes > 0 {
+        tracing::warn!(
+            output = id,
+            bytes,
+            "an output that is no `secondary` any more had still to take what others gave up: it goes to the dead letters. \
+             See hikyaku dead-letter ls"
+        );
+    }
+}
+
 fn warn_of_cursors_without_an_output(journal: &Journal, outputs: &[OutputConfig]) -> Result<(), CursorError> {
     for id in journal.cursor_ids()? {
-        if id != DEAD_LETTERS && outputs.iter().all(|output| output.id != id) {
+        let reads = |output: &OutputConfig| output.id == id && !matches!(output.take, OutputTake::Secondary);
+        if id != DEAD_LETTERS && !outputs.iter().any(reads) {
             tracing::warn!(
                 output = id,
                 "an output that the configuration no longer has still holds its backlog in the journal. If it is gone \

@@ -149,6 +149,11 @@ pub(crate) fn read_file(storage: &dyn Storage, path: &Path) -> io::Result<Option
     }
 }
 
+/// Whether an error says that there is no space: none on the disk, or none that this user may have.
+pub(crate) fn is_for_want_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// The folder that holds a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -165,4 +170,16 @@ fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> io::Result<usize
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_an_exhausted_quota_are_for_want_of_space_and_a_broken_disk_is_not() {
+        for (errno, is) in [(28, true), (122, true), (5, false), (30, false), (27, false)] {
+            assert_eq!(is_for_want_of_space(&io::Error::from_raw_os_error(errno)), is, "errno {errno}");
+        }
+    }
 }

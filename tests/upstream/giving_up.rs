@@ -119,6 +119,34 @@ async fn a_secondary_gets_what_is_given_up_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_secondary_had_still_to_take_goes_to_the_dead_letters_when_it_is_gone() {
+    let (server, _) = nobody().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    // A file where its folder must be: it takes nothing.
+    std::fs::write(elsewhere.path().join("rescue"), "in the way").unwrap();
+    let keys = "retry_timeout = \"100ms\"\nsecondary = \"rescue\"";
+    let relay = Relay::with_sections(std::slice::from_ref(&server), keys, &rescue(elsewhere.path())).await;
+    relay.take("t", &ENTRY.repeat(2), 2).await;
+    relay.until(GIVEN_UP, 2.0).await;
+    let folder = relay.stop().await;
+    assert_eq!(letters(&folder).len(), 0);
+
+    // It is one letter, however often the server starts.
+    let mut folder = folder;
+    for _ in 0..3 {
+        let relay = Relay::restart(folder, std::slice::from_ref(&server), "retry_timeout = \"1h\"").await;
+        folder = relay.stop().await;
+        let [letter] = &letters(&folder)[..] else { panic!("{:?}", letters(&folder)) };
+        assert_eq!(letter["entries"], BASE64_STANDARD.encode(ENTRY.repeat(2)));
+        assert_eq!(letter["output"], "up");
+    }
+    let (scan, _) = Store::new(&folder.path().join("data"))
+        .read(&Filter::default(), |_, _, _| ControlFlow::<()>::Continue(()))
+        .unwrap();
+    assert_eq!(scan.letters, 1, "and commands find it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_before_a_crash_is_not_delivered_after_it() {
     let (server, address) = nobody().await;
     let keys = "retry_timeout = \"100ms\"";

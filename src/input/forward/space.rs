@@ -4,7 +4,6 @@
 //! itself. What of the message is in its file already takes space as well; so that several that wait can't keep it from
 //! each other for ever, one that has waited for `stall_timeout` is cut off and sends its message again.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::large::{LargeError, blocking};
 use crate::journal::large::{SpaceWait, SpoolFolder};
 use crate::metrics::InputMetrics;
+use crate::storage::is_for_want_of_space;
 
 /// How often it is tried again.
 const POLL: Duration = Duration::from_millis(500);
@@ -71,7 +71,7 @@ impl Space {
             })
             .await?;
             let error = match written {
-                Err(LargeError::Disk(error)) if error.kind() == io::ErrorKind::StorageFull => error,
+                Err(LargeError::Disk(error)) if is_for_want_of_space(&error) => error,
                 written => return written.map(|written| (state, written)),
             };
             if self.folder.refuses() {
@@ -106,6 +106,8 @@ impl Space {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn no_space() -> LargeError {

@@ -13,7 +13,7 @@
 //! all of it, in place of `index`, `offset` and `msgpack`. One that was too large for memory becomes several lines, with
 //! `piece`, counted from 0, and `part`, base64 of that piece of its entries as they were sent. What an output gave up
 //! ([`given_up`](crate::output::given_up)) comes from a journal of its own, through a reader of its own, into files of
-//! its own: `YYYY-MM-DD.given-up.jsonl`.
+//! its own: `YYYY-MM-DD.given-up.jsonl`; where it was for an output that is no more, `YYYY-MM-DD-ID.given-up.jsonl`.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -39,6 +39,8 @@ pub(super) const GIVEN_UP: &str = "@given-up";
 /// Lines for entries that are no events.
 #[derive(Debug)]
 pub(super) struct DeadLetterLines {
+    /// Whose events become letters: those for the dead letters, or for an output that is no more.
+    to: String,
     folder: PathBuf,
     /// Bounds the files; without it there is one for each day.
     keeper: Option<Keeper>,
@@ -48,19 +50,24 @@ pub(super) struct DeadLetterLines {
 
 impl DeadLetterLines {
     pub(super) fn new(folder: PathBuf, keeper: Option<Keeper>, metrics: OutputMetrics) -> Self {
-        Self { folder, keeper, inflater: Inflater::default(), metrics }
+        Self { to: DEAD_LETTERS.to_owned(), folder, keeper, inflater: Inflater::default(), metrics }
+    }
+
+    /// For what was given up to an output that is no more, in files of its own beside those of the other letters.
+    pub(super) fn in_place_of(output: &str, folder: PathBuf, metrics: OutputMetrics) -> Self {
+        Self { to: output.to_owned(), ..Self::new(folder, None, metrics) }
     }
 }
 
 impl Lines for DeadLetterLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
-        let handed_over = chunk.handed_over().filter(|handed_over| handed_over.to == DEAD_LETTERS);
+        let handed_over = chunk.handed_over().filter(|handed_over| handed_over.to == self.to);
         if handed_over.is_none() && !chunk.has_bad_entries() {
             return;
         }
         let received_at = chunk.received_at().timestamp();
         let day = received_at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d").to_string();
-        let Self { folder, keeper, .. } = self;
+        let Self { to, folder, keeper, .. } = self;
         let letter = |reason: &str| {
             serde_json::json!({
                 "position": Position { entry: 0, ..chunk.position }.to_string(),
@@ -75,7 +82,8 @@ impl Lines for DeadLetterLines {
         let mut write = |line: Value| {
             let path = match keeper {
                 Some(keeper) => keeper.path(&day),
-                None => folder.join(format!("{day}.jsonl")),
+                None if to == DEAD_LETTERS => folder.join(format!("{day}.jsonl")),
+                None => folder.join(format!("{day}-{to}.given-up.jsonl")),
             };
             let text = line.to_string();
             let slot = archive.slot(&path);
@@ -111,7 +119,7 @@ impl Lines for DeadLetterLines {
             }
         };
         if let Some(handed_over) = handed_over {
-            write(given_up(letter(&handed_over.reason), &handed_over, chunk.entry_count(), entries));
+            write(given_up(letter(&handed_over.reason), &handed_over, chunk, entries));
             self.metrics.dead_letter("given_up", u64::from(chunk.entry_count()));
             return;
         }
@@ -149,17 +157,22 @@ impl Lines for DeadLetterLines {
     }
 }
 
-/// The letter of what an output gave up. Its place is that in the main journal.
-fn given_up(mut line: Value, handed_over: &HandedOver, events: u32, entries: &[u8]) -> Value {
-    let HandedOver { from, segment, offset, first, attempts, in_doubt, message_id, chunk, .. } = handed_over;
+/// The letter of what an output gave up, or of a piece of it. Its place is that in the main journal.
+fn given_up(mut line: Value, handed_over: &HandedOver, chunk: &StoredChunk, entries: &[u8]) -> Value {
+    let HandedOver { from, segment, offset, first, attempts, in_doubt, message_id, chunk: id, .. } =
+        handed_over;
     line["position"] = Position::new(*segment, *offset).to_string().into();
-    line["index"] = (*first).into();
-    line["chunk"] = chunk.as_deref().into();
+    line["index"] = (*first + chunk.first_index()).into();
+    line["chunk"] = id.as_deref().into();
     line["output"] = from.as_str().into();
     line["attempts"] = (*attempts).into();
     line["in_doubt"] = (*in_doubt).into();
-    line["message_id"] = message_id.as_str().into();
-    line["events"] = events.into();
+    line["message_id"] = match chunk.first_index() {
+        0 => message_id.as_str().into(),
+        // A server that has one piece must not take the next for it.
+        piece => format!("{message_id}.{piece}").into(),
+    };
+    line["events"] = chunk.entry_count().into();
     line["entries"] = BASE64_STANDARD.encode(entries).into();
     line
 }

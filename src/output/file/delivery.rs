@@ -23,7 +23,7 @@ use crate::journal::{
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
 use crate::pipeline::throttle_state::ThrottleState;
-use crate::storage::Storage;
+use crate::storage::{Storage, is_for_want_of_space};
 
 /// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
 const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
@@ -152,6 +152,11 @@ impl FileOutput {
             retry_wait: options.retry_min_interval,
             options,
         })
+    }
+
+    /// Bytes of the journal that it still has to deliver.
+    pub fn bytes_to_deliver(&self) -> u64 {
+        self.cursor.bytes_to_deliver(self.reader.position())
     }
 
     /// Why the output can't go on before its files are back at their last checkpoint and a new one holds; `None` while
@@ -401,7 +406,7 @@ impl FileOutput {
         else {
             return;
         };
-        if source.kind() == io::ErrorKind::StorageFull {
+        if is_for_want_of_space(source) {
             self.cursor.use_reserve();
         }
     }

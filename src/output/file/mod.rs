@@ -108,7 +108,7 @@ pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
 pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
-pub use outputs::{open_dead_letters, open_given_up, open_output};
+pub use outputs::{open_dead_letters, open_forgotten, open_given_up, open_output};
 pub use recover_all::{RecoverError, Unrecovered, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;

@@ -82,6 +82,19 @@ pub fn open_given_up(
     open_letters(GIVEN_UP, letters, given_up.data_dir(), given_up.journal(), journal_max_size, metrics)
 }
 
+/// Opens the reader that makes dead letters of what was given up to an output which is no more.
+pub fn open_forgotten(
+    id: &str,
+    data_dir: &Path,
+    given_up: &GivenUp,
+    journal_max_size: u64,
+    metrics: &Metrics,
+) -> Result<FileOutput, CursorError> {
+    let letters =
+        DeadLetterLines::in_place_of(id, dead_letters::folder(data_dir), metrics.output(id, "dead_letters"));
+    open_letters(id, letters, given_up.data_dir(), given_up.journal(), journal_max_size, metrics)
+}
+
 fn open_letters(
     id: &str,
     letters: DeadLetterLines,

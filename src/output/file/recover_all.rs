@@ -30,7 +30,7 @@ pub enum RecoverError {
          that, and start again",
         path.display()
     )]
-    Shared { id: String, other: String, path: PathBuf, source: RecoveryError },
+    Shared { id: String, other: String, path: PathBuf, source: Box<RecoveryError> },
     #[error(
         "output {id}, which the configuration no longer has: {source}. Without that output nobody tries again: mend that, \
          and start again"
@@ -149,7 +149,7 @@ fn check_that_it_can_wait(
         let Some(file) = file_config(output) else { continue };
         if let Some(path) = files.iter().find(|path| file.path.may_give(path)) {
             let (id, other, path) = (id.to_owned(), output.id.clone(), path.clone());
-            return Err(RecoverError::Shared { id, other, path, source });
+            return Err(RecoverError::Shared { id, other, path, source: Box::new(source) });
         }
     }
     Ok(source)

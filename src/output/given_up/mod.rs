@@ -15,10 +15,17 @@
 //! makes other messages of the same events in the very moment of a crash, some may be in both places: twice rather than
 //! nowhere.
 //!
+//! **A message that is too large for a segment** goes in as a file, as large messages do in the main journal, and its
+//! readers get it in pieces: a letter for each, the later ones under a message id of their own.
+//!
+//! **A secondary that is taken out of the configuration** leaves what it had still to take to the dead letters: at its
+//! cursor goes on a reader that makes letters of it. Nobody hands anything over to it any more, so that it holds nothing.
+//!
 //! **When it is full**, since its readers can't write, outputs that give up wait, and their events stay in the journal.
 
 mod hold;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,14 +36,17 @@ pub use hold::HoldError;
 pub(super) use hold::{Hold, Taken};
 
 use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
-use crate::config::{Config, JournalConfig, OutputKind, WhenFull};
+use crate::config::{Config, JournalConfig, OutputConfig, OutputKind, OutputTake, WhenFull};
 use crate::event_time::EventTime;
-use crate::journal::{AppendError, Journal, OpenError};
+use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt};
 use crate::metrics::JournalMetrics;
 use crate::sender::Sender;
 
 /// Segments on disk at which outputs that give up wait.
 const MAX_SEGMENTS: u64 = 8;
+
+/// Bytes of a large message that are written at once.
+const PIECE: usize = 1024 * 1024;
 
 /// The journal of what was given up.
 #[derive(Debug, Clone)]
@@ -72,7 +82,7 @@ impl GivenUp {
             return Ok(None);
         }
         let journal = JournalConfig {
-            max_size: MAX_SEGMENTS * config.journal.segment_size,
+            max_size: MAX_SEGMENTS * config.journal.segment_size + largest_message(config),
             memory: 0,
             when_full: WhenFull::Block,
             retain: Duration::ZERO,
@@ -97,6 +107,14 @@ impl GivenUp {
         MAX_SEGMENTS * segment_size
     }
 
+    /// Ids of outputs that were to take something, and that the configuration no longer has for that, sorted.
+    pub fn forgotten(&self, config: &Config) -> Result<Vec<String>, CursorError> {
+        let mut ids = self.journal.cursor_ids()?;
+        // No output of a configuration has an `@` in its id.
+        ids.retain(|id| !id.starts_with('@') && !config.outputs.iter().any(|output| takes(output, id)));
+        Ok(ids)
+    }
+
     /// Resolves once the events are durable here, so that their output may go on.
     pub(super) async fn take(&self, abandoned: Abandoned) -> Result<(), AppendError> {
         let chunk = Chunk {
@@ -114,6 +132,51 @@ impl GivenUp {
             encoding: abandoned.encoding,
             entries: abandoned.entries,
         };
-        self.journal.append(chunk).await?.await.map(|_| ())
+        let receipt = match self.journal.append(chunk.clone()).await {
+            Err(AppendError::TooLarge) => self.append_large(chunk).await?,
+            receipt => receipt?,
+        };
+        receipt.await.map(|_| ())
+    }
+
+    /// Takes a chunk that is too large for a segment.
+    async fn append_large(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
+        let (spools, entries) = (self.journal.spools().clone(), chunk.entries.clone());
+        let spool = move || {
+            let mut spool = spools.create()?;
+            entries.chunks(PIECE).try_for_each(|piece| spool.write(piece))?;
+            spool.finish()
+        };
+        let spooled =
+            tokio::task::spawn_blocking(spool).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        match spooled {
+            Ok(entries) => self.journal.append_large(chunk, entries).await,
+            Err(error) => {
+                tracing::error!(
+                    %error, folder = %self.journal.spools().path().display(),
+                    "cannot write what an output gives up: it waits, and tries again. Check free space and the disk"
+                );
+                Err(AppendError::Full)
+            }
+        }
     }
 }
+
+/// Whether an output has this id, and takes what is given up.
+fn takes(output: &OutputConfig, id: &str) -> bool {
+    output.id == id && matches!(output.take, OutputTake::Secondary)
+}
+
+/// Bytes that the largest message of an output that gives up can have: all of its entries, and the last one of them
+/// beyond the limit.
+fn largest_message(config: &Config) -> u64 {
+    let messages = config.outputs.iter().filter_map(|output| match &output.kind {
+        OutputKind::Forward(forward) if forward.give_up.is_some() => Some(forward.chunk_size),
+        _ => None,
+    });
+    let entries = config.inputs.iter().map(|input| input.max_entry_size);
+    messages.max().unwrap_or_default() as u64 + entries.max().unwrap_or_default() as u64
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@
 //!
 //! * Which cursor holds is read from the disk, once its name is durable.
 //! * What lies before the checkpoint was synced before that cursor was. Only the last page of it was touched since, by
-//!   what was appended: the cut makes that page dirty again, so that the sync behind the cut writes it once more.
+//!   what was appended: whichever version of it reached the disk holds the same bytes up to the checkpoint. The cut makes
+//!   that page dirty again, so that the sync behind the cut writes it once more.
 //! * What lies behind the checkpoint is cut off or removed, and delivered again from the journal.
 //!
 //! So the output goes the same way as at a start, in its own files alone, and tries as often as it takes. Until then it
