@@ -1,5 +1,7 @@
 //! Fields inside the values of a record: reading, and rebuilding one value around a change.
 
+use std::num::NonZeroU8;
+
 use super::record::Fate;
 use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip, skip_within, write_map, write_str};
 
@@ -71,33 +73,34 @@ pub(super) struct PairSpan {
     /// Where the encoded key begins.
     pub(super) start: usize,
     /// How many bytes of the key are its head, if it is text: what follows is the name.
-    pub(super) name_offset: Option<u8>,
+    pub(super) name_offset: Option<NonZeroU8>,
     /// Where the key ends and the encoded value begins.
     pub(super) middle: usize,
     pub(super) end: usize,
 }
 
-impl MapEntries<'_> {
-    /// As `next`, in numbers.
-    #[inline]
-    pub(super) fn next_span(&mut self) -> Option<PairSpan> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        let start = self.at;
-        let (name_offset, middle) = match *self.bytes.get(start)? {
-            marker @ 0xa0..=0xbf => (Some(1), start + 1 + usize::from(marker & 0x1f)),
-            _ => self.unusual_key(start)?,
-        };
-        // Where the name reaches past the end, no value begins there.
-        self.at = skip_within(self.bytes, middle, MAX_DEPTH - 1).ok()?;
-        Some(PairSpan { start, name_offset, middle, end: self.at })
-    }
+/// The pair that begins at `start`; `None` where it is not all there, or no msgpack.
+#[inline]
+pub(super) fn pair_at(bytes: &[u8], start: usize) -> Option<PairSpan> {
+    const ONE: Option<NonZeroU8> = NonZeroU8::new(1);
+    let (name_offset, middle) = match *bytes.get(start)? {
+        marker @ 0xa0..=0xbf => (ONE, start + 1 + usize::from(marker & 0x1f)),
+        _ => unusual_key(bytes, start)?,
+    };
+    // Where the name reaches past the end, no value begins there.
+    let end = match *bytes.get(middle)? {
+        marker @ 0xa0..=0xbf => middle + 1 + usize::from(marker & 0x1f),
+        _ => skip_within(bytes, middle, MAX_DEPTH - 1).ok()?,
+    };
+    (end <= bytes.len()).then_some(PairSpan { start, name_offset, middle, end })
+}
 
-    #[inline(never)]
-    fn unusual_key(&self, start: usize) -> Option<(Option<u8>, usize)> {
-        let middle = skip(self.bytes, start).ok()?;
-        let key = &self.bytes[start..middle];
-        Some((as_text(key).map(|name| (key.len() - name.len()) as u8), middle))
-    }
+/// The name's offset, if the key is text, and the end of the key.
+#[inline(never)]
+fn unusual_key(bytes: &[u8], start: usize) -> Option<(Option<NonZeroU8>, usize)> {
+    let middle = skip(bytes, start).ok()?;
+    let key = &bytes[start..middle];
+    Some((as_text(key).and_then(|name| NonZeroU8::new((key.len() - name.len()) as u8)), middle))
 }
 
 impl<'a> Iterator for MapEntries<'a> {
@@ -106,9 +109,11 @@ impl<'a> Iterator for MapEntries<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let PairSpan { start, name_offset, middle, end } = self.next_span()?;
+        self.remaining = self.remaining.checked_sub(1)?;
+        let PairSpan { start, name_offset, middle, end } = pair_at(self.bytes, self.at)?;
+        self.at = end;
         let key = &self.bytes[start..middle];
-        let name = name_offset.map(|offset| &key[usize::from(offset)..]);
+        let name = name_offset.map(|offset| &key[usize::from(offset.get())..]);
         Some(MapEntry { key, name, value: &self.bytes[middle..end] })
     }
 }

@@ -1,117 +1,139 @@
 //! Any value as JSON, in one pass over its bytes.
 
-use super::scalar::write_scalar;
-use super::string::write_string_of;
-use super::write_key;
+use super::text::JsonText;
 use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip};
 
-/// Appends the JSON text of the encoded value that `bytes` begin with. Where they end too early, which the journal's
-/// readers rule out, what is open is closed.
-#[inline]
-pub(super) fn write_first(out: &mut Vec<u8>, bytes: &[u8]) {
-    Walk { bytes, at: 0, out }.value(0);
-}
-
-struct Walk<'a, 'o> {
-    bytes: &'a [u8],
-    at: usize,
-    out: &'o mut Vec<u8>,
-}
-
-impl<'a> Walk<'a, '_> {
-    /// Writes a value; whether it is there. Recursion ends at [`MAX_DEPTH`].
+impl JsonText<'_> {
+    /// Appends the encoded value that `bytes` begin with. Where they end too early, which the journal's readers rule out,
+    /// what is open is closed.
     #[inline]
-    fn value(&mut self, depth: usize) -> bool {
-        match self.text() {
-            Some((bytes, length)) => {
-                write_string_of(self.out, bytes, length);
-                true
+    pub(crate) fn value(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        match text(bytes, &mut at) {
+            Some((bytes, length)) => self.string(bytes, length),
+            None => {
+                self.other_value(bytes, &mut at, 0);
             }
-            None => self.other(depth),
         }
     }
 
-    fn other(&mut self, depth: usize) -> bool {
-        let start = self.at;
-        match read(self.bytes, &mut self.at) {
-            Ok(Token::Array(_) | Token::Map(_)) if depth == MAX_DEPTH => {
-                self.out.extend_from_slice(b"null");
-                self.at = skip(self.bytes, start).unwrap_or(self.bytes.len());
+    /// Appends the value at `at`, and passes over it; whether it is there. Recursion ends at [`MAX_DEPTH`].
+    fn value_at(&mut self, bytes: &[u8], at: &mut usize, depth: usize) -> bool {
+        match text(bytes, at) {
+            Some((bytes, length)) => {
+                self.string(bytes, length);
                 true
             }
-            Ok(Token::Array(length)) => self.array(length, depth + 1),
-            Ok(Token::Map(length)) => self.map(length, depth + 1),
+            None => self.other_value(bytes, at, depth),
+        }
+    }
+
+    fn other_value(&mut self, bytes: &[u8], at: &mut usize, depth: usize) -> bool {
+        let start = *at;
+        match read(bytes, at) {
+            Ok(Token::Array(_) | Token::Map(_)) if depth == MAX_DEPTH => {
+                self.constant(b"null");
+                *at = skip(bytes, start).unwrap_or(bytes.len());
+                true
+            }
+            Ok(Token::Array(length)) => self.array(length, bytes, at, depth + 1),
+            Ok(Token::Map(length)) => self.map(length, bytes, at, depth + 1),
             Ok(token) => {
-                write_scalar(self.out, token);
+                self.scalar(token);
                 true
             }
             Err(_) => {
-                self.out.extend_from_slice(b"null");
+                self.constant(b"null");
                 false
             }
         }
     }
 
-    fn array(&mut self, length: u32, depth: usize) -> bool {
-        self.out.push(b'[');
-        let whole = (0..length).all(|index| {
+    fn array(&mut self, length: u32, bytes: &[u8], at: &mut usize, depth: usize) -> bool {
+        self.byte(b'[');
+        let mut is_whole = true;
+        for index in 0..length {
             if index > 0 {
-                self.out.push(b',');
+                self.byte(b',');
             }
-            self.value(depth)
-        });
-        self.out.push(b']');
-        whole
-    }
-
-    fn map(&mut self, length: u32, depth: usize) -> bool {
-        self.out.push(b'{');
-        let whole = (0..length).all(|index| self.key(index) && self.value(depth));
-        self.out.push(b'}');
-        whole
-    }
-
-    /// Writes what comes before a value of a map; nothing where the key is not all there.
-    #[inline]
-    fn key(&mut self, index: u32) -> bool {
-        let start = self.at;
-        if let Some((bytes, length)) = self.text() {
-            self.comma(index);
-            write_string_of(self.out, bytes, length);
-        } else if let Ok(end) = skip(self.bytes, start) {
-            self.comma(index);
-            write_key(self.out, &self.bytes[start..end]);
-            self.at = end;
-        } else {
-            return false;
+            is_whole = self.value_at(bytes, at, depth);
+            if !is_whole {
+                break;
+            }
         }
-        self.out.push(b':');
+        self.byte(b']');
+        is_whole
+    }
+
+    fn map(&mut self, length: u32, bytes: &[u8], at: &mut usize, depth: usize) -> bool {
+        let mut before = b'{';
+        let mut is_whole = true;
+        for _ in 0..length {
+            is_whole = self.key_at(before, bytes, at);
+            if !is_whole {
+                break;
+            }
+            before = b',';
+            is_whole = self.value_at(bytes, at, depth);
+            if !is_whole {
+                break;
+            }
+        }
+        if before == b'{' {
+            self.byte(b'{');
+        }
+        self.byte(b'}');
+        is_whole
+    }
+
+    /// Appends what comes before a value of a map; nothing where the key is not all there.
+    #[inline]
+    fn key_at(&mut self, before: u8, bytes: &[u8], at: &mut usize) -> bool {
+        let start = *at;
+        if let Some((bytes, length)) = text(bytes, at) {
+            self.name(before, bytes, length);
+            return true;
+        }
+        let Ok(end) = skip(bytes, start) else { return false };
+        self.byte(before);
+        self.key(&bytes[start..end]);
+        self.byte(b':');
+        *at = end;
         true
     }
 
-    #[inline]
-    fn comma(&mut self, index: u32) {
-        if index > 0 {
-            self.out.push(b',');
+    /// Appends an encoded map key as a JSON string.
+    pub(crate) fn key(&mut self, key: &[u8]) {
+        match read(key, &mut 0) {
+            Ok(Token::Array(_) | Token::Map(_)) | Err(_) => {
+                self.constant(b"\"msgpack:");
+                self.hex(key);
+                self.byte(b'"');
+            }
+            Ok(token @ (Token::Str(_) | Token::Bin(_) | Token::Ext(..))) => self.scalar(token),
+            Ok(token) => {
+                self.byte(b'"');
+                self.scalar(token);
+                self.byte(b'"');
+            }
         }
     }
+}
 
-    /// Passes over text that is not long: the bytes from its first one on, and how many are its.
-    #[inline]
-    fn text(&mut self) -> Option<(&'a [u8], usize)> {
-        let rest = self.bytes.get(self.at..)?;
-        let (head, length) = match *rest {
-            [marker @ 0xa0..=0xbf, ..] => (1, usize::from(marker & 0x1f)),
-            [0xd9, length, ..] => (2, usize::from(length)),
-            _ => return None,
-        };
-        let text = &rest[head..];
-        if length > text.len() {
-            return None;
-        }
-        self.at += head + length;
-        Some((text, length))
+/// Passes over text that is not long: the bytes from its first one on, and how many are its.
+#[inline]
+fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Option<(&'a [u8], usize)> {
+    let (head, length) = match *bytes.get(*at..)? {
+        [marker @ 0xa0..=0xbf, ..] => (1, usize::from(marker & 0x1f)),
+        [0xd9, length, ..] => (2, usize::from(length)),
+        _ => return None,
+    };
+    let text = &bytes[*at + head..];
+    if length > text.len() {
+        return None;
     }
+    *at += head + length;
+    Some((text, length))
 }
 
 #[cfg(test)]

@@ -14,36 +14,25 @@ mod container;
 mod scalar;
 mod special;
 mod string;
+mod text;
 
-use scalar::{write_ext, write_scalar};
-use string::write_hex;
-pub use string::{write_string, write_string_of};
+pub use string::write_string;
+pub(crate) use text::JsonText;
 
-use crate::wire::msgpack::{Token, read};
+use crate::wire::msgpack::Token;
 
-/// Appends the JSON text of one encoded value. What comes behind it in `value` has no part in it, but is quick to have:
-/// see [`write_string_of`].
-#[inline]
+/// Appends the JSON text of one encoded value. What comes behind it in `value` has no part in it.
 pub fn write_value(out: &mut Vec<u8>, value: &[u8]) {
-    container::write_first(out, value);
+    let mut json = JsonText::begin(out, value.len());
+    json.value(value);
+    json.finish();
 }
 
 /// Appends an encoded map key as a JSON string.
 pub fn write_key(out: &mut Vec<u8>, key: &[u8]) {
-    let mut at = 0;
-    match read(key, &mut at) {
-        Ok(Token::Array(_) | Token::Map(_)) | Err(_) => {
-            out.extend_from_slice(b"\"msgpack:");
-            write_hex(out, key);
-            out.push(b'"');
-        }
-        Ok(token @ (Token::Str(_) | Token::Bin(_) | Token::Ext(..))) => write_scalar(out, token),
-        Ok(token) => {
-            out.push(b'"');
-            write_scalar(out, token);
-            out.push(b'"');
-        }
-    }
+    let mut json = JsonText::begin(out, key.len());
+    json.key(key);
+    json.finish();
 }
 
 /// Appends the text of a value that is neither array nor map, without quotes; nothing for nil.
@@ -53,8 +42,14 @@ pub fn write_plain(out: &mut Vec<u8>, token: Token<'_>) {
     match token {
         Token::Nil | Token::Array(_) | Token::Map(_) => {}
         Token::Str(bytes) | Token::Bin(bytes) => out.extend_from_slice(bytes),
-        Token::Ext(kind, bytes) => write_ext(out, kind, bytes),
-        token => write_scalar(out, token),
+        token => {
+            let mut json = JsonText::begin(out, 0);
+            match token {
+                Token::Ext(kind, bytes) => json.ext(kind, bytes),
+                token => json.scalar(token),
+            }
+            json.finish();
+        }
     }
 }
 

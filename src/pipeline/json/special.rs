@@ -14,15 +14,16 @@ pub(super) fn plain_before(block: &[u8; 16]) -> usize {
 /// Whether the text is ASCII that needs no escape, as nearly all is.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().all(|byte| byte.is_ascii() && !needs_escape(*byte));
+    };
     // The last word overlaps the one before, so that no byte is looked at alone. Without an early exit this compiles
     // to vector instructions.
-    if let Some(last) = text.last_chunk::<8>() {
-        let (words, _) = text.as_chunks::<8>();
-        let words = words.iter().chain([last]);
-        words.fold(0, |found, word| found | special(u64::from_le_bytes(*word))) == 0
-    } else {
-        text.iter().all(|byte| byte.is_ascii() && !needs_escape(*byte))
+    let mut found = special(u64::from_le_bytes(*last));
+    for word in text.as_chunks::<8>().0 {
+        found |= special(u64::from_le_bytes(*word));
     }
+    found == 0
 }
 
 /// How many bytes from the start need no escape.

@@ -1,85 +1,129 @@
 //! JSON strings from any bytes.
 
 use super::special::{escapes_before, is_plain, plain_before};
+use super::text::JsonText;
 
 /// Appends a JSON string.
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
-    write_string_of(out, text, text.len());
+    let mut json = JsonText::begin(out, text.len());
+    json.string(text, text.len());
+    json.finish();
 }
 
-/// Appends the first `length` bytes as a JSON string.
-///
-/// That the bytes may go on behind the text makes short texts quick: blocks of one size are looked at and copied whole,
-/// and what is too much is cut off.
-///
-/// # Panics
-///
-/// If there are not so many bytes.
+impl JsonText<'_> {
+    /// Appends the first `length` bytes as a JSON string.
+    ///
+    /// That the bytes may go on behind the text makes short texts quick: a block of 16 bytes is looked at and copied
+    /// whole, and what comes next begins behind the text.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many bytes.
+    #[inline]
+    pub(crate) fn string(&mut self, bytes: &[u8], length: usize) {
+        if let Some(block) = short_plain(bytes, length)
+            && let Some([quote, place @ ..]) = self.place::<18>()
+        {
+            *quote = b'"';
+            put(place, block);
+            place[length] = b'"';
+            self.wrote(length + 2);
+        } else {
+            self.any_string(&bytes[..length]);
+        }
+    }
+
+    /// Appends a comma, or the brace of the first, and the first `length` bytes as the name of a member.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many bytes.
+    #[inline]
+    pub(crate) fn name(&mut self, before: u8, bytes: &[u8], length: usize) {
+        if let Some(block) = short_plain(bytes, length)
+            && let Some([first, quote, place @ ..]) = self.place::<20>()
+        {
+            (*first, *quote) = (before, b'"');
+            put(place, block);
+            (place[length], place[length + 1]) = (b'"', b':');
+            self.wrote(length + 4);
+        } else {
+            self.any_name(before, &bytes[..length]);
+        }
+    }
+
+    #[inline(never)]
+    fn any_name(&mut self, before: u8, name: &[u8]) {
+        self.byte(before);
+        self.any_string(name);
+        self.byte(b':');
+    }
+
+    #[inline(never)]
+    fn any_string(&mut self, text: &[u8]) {
+        self.byte(b'"');
+        if is_plain(text) {
+            self.bytes(text);
+        } else if std::str::from_utf8(text).is_ok() {
+            self.escaped(text);
+        } else {
+            for chunk in text.utf8_chunks() {
+                self.escaped(chunk.valid().as_bytes());
+                if !chunk.invalid().is_empty() {
+                    self.bytes("\u{fffd}".as_bytes());
+                }
+            }
+        }
+        self.byte(b'"');
+    }
+
+    /// Appends valid UTF-8, with `"`, `\` and the control characters escaped.
+    fn escaped(&mut self, text: &[u8]) {
+        let mut rest = text;
+        loop {
+            let clean = escapes_before(rest);
+            self.bytes(&rest[..clean]);
+            let Some(&byte) = rest.get(clean) else { return };
+            match byte {
+                b'"' => self.constant(b"\\\""),
+                b'\\' => self.constant(b"\\\\"),
+                b'\n' => self.constant(b"\\n"),
+                b'\r' => self.constant(b"\\r"),
+                b'\t' => self.constant(b"\\t"),
+                0x08 => self.constant(b"\\b"),
+                0x0c => self.constant(b"\\f"),
+                byte => {
+                    self.constant(b"\\u00");
+                    self.constant(&hex(byte));
+                }
+            }
+            rest = &rest[clean + 1..];
+        }
+    }
+
+    /// Appends bytes as lowercase hex.
+    pub(super) fn hex(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.constant(&hex(*byte)));
+    }
+}
+
+/// The block that begins with a text of up to 16 bytes, if the text is ASCII that needs no escape.
 #[inline]
-pub fn write_string_of(out: &mut Vec<u8>, bytes: &[u8], length: usize) {
-    out.push(b'"');
-    let start = out.len();
-    if let Some(block) = bytes.first_chunk::<16>()
-        && length <= 16
-        && plain_before(block) >= length
-    {
-        out.extend_from_slice(block);
-        out.truncate(start + length);
-    } else {
-        write_longer(out, bytes, length);
-    }
-    out.push(b'"');
+fn short_plain(bytes: &[u8], length: usize) -> Option<&[u8; 16]> {
+    let block = bytes.first_chunk::<16>()?;
+    (length <= 16 && plain_before(block) >= length).then_some(block)
 }
 
-/// What is no short plain text, or lies at the end of its bytes.
-#[inline(never)]
-fn write_longer(out: &mut Vec<u8>, bytes: &[u8], length: usize) {
-    let text = &bytes[..length];
-    if is_plain(text) {
-        out.extend_from_slice(text);
-    } else if std::str::from_utf8(text).is_ok() {
-        escape(out, text);
-    } else {
-        for chunk in text.utf8_chunks() {
-            escape(out, chunk.valid().as_bytes());
-            if !chunk.invalid().is_empty() {
-                out.extend_from_slice("\u{fffd}".as_bytes());
-            }
-        }
+#[inline]
+fn put<const N: usize>(place: &mut [u8; N], block: &[u8; 16]) {
+    if let Some(first) = place.first_chunk_mut() {
+        *first = *block;
     }
 }
 
-/// Appends bytes as lowercase hex.
-pub(super) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
-}
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Appends valid UTF-8, with `"`, `\` and the control characters escaped.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    let mut rest = text;
-    loop {
-        let clean = escapes_before(rest);
-        out.extend_from_slice(&rest[..clean]);
-        let Some(&byte) = rest.get(clean) else { return };
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            byte => {
-                out.extend_from_slice(b"\\u00");
-                write_hex(out, &[byte]);
-            }
-        }
-        rest = &rest[clean + 1..];
-    }
+fn hex(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 #[cfg(test)]
@@ -132,8 +176,12 @@ mod tests {
                     let expected = plainly(&bytes[..length]);
                     for behind in [0, 15, 16] {
                         let mut out = b"before".to_vec();
-                        write_string_of(&mut out, &bytes[..length + behind], length);
-                        assert_eq!(out, [b"before", expected.as_bytes()].concat(), "{bytes:x?}");
+                        let mut json = JsonText::begin(&mut out, 0);
+                        json.string(&bytes[..length + behind], length);
+                        json.name(b',', &bytes[..length + behind], length);
+                        json.finish();
+                        let expected = format!("before{expected},{expected}:");
+                        assert_eq!(out, expected.as_bytes(), "{bytes:x?}");
                     }
                 }
             }
@@ -150,7 +198,9 @@ mod tests {
                 parts.iter().flat_map(|(bytes, text)| [bytes, text.as_bytes()].concat()).collect();
             for length in 0..=bytes.len() {
                 let mut out = Vec::new();
-                write_string_of(&mut out, &bytes, length);
+                let mut json = JsonText::begin(&mut out, length);
+                json.string(&bytes, length);
+                json.finish();
                 proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), plainly(&bytes[..length]));
             }
         }

@@ -1,6 +1,7 @@
 //! Changing the fields of a record.
 
 use std::collections::HashMap;
+use std::num::NonZeroU8;
 
 use super::{Fate, Field, RecordBuffer, RecordFields, Span, is_blank};
 use crate::pipeline::field_path::FieldPath;
@@ -190,7 +191,7 @@ impl<'a> RecordEditor<'a> {
         let start = self.buffer.arena.len();
         write_str(&mut self.buffer.arena, name);
         let end = self.buffer.arena.len();
-        let name_offset = Some((end - start - name.len()) as u8);
+        let name_offset = NonZeroU8::new((end - start - name.len()) as u8);
         Field { key: Span { start, end, in_arena: true }, name_offset, value: Span::default() }
     }
 

@@ -15,8 +15,10 @@ pub use editor::RecordEditor;
 pub use rewrite::{Fate, Texts, rewrite_texts_of};
 use seen_keys::SeenKeys;
 
+use std::num::NonZeroU8;
+
 use super::field_path::FieldPath;
-use super::nested::{MapEntries, MapEntry, PairSpan, descend};
+use super::nested::{MapEntries, MapEntry, PairSpan, descend, pair_at};
 use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip_within, write_map};
 
 /// How many fields of one record filters see; the ones past it are passed on as they are. Bounds the memory that one
@@ -50,7 +52,7 @@ struct Field {
     /// The encoded key.
     key: Span,
     /// How many bytes of the key are its head, if it is text: what follows is the name.
-    name_offset: Option<u8>,
+    name_offset: Option<NonZeroU8>,
     /// The encoded value.
     value: Span,
 }
@@ -69,23 +71,22 @@ impl RecordBuffer {
         self.fields.clear();
         self.arena.clear();
         (self.rest, self.rest_count) = (Span::default(), 0);
-        let mut entries = MapEntries::of(bytes)?;
+        let entries = MapEntries::of(bytes)?;
+        let (mut at, mut remaining) = (entries.offset(), entries.remaining());
         let mut seen = SeenKeys::default();
-        let mut is_whole = true;
-        while is_whole && entries.remaining() > 0 && self.fields.len() < MAX_FIELDS {
-            match entries.next_span() {
-                Some(pair) => self.add(bytes, pair, &mut seen),
-                None => is_whole = false,
-            }
+        while remaining > 0 && self.fields.len() < MAX_FIELDS {
+            let Some(pair) = pair_at(bytes, at) else {
+                self.rest = Span { start: at, end: bytes.len(), in_arena: false };
+                self.rest_count = remaining - 1;
+                return None;
+            };
+            (at, remaining) = (pair.end, remaining - 1);
+            self.add(bytes, pair, &mut seen);
         }
-        let start = entries.offset();
-        let mut parts = 0..u64::from(entries.remaining()) * 2;
-        let end = match is_whole {
-            true => parts.try_fold(start, |at, _| skip_within(bytes, at, MAX_DEPTH - 1).ok()),
-            false => None,
-        };
-        self.rest = Span { start, end: end.unwrap_or(bytes.len()), in_arena: false };
-        self.rest_count = entries.remaining();
+        let mut parts = 0..u64::from(remaining) * 2;
+        let end = parts.try_fold(at, |at, _| skip_within(bytes, at, MAX_DEPTH - 1).ok());
+        self.rest = Span { start: at, end: end.unwrap_or(bytes.len()), in_arena: false };
+        self.rest_count = remaining;
         end
     }
 
@@ -111,7 +112,7 @@ impl Field {
     /// The name of a field whose key lies in `bytes`.
     #[inline]
     fn name_in<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        Some(&bytes[self.key.start + usize::from(self.name_offset?)..self.key.end])
+        Some(&bytes[self.key.start + usize::from(self.name_offset?.get())..self.key.end])
     }
 }
 
@@ -199,7 +200,7 @@ impl<'a> RecordFields<'a> {
     fn position(&self, name: &[u8]) -> Option<usize> {
         // The length tells nearly all apart, without a look at their bytes.
         let is_as_long = |field: &Field| {
-            let head = usize::from(field.name_offset.unwrap_or_default());
+            let head = field.name_offset.map_or(0, |offset| usize::from(offset.get()));
             field.key.end - field.key.start == head + name.len()
         };
         self.buffer.fields.iter().position(|field| is_as_long(field) && self.name(field) == Some(name))

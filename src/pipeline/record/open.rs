@@ -1,9 +1,11 @@
 //! Fields with open ends, for those who write them out.
 
+use std::num::NonZeroU8;
+
 use super::{Field, RecordFields, Span};
 
-/// One top-level field of a record, for [`write_string_of`](crate::pipeline::json::write_string_of) and
-/// [`write_value`](crate::pipeline::json::write_value), which are quickest where bytes go on behind what they write.
+/// One top-level field of a record, for [`JsonText`](crate::pipeline::json::JsonText), which is quickest where bytes go on behind
+/// what it writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenField<'a> {
     /// The encoded value, and what lies behind it.
@@ -11,7 +13,7 @@ pub(crate) struct OpenField<'a> {
     /// The encoded key, and what lies behind it.
     key: &'a [u8],
     key_length: usize,
-    name_offset: Option<u8>,
+    name_offset: Option<NonZeroU8>,
 }
 
 impl<'a> OpenField<'a> {
@@ -24,7 +26,7 @@ impl<'a> OpenField<'a> {
     /// The key's bytes and what lies behind them, and how many of them are the key's, if it is text.
     #[inline]
     pub(crate) fn name(&self) -> Option<(&'a [u8], usize)> {
-        let offset = usize::from(self.name_offset?);
+        let offset = usize::from(self.name_offset?.get());
         Some((&self.key[offset..], self.key_length - offset))
     }
 }
@@ -40,6 +42,13 @@ impl<'a> RecordFields<'a> {
             key_length: field.key.end - field.key.start,
             name_offset: field.name_offset,
         })
+    }
+
+    /// About how many bytes the record has as JSON: it has more punctuation, and rarely much to be escaped.
+    #[inline]
+    pub(crate) fn about_length(&self) -> usize {
+        let length = self.record.len() + self.buffer.arena.len();
+        length + 4 * self.buffer.fields.len()
     }
 
     #[inline]

@@ -1,5 +1,7 @@
 //! Another record in place of the one at hand.
 
+use std::num::NonZeroU8;
+
 use super::{Field, MAX_FIELDS, RecordEditor, Span};
 use crate::pipeline::nested::MapEntries;
 
@@ -16,7 +18,8 @@ impl RecordEditor<'_> {
             let end = whole.start + entries.offset();
             let value = Span { start: end - entry.value.len(), end, in_arena: true };
             let key = Span { start: value.start - entry.key.len(), end: value.start, in_arena: true };
-            let name_offset = entry.name.map(|name| (entry.key.len() - name.len()) as u8);
+            let name_offset =
+                entry.name.and_then(|name| NonZeroU8::new((entry.key.len() - name.len()) as u8));
             buffer.fields.push(Field { key, name_offset, value });
         }
         buffer.rest = Span { start: whole.start + entries.offset(), end: whole.end, in_arena: true };

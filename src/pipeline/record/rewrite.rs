@@ -3,6 +3,8 @@
 //! Filters that hide something have to reach every copy of it: also the fields past [`MAX_FIELDS`](super::MAX_FIELDS),
 //! and each of several values that a map holds under one key.
 
+use std::num::NonZeroU8;
+
 use super::{RecordEditor, Span};
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::nested::{self, MapEntries};
@@ -75,7 +77,8 @@ impl RecordEditor<'_> {
                 });
                 if fate == Fate::Replaced {
                     let bytes = self.fields().bytes(key);
-                    let name_offset = nested::as_text(bytes).map(|name| (bytes.len() - name.len()) as u8);
+                    let name = nested::as_text(bytes);
+                    let name_offset = name.and_then(|name| NonZeroU8::new((bytes.len() - name.len()) as u8));
                     let field = &mut self.buffer.fields[position];
                     (field.key, field.name_offset) = (key, name_offset);
                 }

@@ -38,9 +38,11 @@ impl<'a> SeenKeys<'a> {
             self.bits[word] |= bit;
             return None;
         }
-        fields.iter().position(|field| field.name_in(record) == Some(name))
+        position(name, fields, record)
     }
 
+    #[cold]
+    #[inline(never)]
     fn insert_into_table(&mut self, name: &'a [u8], fields: &[Field], record: &'a [u8]) -> Option<usize> {
         if self.table.is_empty() {
             let named = |(at, field): (usize, &Field)| Some((field.name_in(record)?, at));
@@ -54,4 +56,10 @@ impl<'a> SeenKeys<'a> {
             }
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn position(name: &[u8], fields: &[Field], record: &[u8]) -> Option<usize> {
+    fields.iter().position(|field| field.name_in(record) == Some(name))
 }

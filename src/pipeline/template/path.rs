@@ -11,6 +11,7 @@ use super::path_parts::{PathPart, PathTemplate};
 use super::path_time::{Conversion, LocalTime};
 use super::path_value::{MAX_PATH_VALUE, write_path_value};
 use super::placeholder::{Placeholder, Resolved};
+use crate::event_time::EventTime;
 use crate::pipeline::characters::CharacterSet;
 use crate::pipeline::event::Event;
 use crate::pipeline::json::write_plain;
@@ -24,6 +25,8 @@ pub struct PathRenderer {
     components: Vec<Vec<Part>>,
     /// `None` where the path holds no time.
     time: Option<LocalTime>,
+    /// What the time of the last event puts into a key.
+    time_key: Vec<u8>,
     text: Vec<u8>,
 }
 
@@ -66,7 +69,7 @@ impl PathRenderer {
             components.push(parts.collect());
         }
         let time = finest.map(|finest| LocalTime::new(zone, finest));
-        Self { absolute: template.absolute, components, time, text: Vec::new() }
+        Self { absolute: template.absolute, components, time, time_key: Vec::new(), text: Vec::new() }
     }
 
     /// Puts into `key` what the path of this event depends on: events with the same key have the same path.
@@ -75,15 +78,11 @@ impl PathRenderer {
     /// A key is at most 130 bytes a placeholder.
     pub fn render_key(&mut self, event: &Event<'_>, key: &mut Vec<u8>) {
         key.clear();
-        let civil = self.time.as_mut().map(|time| time.at(event.time));
+        self.work_out_time(event.time);
+        key.extend_from_slice(&self.time_key);
         for part in self.components.iter_mut().flatten() {
             match part {
-                Part::Literal(_) => {}
-                Part::Conversion(conversion) => {
-                    if let Some(civil) = civil {
-                        conversion.write(key, civil);
-                    }
-                }
+                Part::Literal(_) | Part::Conversion(_) => {}
                 Part::Value { placeholder, kept, limit, hint } => {
                     let resolved = match placeholder {
                         Placeholder::Field(path) => {
@@ -111,8 +110,25 @@ impl PathRenderer {
         }
     }
 
+    /// Formats the time for keys, unless that of the event before gives the same.
+    #[inline]
+    fn work_out_time(&mut self, event_time: EventTime) {
+        let Some(time) = &mut self.time else { return };
+        if time.is_worked_out(event_time) {
+            return;
+        }
+        let civil = time.at(event_time);
+        self.time_key.clear();
+        for part in self.components.iter().flatten() {
+            if let Part::Conversion(conversion) = part {
+                conversion.write(&mut self.time_key, civil);
+            }
+        }
+    }
+
     /// The path of this event.
     pub fn render_path(&mut self, event: &Event<'_>) -> PathBuf {
+        self.work_out_time(event.time);
         let civil = self.time.as_mut().map(|time| time.at(event.time));
         let mut path = Vec::new();
         for (at, component) in self.components.iter().enumerate() {

@@ -63,9 +63,15 @@ impl LocalTime {
         Self { zone, finest, valid: 0..0, civil: DateTime::ZERO }
     }
 
+    /// Whether the last time that was asked for gives the same path.
+    #[inline]
+    pub(super) fn is_worked_out(&self, time: EventTime) -> bool {
+        self.valid.contains(&time.seconds())
+    }
+
     #[inline]
     pub(super) fn at(&mut self, time: EventTime) -> &DateTime {
-        if !self.valid.contains(&time.seconds()) {
+        if !self.is_worked_out(time) {
             self.work_out(time);
         }
         &self.civil

@@ -2,41 +2,43 @@
 
 use super::inject::Inject;
 use crate::pipeline::Event;
-use crate::pipeline::json::{write_key, write_string, write_string_of, write_value};
+use crate::pipeline::json::{JsonText, write_key, write_string, write_value};
 
 pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>, inject: &Inject) {
     if !event.record.is_whole() {
         return write_any(out, event, inject);
     }
+    let mut json = JsonText::begin(out, event.record.about_length());
     let mut missing = inject.missing();
     let mut before = b'{';
     event.record.open().for_each(|field| {
-        out.push(before);
-        before = b',';
         let injected = match field.name() {
             Some((bytes, length)) => {
-                write_string_of(out, bytes, length);
+                json.name(before, bytes, length);
                 missing.take(&bytes[..length])
             }
             None => {
-                write_key(out, field.key());
+                json.byte(before);
+                json.key(field.key());
+                json.byte(b':');
                 None
             }
         };
-        out.push(b':');
-        write_value(out, injected.unwrap_or(field.value));
+        json.value(injected.unwrap_or(field.value));
+        before = b',';
     });
     for field in missing.rest() {
-        out.push(before);
+        json.byte(before);
+        json.key(field.key);
+        json.byte(b':');
+        json.value(field.value);
         before = b',';
-        write_key(out, field.key);
-        out.push(b':');
-        write_value(out, field.value);
     }
     if before == b'{' {
-        out.push(b'{');
+        json.byte(b'{');
     }
-    out.extend_from_slice(b"}\n");
+    json.constant(b"}\n");
+    json.finish();
 }
 
 /// As [`write`], for records with fields that nobody looked at as well.
