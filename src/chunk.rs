@@ -34,7 +34,7 @@ pub struct Chunk {
     pub refusal: Option<Arc<str>>,
     /// What its connection shows about the acknowledgements that its sender has had.
     pub proof: AckProof,
-    /// What one output handed to another, past all filters and routes. Nobody else takes anything of it.
+    /// What one output handed to another, or is to deliver once more. Nobody else takes anything of it.
     pub handed_over: Option<Arc<HandedOver>>,
     /// How `entries` is encoded.
     pub encoding: Encoding,
@@ -89,4 +89,27 @@ pub struct HandedOver {
     pub message_id: String,
     /// The id of the chunk that they came in, in base64.
     pub chunk: Option<String>,
+    /// Where the events are as they were received, and filters and routes are yet to have their say. `None` where they are
+    /// as an output would have delivered them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_received: Option<AsReceived>,
+}
+
+/// A chunk that an output left behind, and that is to be delivered to it after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsReceived {
+    /// How many entries at the beginning were delivered before.
+    pub delivered: u32,
+    /// When it was taken up, in nanoseconds since the Unix epoch.
+    pub retried_at: i64,
+}
+
+impl HandedOver {
+    /// Whose the chunk's id is, and how old, where it is not its sender's: old events among those of today would make the
+    /// ids of their sender grow old, and take up its quota.
+    pub(crate) fn owner_of_id(&self) -> Option<(Arc<str>, i64)> {
+        let AsReceived { retried_at, .. } = self.as_received?;
+        // No sender has such a name.
+        Some((format!("@retried {}", self.to).into(), retried_at))
+    }
 }

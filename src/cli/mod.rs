@@ -2,6 +2,7 @@
 
 mod certs;
 mod check;
+mod data_folder;
 mod dead_letter;
 mod decrypt;
 mod dev;
@@ -9,8 +10,10 @@ mod exit_code;
 mod explain;
 mod health;
 mod journal;
+mod progress;
 mod run;
 mod send;
+mod stored_events;
 mod test;
 
 use std::fmt::Display;

@@ -47,7 +47,7 @@ pub use server::{
     AdminConfig, DeadLettersConfig, JournalConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig,
     WhenFull,
 };
-pub use test_case::{ExpectedEvent, TestCase, TestEvent};
+pub use test_case::{ExpectedEvent, TestCase, TestChunk, TestEvent};
 
 /// Bytes of the largest configuration file that is read; thousands of times what any needs.
 pub const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;

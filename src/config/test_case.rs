@@ -8,21 +8,30 @@ use super::{Config, ConfigErrors, environment, load, read_file};
 use crate::event_time::EventTime;
 use crate::pipeline::Trial;
 
-/// One `[[test]]`: a chunk, and what is expected of it.
+/// One `[[test]]`: chunks that come in, and what is expected of them.
 #[derive(Debug, Clone)]
 pub struct TestCase {
     pub name: String,
     /// The file that it is in, and the line where it begins, from 1.
     pub file: PathBuf,
     pub line: usize,
-    /// With the tag as the input makes it.
-    pub trial: Trial,
-    /// The entries of the chunk.
-    pub events: Vec<TestEvent>,
+    /// What `{@server}` says.
+    pub server: String,
+    /// In the order in which they are received.
+    pub chunks: Vec<TestChunk>,
     /// What outputs write, by their `id`, in the order of the file.
     pub expected: Vec<(String, Vec<ExpectedEvent>)>,
     /// Whether an output that is not in `expected` may take events.
     pub others_may_take: bool,
+}
+
+/// A chunk that comes in.
+#[derive(Debug, Clone)]
+pub struct TestChunk {
+    /// With the tag as the input makes it.
+    pub trial: Trial,
+    /// Its entries.
+    pub events: Vec<TestEvent>,
 }
 
 /// An event that comes in.
@@ -69,6 +78,15 @@ impl TestCase {
     fn read(path: &Path, config: &Config) -> Result<Vec<Self>, ConfigErrors> {
         let text =
             read_file(path).map_err(|source| ConfigErrors::Unreadable { path: path.to_owned(), source })?;
-        load::parse_tests(&text, path, config, &environment).map_err(ConfigErrors::Invalid)
+        Self::parse(&text, path, config)
+    }
+
+    /// Reads the tests in the text of a file, which is the configuration's own or one beside it.
+    ///
+    /// # Errors
+    ///
+    /// All its mistakes.
+    pub fn parse(text: &str, path: &Path, config: &Config) -> Result<Vec<Self>, ConfigErrors> {
+        load::parse_tests(text, path, config, &environment).map_err(ConfigErrors::Invalid)
     }
 }

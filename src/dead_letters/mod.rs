@@ -13,15 +13,18 @@
 //! ```text
 //! DATA_DIR/dead-letters/YYYY-MM-DD*.jsonl  letters by the day of receipt
 //! DATA_DIR/dead-letters/settled.log        ids of letters that were dropped or retried
-//! DATA_DIR/dead-letters/requests/          letters that are to be retried, for the server
-//! DATA_DIR/dead-letters/lock               held by whoever writes settled.log
+//! DATA_DIR/dead-letters/requests/          what is to be retried, for the server
+//! DATA_DIR/dead-letters/lock               held by whoever writes settled.log, or removes what is set aside
+//! DATA_DIR/dead-letters/segments/          segments that outputs left behind (journal/set_aside.rs)
 //! ```
 
 mod file_name;
 mod filter;
 mod keeper;
 mod letter;
+mod lock;
 pub mod requests;
+pub mod segment_requests;
 mod settled;
 mod store;
 
@@ -31,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use filter::Filter;
 pub use keeper::Keeper;
 pub use letter::{Contents, Letter, LetterId};
+pub use lock::FolderLock;
 pub use settled::{Outcome, Settled};
 pub use store::{Scan, Store};
 

@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{LetterId, StoreError};
+use super::{FolderLock, LetterId, StoreError};
 
 /// The first line. Another number is a newer version, which this one does not touch.
 const HEADER: &str = "hikyaku settled letters 1\n";
@@ -43,17 +43,13 @@ pub struct Settled {
     outcomes: HashMap<LetterId, Outcome>,
     /// Where the last whole line ends; `None` before there is a file.
     end: Option<u64>,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl Settled {
     /// Waits for the lock, which others hold for moments, and reads. Makes the folder if need be.
     pub fn lock(folder: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder).map_err(StoreError::of("make", folder))?;
-        let lock_path = folder.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(StoreError::of("open", &lock_path))?;
-        lock.lock().map_err(StoreError::of("lock", &lock_path))?;
+        let lock = FolderLock::take(folder)?;
         let path = folder.join("settled.log");
         let (outcomes, end) = load(&path)?;
         Ok(Self { path, outcomes, end, _lock: lock })

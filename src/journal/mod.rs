@@ -372,6 +372,11 @@ impl Journal {
         self.shared.bytes_on_disk()
     }
 
+    /// Bytes on disk at which it is full.
+    pub(crate) fn max_size(&self) -> u64 {
+        self.shared.max_size
+    }
+
     /// Bytes of chunks from a position to the newest.
     pub fn bytes_behind(&self, position: Position) -> u64 {
         self.shared.bytes_behind(position)
@@ -399,6 +404,20 @@ impl Journal {
                 tracing::error!("the journal's writer ended in a panic: please report this");
             }
         }
+    }
+
+    /// What outputs left behind undelivered.
+    pub(crate) fn set_aside(&self) -> &SetAside {
+        &self.shared.set_aside
+    }
+
+    /// Looks how much is set aside for each output, for the metric: operators drop and retry it.
+    pub(crate) fn measure_set_aside(&self, ids: &[String]) -> Result<(), SetAsideError> {
+        for id in ids {
+            let bytes = i64::try_from(self.shared.set_aside.bytes(id)?).unwrap_or(i64::MAX);
+            self.shared.metrics.set_aside_bytes.with_label_values(&[id]).set(bytes);
+        }
+        Ok(())
     }
 
     /// Asks the writer to look for segments to remove. While its queue is full it looks without being asked.

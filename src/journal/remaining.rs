@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use super::backlog::start_of;
+use super::format::footer::SegmentCounts;
 use super::inspect::{InspectError, Inspection};
+use super::replay::FoundChunks;
 use super::{Position, SavedCursor};
 
 /// What an output still has to deliver, a replay included.
@@ -44,6 +47,29 @@ impl Inspection {
             passed(segment);
         }
         Ok(backlogs)
+    }
+}
+
+impl Inspection {
+    /// What lies from a position to the end of its segment. Damage is passed over.
+    pub fn rest_of_segment(&self, from: Position) -> Result<FoundChunks, InspectError> {
+        let summary = self.summary(from.segment)?;
+        if from == start_of(from.segment) && summary.sealed {
+            let SegmentCounts { chunks, entries, first_received_at, last_received_at, .. } = summary.counts;
+            let bytes = summary.frame_bytes + summary.large_bytes();
+            let received = (chunks > 0).then_some((first_received_at, last_received_at));
+            return Ok(FoundChunks { chunks, events: entries, bytes, received });
+        }
+        let mut rest = FoundChunks::default();
+        self.frames(from.segment, |position, _, bytes, chunk| {
+            if position >= (Position { entry: 0, ..from }) {
+                let delivered = if position.offset == from.offset { from.entry } else { 0 };
+                let events = chunk.entry_count().saturating_sub(delivered);
+                rest.add(events, bytes, chunk.received_at().unix_nanoseconds());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(rest)
     }
 }
 

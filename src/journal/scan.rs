@@ -54,6 +54,8 @@ struct Noted {
     entries: u32,
     sender: Arc<str>,
     acknowledged: Option<ChunkKey>,
+    /// Whose the id is, and how old, where it is not the sender's.
+    owner_of_id: Option<(Arc<str>, i64)>,
     id: Option<ChunkKey>,
 }
 
@@ -158,17 +160,19 @@ fn note(chunk: &ChunkPayload, last_sender: &mut Arc<str>) -> Noted {
         entries: chunk.entry_count(),
         sender: Arc::clone(last_sender),
         acknowledged: chunk.acknowledged(),
+        owner_of_id: chunk.handed_over().and_then(|handed_over| handed_over.owner_of_id()),
         id: chunk.id().map(|id| chunk_key(chunk.tag(), id)),
     }
 }
 
 fn add(footer: &mut Footer, noted: Noted) {
-    let Noted { received_at, entries, sender, acknowledged, id } = noted;
+    let Noted { received_at, entries, sender, acknowledged, owner_of_id, id } = noted;
     footer.counts.add(entries, received_at);
     if let Some(key) = acknowledged {
         footer.add_acknowledged(&sender, key);
     }
     if let Some(key) = id {
+        let (sender, received_at) = owner_of_id.unwrap_or((sender, received_at));
         footer.add_id(&sender, received_at, key);
     }
 }

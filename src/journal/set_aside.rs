@@ -14,6 +14,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::cursor::{Fault, SavedCursor, decode, encode};
 use super::durable::{ReplaceError, create_folder, replace_file, sync_folder_of};
@@ -62,6 +63,15 @@ pub struct SetAsideSegment {
     pub from: SavedCursor,
     /// Bytes of its files, which the journal may hold as well.
     pub bytes: u64,
+    /// When it was set aside, or retried in part.
+    pub since: SystemTime,
+}
+
+impl SetAsideSegment {
+    /// Whether the output has gone on behind it. Until then it must stay: by it the next start knows where to go on.
+    pub fn is_left_by(&self, cursor: &SavedCursor) -> bool {
+        self.from.journal != cursor.journal || cursor.resumed().position.segment > self.segment
+    }
 }
 
 impl SetAside {
@@ -95,12 +105,16 @@ impl SetAside {
             if path.extension().is_none_or(|extension| extension != EXTENSION) {
                 continue;
             }
-            let bytes = read_file(self.storage.as_ref(), &path).map_err(io_error("read", &path))?;
-            let (from, _) = decode(&bytes.unwrap_or_default())
-                .map_err(|_: Fault| SetAsideError::Damaged { path: path.clone() })?;
+            let Some(bytes) = read_file(self.storage.as_ref(), &path).map_err(io_error("read", &path))?
+            else {
+                // A server that retries it has removed it meanwhile.
+                continue;
+            };
+            let (from, _) =
+                decode(&bytes).map_err(|_: Fault| SetAsideError::Damaged { path: path.clone() })?;
             let segment = from.position.segment;
             let bytes = files.iter().filter(|file| file.segment == segment).map(|file| file.length).sum();
-            segments.push(SetAsideSegment { segment, from, bytes });
+            segments.push(SetAsideSegment { segment, from, bytes, since: listed.modified });
         }
         segments.sort_unstable_by_key(|segment| segment.segment);
         Ok(segments)
@@ -109,6 +123,11 @@ impl SetAside {
     /// The segments of an output, to be looked into as a journal.
     pub fn inspection(&self, id: &str) -> Inspection {
         Inspection::on(Arc::clone(&self.storage), &self.path.join(id))
+    }
+
+    /// The part of a segment that is set aside begins later now: what lies before was delivered another way.
+    pub fn advance(&self, id: &str, from: &SavedCursor) -> Result<(), SetAsideError> {
+        self.put_record(id, from)
     }
 
     /// Removes a segment of an output: delivered another way, or not wanted.
@@ -154,7 +173,11 @@ impl SetAside {
             self.link(file, name)?;
         }
         folder.sync().map_err(io_error("sync", folder.path()))?;
-        let record = self.record(id, segment);
+        self.put_record(id, from)
+    }
+
+    fn put_record(&self, id: &str, from: &SavedCursor) -> Result<(), SetAsideError> {
+        let record = self.record(id, from.position.segment);
         replace_file(self.storage.as_ref(), &record, &encode(from, &[])).map_err(|error| match error {
             ReplaceError::Unchanged(source) => SetAsideError::Io { action: "write", path: record, source },
             ReplaceError::Uncertain(source) => SetAsideError::Uncertain { path: record, source },

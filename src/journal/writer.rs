@@ -237,7 +237,10 @@ impl Writer {
         large: &mut Option<Box<LargeEntries>>,
         now: Moment,
     ) -> Result<Appended, Obstacle> {
-        let sender: Arc<str> = Arc::from(chunk.sender.identity.as_str());
+        let received_at = chunk.received_at.unix_nanoseconds();
+        let owner_of_id = chunk.handed_over.as_ref().and_then(|handed_over| handed_over.owner_of_id());
+        let (sender, received_at) =
+            owner_of_id.unwrap_or_else(|| (Arc::from(chunk.sender.identity.as_str()), received_at));
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         let verdict = key.map_or(Verdict::New, |key| self.dedup.judge(&sender, key, chunk, large.is_some()));
         let acknowledged = self.dedup.newly_acknowledged(&sender, &chunk.proof);
@@ -248,7 +251,7 @@ impl Writer {
         }
         // Only what is news is kept with it.
         chunk.chunk.proof.acknowledged = acknowledged;
-        self.make_room(chunk, large.as_deref(), key.is_some(), now)?;
+        self.make_room(chunk, &sender, large.as_deref(), key.is_some(), now)?;
         let kind = match large.take() {
             None => FrameKind::Chunk,
             Some(large) => self.name_large(*large)?,
@@ -259,7 +262,6 @@ impl Writer {
             self.active.footer.add_acknowledged(&sender, key);
         }
         if let Some(key) = key {
-            let received_at = chunk.received_at.unix_nanoseconds();
             self.active.footer.add_id(&sender, received_at, key);
             self.dedup.insert(&sender, received_at, key, self.active.number);
         }
@@ -278,6 +280,7 @@ impl Writer {
     fn make_room(
         &mut self,
         chunk: &mut KeptChunk,
+        sender: &str,
         large: Option<&LargeEntries>,
         has_id: bool,
         now: Moment,
@@ -287,7 +290,7 @@ impl Writer {
         }
         let shows_acknowledgement = chunk.proof.acknowledged.is_some();
         let growth = match has_id || shows_acknowledgement {
-            true => self.active.footer.growth(&chunk.sender.identity, shows_acknowledgement),
+            true => self.active.footer.growth(sender, shows_acknowledgement),
             false => 0,
         };
         if self.active.may_be_packed() {

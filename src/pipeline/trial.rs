@@ -21,13 +21,18 @@ pub struct Trial {
 impl Trial {
     /// The source of its events, as readers see it: the first chunk of a journal.
     pub fn with_source<R>(&self, use_source: impl FnOnce(&Source<'_>) -> R) -> R {
+        self.with_source_of(0, use_source)
+    }
+
+    /// The source of its events, as readers see it: the chunk with this index in a journal.
+    pub fn with_source_of<R>(&self, index: u32, use_source: impl FnOnce(&Source<'_>) -> R) -> R {
         let Sender { identity, address, certificate, host_name, user } = &self.sender;
         let address = address.map(|address| address.to_string());
         let names = certificate.as_ref().map_or(&[][..], |certificate| &certificate.alternative_names);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         use_source(&Source {
             tag: self.tag.as_bytes(),
-            position: Position::new(1, 64),
+            position: Position::new(1, 64 * (u64::from(index) + 1)),
             received_at: self.received_at,
             input: &self.input,
             sender: identity,

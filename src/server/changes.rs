@@ -76,7 +76,7 @@ pub(super) fn follow(
     let storage = journal.storage();
     let path = config.server.data_dir.join("routing.json");
     let cursors = CursorFolder::on(storage.clone(), &config.server.data_dir);
-    let journal_name = format!("{:032x}", u128::from_be_bytes(journal.id()));
+    let journal_name = journal_name(journal);
     let before = load(storage.as_ref(), &path)?.filter(|record| record.journal == journal_name);
 
     let mut now = Record { version: VERSION, journal: journal_name, outputs: BTreeMap::new() };
@@ -117,6 +117,27 @@ pub(super) fn follow(
         save(storage.as_ref(), &path, &now);
     }
     Ok(pipeline)
+}
+
+/// From which position on an output takes what it takes today; `None` where that is not known. The fallback and the output
+/// for invalid events take what others leave, so that it is theirs as well.
+pub(super) fn rules_since(
+    journal: &Journal,
+    config: &Config,
+    output: &OutputConfig,
+) -> Result<Option<Position>, ChangesError> {
+    let path = config.server.data_dir.join("routing.json");
+    let journal_name = journal_name(journal);
+    let record = load(journal.storage().as_ref(), &path)?.filter(|record| record.journal == journal_name);
+    let Some(record) = record else { return Ok(None) };
+    let takes_what_is_left = matches!(output.take, OutputTake::Fallback | OutputTake::Invalid);
+    let counts = |id: &String| takes_what_is_left || *id == output.id;
+    Ok(record.outputs.iter().filter(|(id, _)| counts(id)).map(|(_, known)| known.since()).max())
+}
+
+/// The journal's id, as files name it.
+pub(super) fn journal_name(journal: &Journal) -> String {
+    format!("{:032x}", u128::from_be_bytes(journal.id()))
 }
 
 /// Takes the fallback back to where the first of the outputs was whose rules changed; gives where it goes on.

@@ -10,6 +10,7 @@
 mod changes;
 mod monitor;
 mod retries;
+mod set_aside_retries;
 mod signals;
 mod start;
 mod upkeep;

@@ -240,6 +240,7 @@ fn handed_back(id: LetterId, letter: &Letter, output: String) -> HandedOver {
         in_doubt: false,
         message_id: letter.message_id.clone().unwrap_or_else(|| id.to_string()),
         chunk: letter.chunk.clone(),
+        as_received: None,
     }
 }
 

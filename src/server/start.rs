@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::retries::Retries;
+use super::set_aside_retries::SetAsideRetries;
 use super::{Addresses, RunningOutput, Server};
 use super::{changes, monitor, upkeep};
 use crate::admin::{self, Listeners};
@@ -178,6 +179,8 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         })
         .collect();
     tokio::spawn(Retries::new(&config, &journal).run(stop_inputs.clone()));
+    let retries = SetAsideRetries::new(&config, &journal, flush_requests.clone());
+    tokio::spawn(retries.run(stop_inputs.clone()));
     let inputs = inputs
         .into_iter()
         .zip(&config.inputs)

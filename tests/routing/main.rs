@@ -7,3 +7,4 @@ mod explain;
 mod pipelines;
 mod support;
 mod test_command;
+mod test_update;

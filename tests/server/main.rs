@@ -12,6 +12,7 @@ mod equal_content;
 mod full;
 mod kill;
 mod large;
+mod left_behind;
 mod lost_acks;
 mod message_forms;
 mod operator;

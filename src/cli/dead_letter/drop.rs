@@ -5,14 +5,17 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::segments::{Found, LeftBehind, Totals};
 use super::selection::Selection;
 use super::{DeadLetterError, mention};
 use crate::dead_letters::{Outcome, Settled, Store};
+use crate::journal::{CursorFolder, SetAside};
 
-/// Give letters up for good
+/// Give letters up for good, and what outputs left behind
 ///
-/// They are gone for all commands at once, also after a crash. Their space comes back when all letters of a file are
-/// gone; the server looks for such files once a minute, and when it starts.
+/// They are gone for all commands at once, also after a crash. The space of letters comes back when all letters of a file
+/// are gone; the server looks for such files once a minute, and when it starts. Segments that an output left behind go at
+/// once, each as a whole.
 #[derive(Debug, clap::Args)]
 pub(super) struct Drop {
     #[command(flatten)]
@@ -26,36 +29,72 @@ impl Drop {
     pub(super) fn execute(self, data_dir: &Path) -> Result<ExitCode, DeadLetterError> {
         let store = Store::new(data_dir);
         let (mut ids, mut bytes) = (Vec::new(), 0);
-        let (scan, _) = store.read(&self.selection.filter(), |id, _, line| {
-            ids.push(id);
-            bytes += line.len() + 1;
-            ControlFlow::<()>::Continue(())
-        })?;
-        mention(&scan);
-        if ids.is_empty() {
-            crate::cli::say("no dead letters to drop");
-            return Ok(ExitCode::SUCCESS);
+        if self.selection.takes_letters() {
+            let (scan, _) = store.read(&self.selection.filter(), |id, _, line| {
+                ids.push(id);
+                bytes += line.len() + 1;
+                ControlFlow::<()>::Continue(())
+            })?;
+            mention(&scan);
         }
-        if !self.yes && !confirmed(ids.len(), bytes)? {
+        let found = Found::whole(data_dir, &self.selection)?;
+        found.mention();
+        let what = match (ids.len(), found.totals()) {
+            (0, Totals { segments: 0, .. }) => {
+                crate::cli::say("no dead letters to drop");
+                return Ok(ExitCode::SUCCESS);
+            }
+            (letters, Totals { segments: 0, .. }) => format!("{letters} letters ({bytes} bytes)"),
+            (0, totals) => segments_text(&totals),
+            (letters, totals) => format!("{letters} letters ({bytes} bytes) and {}", segments_text(&totals)),
+        };
+        if !self.yes && !confirmed(&what)? {
             crate::cli::complain("nothing was dropped");
             return Ok(ExitCode::FAILURE);
         }
         // Exactly those that were counted, and none that came meanwhile.
-        Settled::lock(store.folder())?.settle(&ids, Outcome::Dropped)?;
-        crate::cli::say(format_args!("dropped {} letters ({bytes} bytes)", ids.len()));
+        let mut settled = Settled::lock(store.folder())?;
+        settled.settle(&ids, Outcome::Dropped)?;
+        for left in &found.segments {
+            drop_segment(data_dir, left)?;
+        }
+        drop(settled);
+        crate::cli::say(format_args!("dropped {what}"));
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn confirmed(letters: usize, bytes: usize) -> Result<bool, DeadLetterError> {
+/// Under the lock of the folder.
+fn drop_segment(data_dir: &Path, left: &LeftBehind) -> Result<(), DeadLetterError> {
+    let LeftBehind { output, segment, .. } = left;
+    let set_aside = SetAside::new(data_dir);
+    if set_aside.segments(output)?.iter().all(|found| found.segment != segment.segment) {
+        // A server has retried it meanwhile, or somebody else dropped it.
+        return Ok(());
+    }
+    let cursor = CursorFolder::new(data_dir).load(output)?;
+    if cursor.is_some_and(|cursor| !segment.is_left_by(&cursor)) {
+        return Err(DeadLetterError::Invalid(format!(
+            "output {output} is just leaving segment {} behind: try again in a moment",
+            segment.segment
+        )));
+    }
+    Ok(set_aside.remove(output, segment.segment)?)
+}
+
+fn segments_text(totals: &Totals) -> String {
+    let Totals { segments, chunks, events, bytes } = totals;
+    format!("{segments} segments that outputs left behind ({chunks} chunks, {events} events, {bytes} bytes)")
+}
+
+fn confirmed(what: &str) -> Result<bool, DeadLetterError> {
     if !io::stdin().is_terminal() {
         return Err(DeadLetterError::Invalid(format!(
-            "{letters} letters ({bytes} bytes) would be dropped for good: say --yes, or look at them first with \
-             hikyaku dead-letter cat"
+            "{what} would be dropped for good: say --yes, or look at them first with hikyaku dead-letter cat"
         )));
     }
     let mut terminal = io::stderr();
-    write!(terminal, "drop {letters} letters ({bytes} bytes) for good? [y/N] ")?;
+    write!(terminal, "drop {what} for good? [y/N] ")?;
     terminal.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

@@ -6,19 +6,20 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::segments::Found;
 use super::selection::Selection;
-use super::{DeadLetterError, mention};
-use crate::dead_letters::{Letter, Store};
+use super::{DeadLetterError, left_behind, mention};
+use crate::dead_letters::{Letter, Scan, Store};
 
 /// Groups that are counted each on its own; what comes after is one group more.
 const MAX_GROUPS: usize = 10_000;
 
-/// Count the letters: how many, how many bytes, from when to when
+/// Count the letters, and what outputs left behind: how many, how many bytes, from when to when
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
     #[command(flatten)]
     selection: Selection,
-    /// What to group by
+    /// What to group letters by
     #[arg(
         long,
         value_name = "KEY,...",
@@ -41,6 +42,9 @@ enum Key {
     Day,
 }
 
+/// By the values of what they are grouped by.
+type Groups = BTreeMap<Vec<String>, Group>;
+
 /// Letters that have in common what they are grouped by.
 #[derive(Debug)]
 struct Group {
@@ -52,7 +56,29 @@ struct Group {
 
 impl Ls {
     pub(super) fn execute(self, data_dir: &Path) -> Result<ExitCode, DeadLetterError> {
-        let mut groups = BTreeMap::<Vec<String>, Group>::new();
+        let (groups, scan) = self.groups(data_dir)?;
+        let left_behind = Found::touched(data_dir, &self.selection)?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            print_json(&mut out, &self.by, &groups, &left_behind)?;
+        } else {
+            if !groups.is_empty() || left_behind.segments.is_empty() {
+                print_text(&mut out, &self.by, &groups)?;
+            }
+            if !groups.is_empty() && !left_behind.segments.is_empty() {
+                writeln!(out)?;
+            }
+            left_behind::print_text(&mut out, &left_behind)?;
+        }
+        mention(&scan);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn groups(&self, data_dir: &Path) -> Result<(Groups, Scan), DeadLetterError> {
+        let mut groups = Groups::new();
+        if !self.selection.takes_letters() {
+            return Ok((groups, Scan::default()));
+        }
         let (scan, _) = Store::new(data_dir).read(&self.selection.filter(), |_, letter, line| {
             let mut names: Vec<_> = self.by.iter().map(|key| key.of(&letter)).collect();
             if groups.len() >= MAX_GROUPS && !groups.contains_key(&names) {
@@ -66,14 +92,7 @@ impl Ls {
             group.last = group.last.max(at);
             ControlFlow::<()>::Continue(())
         })?;
-        let mut out = io::stdout().lock();
-        if self.json {
-            print_json(&mut out, &self.by, &groups)?
-        } else {
-            print_text(&mut out, &self.by, &groups)?
-        }
-        mention(&scan);
-        Ok(ExitCode::SUCCESS)
+        Ok((groups, scan))
     }
 }
 
@@ -99,7 +118,7 @@ impl Key {
     }
 }
 
-fn print_json(out: &mut impl Write, by: &[Key], groups: &BTreeMap<Vec<String>, Group>) -> io::Result<()> {
+fn print_json(out: &mut impl Write, by: &[Key], groups: &Groups, left_behind: &Found) -> io::Result<()> {
     let rows: Vec<_> = groups
         .iter()
         .map(|(names, group)| {
@@ -117,10 +136,13 @@ fn print_json(out: &mut impl Write, by: &[Key], groups: &BTreeMap<Vec<String>, G
         .collect();
     let letters: u64 = groups.values().map(|group| group.letters).sum();
     let bytes: u64 = groups.values().map(|group| group.bytes).sum();
-    writeln!(out, "{}", serde_json::json!({ "letters": letters, "bytes": bytes, "groups": rows }))
+    let left_behind = left_behind::json(left_behind);
+    let answer =
+        serde_json::json!({ "letters": letters, "bytes": bytes, "groups": rows, "left_behind": left_behind });
+    writeln!(out, "{answer}")
 }
 
-fn print_text(out: &mut impl Write, by: &[Key], groups: &BTreeMap<Vec<String>, Group>) -> io::Result<()> {
+fn print_text(out: &mut impl Write, by: &[Key], groups: &Groups) -> io::Result<()> {
     if groups.is_empty() {
         return writeln!(out, "no dead letters");
     }

@@ -2,38 +2,31 @@
 
 mod cat;
 mod drop;
+mod left_behind;
 mod ls;
 mod retry;
+mod segments;
 mod selection;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::Config;
+use super::data_folder::{DataFolder, NotFound};
 use crate::dead_letters::{Scan, StoreError};
+use crate::journal::inspect::InspectError;
+use crate::journal::{CursorError, SetAsideError};
 
 /// Look at what could not be delivered, retry it, or drop it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     hikyaku dead-letter ls                              how many there are, of whom and why\n  \
     hikyaku dead-letter cat --sender engine-1           the letters, as JSON lines\n  \
-    hikyaku dead-letter retry --output upstream         deliver after all what it gave up
+    hikyaku dead-letter retry --output upstream         deliver after all what it gave up or left behind\n  \
     hikyaku dead-letter drop --reason 'no array' --yes  give them up for good\n\n\
     All of them may be used while the server runs.")]
 pub(super) struct Arguments {
-    /// The data folder [default: server.data_dir of the configuration]
-    #[arg(long, value_name = "DIR", global = true)]
-    data_dir: Option<PathBuf>,
-    /// The configuration that names the data folder
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "HIKYAKU_CONFIG",
-        default_value = "config/hikyaku.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    data_folder: DataFolder,
     #[command(subcommand)]
     action: Action,
 }
@@ -49,18 +42,24 @@ enum Action {
 /// The command can't be carried out.
 #[derive(Debug, thiserror::Error)]
 enum DeadLetterError {
-    #[error("{0}\nName the data folder with --data-dir, or a configuration with -c")]
-    Config(crate::config::ConfigErrors),
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
     #[error("there is no data folder {}: name it with --data-dir", .0.display())]
     NoDataFolder(PathBuf),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    SetAside(#[from] SetAsideError),
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
     #[error(
-        "no server has answered: the {letters} letters are retried when one runs on this folder. To take that back, \
-         remove {}",
+        "no server has answered: {what} are retried when one runs on this folder and their output gets on. To take that \
+         back, remove {}",
         request.display()
     )]
-    Unanswered { letters: usize, request: PathBuf },
+    Unanswered { what: String, request: PathBuf },
     #[error("{0}")]
     Invalid(String),
     #[error("cannot write the answer: {0}")]
@@ -89,10 +88,7 @@ impl Arguments {
     }
 
     fn data_dir(&self) -> Result<PathBuf, DeadLetterError> {
-        let data_dir = match &self.data_dir {
-            Some(data_dir) => data_dir.clone(),
-            None => Config::load(&self.config).map_err(DeadLetterError::Config)?.server.data_dir,
-        };
+        let data_dir = self.data_folder.path()?;
         if data_dir.is_dir() { Ok(data_dir) } else { Err(DeadLetterError::NoDataFolder(data_dir)) }
     }
 }

@@ -2,72 +2,179 @@
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::segments::Found;
 use super::selection::Selection;
 use super::{DeadLetterError, mention};
+use crate::cli::progress::progress_bar;
 use crate::config::parse_time;
-use crate::dead_letters::Store;
-use crate::dead_letters::requests::{Requests, take_answer};
+use crate::dead_letters::requests::{Answer, Requests, take_answer};
+use crate::dead_letters::segment_requests::{SegmentAnswer, SegmentRequest};
+use crate::dead_letters::{LetterId, Store};
+use crate::journal::SetAside;
 
 /// How often it is looked for the answer.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Deliver letters after all
+/// Deliver letters after all, and what outputs left behind
 ///
 /// The server does it: an entry or a message is checked again and taken as if it were sent now, with its sender, tag and
-/// time of receipt; what an output gave up goes to that output again. Each letter once, however often this is asked and
-/// whatever crashes. What still can't be taken stays a letter.
+/// time of receipt; what an output gave up goes to that output again. So does what an output left behind at
+/// `max_backlog`, by the filters of today, and no faster than the output takes it. Each of it once, however often this is
+/// asked and whatever crashes. What still can't be taken stays.
 #[derive(Debug, clap::Args)]
 pub(super) struct Retry {
     #[command(flatten)]
     selection: Selection,
-    /// How long to wait for the server; without an answer the request is taken up when a server runs
+    /// How long to wait for the server while nothing gets on; without an answer the request stays for it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time, help_heading = "Options")]
     wait: Duration,
-    /// Print what became of each letter as JSON lines
+    /// Also what outputs left behind where a segment is damaged, or where filters or what the output takes have changed
+    /// since
+    #[arg(long, help_heading = "Options")]
+    anyway: bool,
+    /// Print what became of each letter and segment as JSON lines
     #[arg(long, help_heading = "Options")]
     json: bool,
 }
 
 impl Retry {
     pub(super) fn execute(self, data_dir: &Path) -> Result<ExitCode, DeadLetterError> {
-        let mut ids = Vec::new();
-        let (scan, _) = Store::new(data_dir).read(&self.selection.filter(), |id, _, _| {
-            ids.push(id);
-            ControlFlow::<()>::Continue(())
-        })?;
-        mention(&scan);
-        if ids.is_empty() {
+        let letters = self.letters(data_dir)?;
+        let left_behind = Found::whole(data_dir, &self.selection)?;
+        left_behind.mention();
+        if letters.is_empty() && left_behind.segments.is_empty() {
             crate::cli::complain("no dead letters to retry");
             return Ok(ExitCode::SUCCESS);
         }
-        let request = Requests::new(data_dir).place(&ids)?;
-        let started = Instant::now();
-        let answers = loop {
+        let mut all_retried = true;
+        if !letters.is_empty() {
+            all_retried &= self.retry_letters(data_dir, &letters)?;
+        }
+        for segments in left_behind.by_output() {
+            let numbers = segments.iter().map(|left| left.segment.segment).collect();
+            let request = SegmentRequest::new(&segments[0].output, numbers, self.anyway);
+            all_retried &= self.retry_segments(data_dir, &request)?;
+        }
+        Ok(if all_retried { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn letters(&self, data_dir: &Path) -> Result<Vec<LetterId>, DeadLetterError> {
+        let mut ids = Vec::new();
+        if self.selection.takes_letters() {
+            let (scan, _) = Store::new(data_dir).read(&self.selection.filter(), |id, _, _| {
+                ids.push(id);
+                ControlFlow::<()>::Continue(())
+            })?;
+            mention(&scan);
+        }
+        Ok(ids)
+    }
+
+    fn retry_letters(&self, data_dir: &Path, letters: &[LetterId]) -> Result<bool, DeadLetterError> {
+        let request = Requests::new(data_dir).place(letters)?;
+        let what = || format!("the {} letters", letters.len());
+        let answers: Vec<Answer> = self.wait_for_answer(request, what, || Ok(0))?;
+        let retried = answers.iter().filter(|answer| answer.retried).count();
+        self.print(&answers, |answer| {
+            (!answer.retried).then(|| format!("{}  not retried: {}", answer.letter, answer.detail))
+        })?;
+        if !self.json {
+            writeln!(io::stdout(), "retried {retried} of {} letters", answers.len())?;
+        }
+        Ok(retried == answers.len())
+    }
+
+    fn retry_segments(&self, data_dir: &Path, request: &SegmentRequest) -> Result<bool, DeadLetterError> {
+        let left = Left { set_aside: SetAside::new(data_dir), request };
+        let total = left.bytes()?;
+        let bar = progress_bar(total);
+        let path = request.place(&Requests::new(data_dir))?;
+        let what = || format!("the {} segments of output {}", request.segments.len(), request.output);
+        let progress = || {
+            let left = left.bytes()?;
+            bar.set_position(total.saturating_sub(left));
+            Ok(left)
+        };
+        let answers: Result<Vec<SegmentAnswer>, _> = self.wait_for_answer(path, what, progress);
+        ProgressBar::finish_and_clear(&bar);
+        let answers = answers?;
+        let retried = answers.iter().filter(|answer| answer.retried).count();
+        self.print(&answers, |SegmentAnswer { segment, chunks, detail, retried, .. }| {
+            (!retried).then(|| format!("segment {segment}  not retried ({chunks} chunks were): {detail}"))
+        })?;
+        if !self.json {
+            let (chunks, events) = (answers.iter())
+                .fold((0, 0), |(chunks, events), answer| (chunks + answer.chunks, events + answer.events));
+            writeln!(
+                io::stdout(),
+                "retried {retried} of {} segments of output {}: {chunks} chunks, {events} events before filters",
+                answers.len(),
+                request.output
+            )?;
+        }
+        Ok(retried == answers.len())
+    }
+
+    /// Waits for the answer as long as there is progress, which is any change of a number.
+    fn wait_for_answer<A: DeserializeOwned>(
+        &self,
+        request: PathBuf,
+        what: impl Fn() -> String,
+        progress: impl Fn() -> Result<u64, DeadLetterError>,
+    ) -> Result<Vec<A>, DeadLetterError> {
+        let (mut last, mut since) = (progress()?, Instant::now());
+        loop {
             if let Some(answers) = take_answer(&request)? {
-                break answers;
+                return Ok(answers);
             }
-            if started.elapsed() >= self.wait {
-                return Err(DeadLetterError::Unanswered { letters: ids.len(), request });
+            let now = progress()?;
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            if since.elapsed() >= self.wait {
+                return Err(DeadLetterError::Unanswered { what: what(), request });
             }
             wait_a_moment();
-        };
-        let retried = answers.iter().filter(|answer| answer.retried).count();
+        }
+    }
+
+    fn print<A: Serialize>(
+        &self,
+        answers: &[A],
+        complaint: impl Fn(&A) -> Option<String>,
+    ) -> Result<(), DeadLetterError> {
         let mut out = io::stdout().lock();
-        for answer in &answers {
+        for answer in answers {
             if self.json {
                 writeln!(out, "{}", serde_json::json!(answer))?;
-            } else if !answer.retried {
-                writeln!(out, "{}  not retried: {}", answer.letter, answer.detail)?;
+            } else if let Some(complaint) = complaint(answer) {
+                writeln!(out, "{complaint}")?;
             }
         }
-        if !self.json {
-            writeln!(out, "retried {retried} of {} letters", answers.len())?;
-        }
-        Ok(if retried == answers.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(())
+    }
+}
+
+/// What is left of the segments of a request.
+struct Left<'a> {
+    set_aside: SetAside,
+    request: &'a SegmentRequest,
+}
+
+impl Left<'_> {
+    /// Bytes behind where each of them begins now.
+    fn bytes(&self) -> Result<u64, DeadLetterError> {
+        let segments = self.set_aside.segments(&self.request.output)?;
+        let asked = segments.iter().filter(|segment| self.request.segments.contains(&segment.segment));
+        Ok(asked.map(|segment| segment.bytes.saturating_sub(segment.from.position.offset)).sum())
     }
 }
 

@@ -8,13 +8,11 @@ mod restored;
 mod time;
 mod verify;
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::config::Config;
+use super::data_folder::{DataFolder, NotFound};
+use super::progress::progress_bar;
 use crate::journal::inspect::InspectError;
 use crate::journal::{CursorError, OpenError};
 
@@ -27,19 +25,8 @@ use crate::journal::{CursorError, OpenError};
     hikyaku journal replay --output archive --from 2h    deliver once more what is still kept\n\n\
     All but `forget` and `restored` may be used while the server runs; `ls`, `cat` and `verify` only read.")]
 pub(super) struct Arguments {
-    /// The data folder [default: server.data_dir of the configuration]
-    #[arg(long, value_name = "DIR", global = true)]
-    data_dir: Option<PathBuf>,
-    /// The configuration that names the data folder
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "HIKYAKU_CONFIG",
-        default_value = "config/hikyaku.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    data_folder: DataFolder,
     #[command(subcommand)]
     action: Action,
 }
@@ -57,8 +44,8 @@ enum Action {
 /// The journal can't be looked into.
 #[derive(Debug, thiserror::Error)]
 enum JournalError {
-    #[error("{0}\nName the data folder with --data-dir, or a configuration with -c")]
-    Config(crate::config::ConfigErrors),
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
     #[error("there is no journal in {}: name the data folder with --data-dir", .0.display())]
     NoJournal(PathBuf),
     #[error(transparent)]
@@ -102,15 +89,8 @@ impl Arguments {
     }
 
     fn data_dir(&self) -> Result<PathBuf, JournalError> {
-        let data_dir = match &self.data_dir {
-            Some(data_dir) => data_dir.clone(),
-            None => Config::load(&self.config).map_err(JournalError::Config)?.server.data_dir,
-        };
-        if Path::new(&data_dir).join("journal").is_dir() {
-            Ok(data_dir)
-        } else {
-            Err(JournalError::NoJournal(data_dir))
-        }
+        let data_dir = self.data_folder.path()?;
+        if data_dir.join("journal").is_dir() { Ok(data_dir) } else { Err(JournalError::NoJournal(data_dir)) }
     }
 }
 
@@ -118,13 +98,4 @@ impl Arguments {
 fn time_text(unix_nanoseconds: i64) -> String {
     let time = crate::event_time::EventTime::from_unix_nanoseconds(unix_nanoseconds).timestamp();
     format!("{time:.3}")
-}
-
-/// How far a command is, on a terminal.
-fn progress_bar(length: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {percent}% {eta}");
-    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Config, FileFormat, FileOutputConfig, OutputConfig, OutputKind, TestCase};
+use crate::config::{Config, FileFormat, FileOutputConfig, OutputConfig, OutputKind, TestCase, TestChunk};
 use crate::event_time::EventTime;
 use crate::output::file::format::Formatter;
 use crate::pipeline::json::write_value;
@@ -27,41 +27,42 @@ pub(super) struct Delivered {
 
 /// The events of a test by output, in the order of the file.
 pub(super) fn deliver(config: &Config, test: &TestCase) -> Vec<(String, Vec<Delivered>)> {
-    let pipeline =
-        Pipeline::new(&config.filters, &config.outputs, &test.trial.server).with_inputs(&config.inputs);
-    let entries = entries(test);
+    let pipeline = Pipeline::new(&config.filters, &config.outputs, &test.server).with_inputs(&config.inputs);
+    let entries: Vec<_> = test.chunks.iter().map(entries).collect();
     let outputs = config.outputs.iter();
     outputs.map(|output| (output.id.clone(), taken(&pipeline, output, test, &entries))).collect()
 }
 
-/// The chunk, as the input puts it into the journal.
-fn entries(test: &TestCase) -> Vec<u8> {
+/// A chunk, as the input puts it into the journal.
+fn entries(chunk: &TestChunk) -> Vec<u8> {
     let mut entries = Vec::new();
-    for event in &test.events {
+    for event in &chunk.events {
         write_array(&mut entries, 2);
-        write_time(&mut entries, event.time.unwrap_or(test.trial.received_at));
+        write_time(&mut entries, event.time.unwrap_or(chunk.trial.received_at));
         entries.extend_from_slice(&event.record);
     }
     entries
 }
 
-fn taken(pipeline: &Pipeline, output: &OutputConfig, test: &TestCase, entries: &[u8]) -> Vec<Delivered> {
+fn taken(pipeline: &Pipeline, output: &OutputConfig, test: &TestCase, entries: &[Vec<u8>]) -> Vec<Delivered> {
     let mut delivered = Vec::new();
     let Some(mut selector) = pipeline.selector(&output.id) else { return delivered };
     let mut file = match &output.kind {
         OutputKind::File(file) => Some(FileWriter::new(file)),
         OutputKind::Forward(_) => None,
     };
-    let taken = test.trial.with_source(|source| {
-        selector.for_each(source, entries, |event| {
-            delivered.push(match &mut file {
-                Some(file) => file.write(event),
-                None => Delivered::of(event),
-            });
-            Ok::<_, Infallible>(())
-        })
-    });
-    let Ok(_tally) = taken;
+    for (index, (chunk, entries)) in (0..).zip(test.chunks.iter().zip(entries)) {
+        let taken = chunk.trial.with_source_of(index, |source| {
+            selector.for_each(source, entries, |event| {
+                delivered.push(match &mut file {
+                    Some(file) => file.write(event),
+                    None => Delivered::of(event),
+                });
+                Ok::<_, Infallible>(())
+            })
+        });
+        let Ok(_tally) = taken;
+    }
     delivered
 }
 

@@ -9,11 +9,14 @@ use super::compare::Difference;
 pub(super) fn written(outcomes: &[Outcome]) -> String {
     let mut out = String::new();
     for outcome in outcomes {
-        if outcome.ok {
+        if outcome.updated {
+            out.push_str(&format!("new   {}  ({}:{})\n", outcome.name, outcome.file, outcome.line));
+        } else if outcome.ok {
             out.push_str(&format!("ok    {}\n", outcome.name));
             continue;
+        } else {
+            out.push_str(&format!("FAIL  {}  ({}:{})\n", outcome.name, outcome.file, outcome.line));
         }
-        out.push_str(&format!("FAIL  {}  ({}:{})\n", outcome.name, outcome.file, outcome.line));
         let same_event = |left: &Difference, right: &Difference| {
             (&left.output, left.event) == (&right.output, right.event)
         };
@@ -23,6 +26,10 @@ pub(super) fn written(outcomes: &[Outcome]) -> String {
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.ok).count();
     out.push_str(&format!("\n{} ok, {failed} failed", outcomes.len() - failed));
+    let updated = outcomes.iter().filter(|outcome| outcome.updated).count();
+    if updated > 0 {
+        out.push_str(&format!(", {updated} of them updated   (- was expected, + is expected now)"));
+    }
     if failed > 0 {
         out.push_str("   (- is expected, + is found)");
     }

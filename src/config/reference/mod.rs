@@ -84,7 +84,7 @@ pub(super) use output::{
 };
 pub(super) use security::{SECURITY, SECURITY_CLIENTS};
 pub(super) use server::{DEAD_LETTERS, FILE, HEALTH, JOURNAL, LEVELS, LOG, METRICS, MONITOR_AGENT, SERVER};
-pub(super) use test_case::{TEST, TEST_EVENT, TEST_EXPECTED, TEST_FILE, TEST_SENDER};
+pub(super) use test_case::{TEST, TEST_CHUNK, TEST_EVENT, TEST_EXPECTED, TEST_FILE, TEST_SENDER};
 
 /// Every section, in the order of the reference.
 pub const SECTIONS: &[&Section] = &[
@@ -131,6 +131,7 @@ pub const SECTIONS: &[&Section] = &[
     &METRICS,
     &TEST_FILE,
     &TEST,
+    &TEST_CHUNK,
     &TEST_EVENT,
     &TEST_EXPECTED,
     &TEST_SENDER,

@@ -27,14 +27,20 @@ pub(in crate::config) const TEST: Section = Section {
         Key {
             name: "tag",
             kind: Kind::Text { max_length: 4096 },
-            default: Default::Required,
+            default: Default::Absent("required, unless each chunk has one"),
             meaning: "The tag that the sender gives",
         },
         Key {
             name: "events",
             kind: Kind::Section("`events = [{ … }]`"),
-            default: Default::Required,
-            meaning: "What comes in: one chunk",
+            default: Default::Absent("required without `chunks`"),
+            meaning: "What comes in, in one chunk",
+        },
+        Key {
+            name: "chunks",
+            kind: Kind::Section("`chunks = [{ … }]`"),
+            default: Default::Absent("one chunk, of `events`"),
+            meaning: "What comes in, in several chunks, in the order in which they are received",
         },
         Key {
             name: "expect",
@@ -63,7 +69,7 @@ pub(in crate::config) const TEST: Section = Section {
         Key {
             name: "received_at",
             kind: Kind::Syntax("time as in ISO 8601"),
-            default: Default::Value("\"2026-01-01T00:00:00Z\""),
+            default: Default::Absent("`\"2026-01-01T00:00:00Z\"`"),
             meaning: "When it is received",
         },
         Key {
@@ -71,6 +77,43 @@ pub(in crate::config) const TEST: Section = Section {
             kind: Kind::Text { max_length: 255 },
             default: Default::Value("\"logserver\""),
             meaning: "What `{@server}` says, in place of `name` in `[server]`",
+        },
+    ],
+};
+
+pub(in crate::config) const TEST_CHUNK: Section = Section {
+    title: "chunks = [{ … }]",
+    extends: None,
+    keys: &[
+        Key {
+            name: "events",
+            kind: Kind::Section("`events = [{ … }]`"),
+            default: Default::Required,
+            meaning: "What it holds",
+        },
+        Key {
+            name: "tag",
+            kind: Kind::Text { max_length: 4096 },
+            default: Default::Absent("that of the test"),
+            meaning: "The tag that the sender gives",
+        },
+        Key {
+            name: "input",
+            kind: Kind::Id,
+            default: Default::Absent("that of the test"),
+            meaning: "The input that it comes from",
+        },
+        Key {
+            name: "sender",
+            kind: Kind::Section("`sender = { … }`"),
+            default: Default::Absent("that of the test"),
+            meaning: "Who sends it",
+        },
+        Key {
+            name: "received_at",
+            kind: Kind::Syntax("time as in ISO 8601"),
+            default: Default::Absent("that of the test"),
+            meaning: "When it is received",
         },
     ],
 };

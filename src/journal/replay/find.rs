@@ -31,7 +31,7 @@ pub struct FoundChunks {
 }
 
 impl FoundChunks {
-    fn add(&mut self, events: u32, bytes: u64, received_at: i64) {
+    pub(in crate::journal) fn add(&mut self, events: u32, bytes: u64, received_at: i64) {
         self.chunks += 1;
         self.events += u64::from(events);
         self.bytes += bytes;

@@ -62,7 +62,9 @@ impl DeadLetterLines {
 impl Lines for DeadLetterLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
         let handed_over = chunk.handed_over().filter(|handed_over| handed_over.to == self.to);
-        if handed_over.is_none() && !chunk.has_bad_entries() {
+        // Of what is handed to another output, bad entries became letters when it was read for the first time.
+        let is_anothers = chunk.is_handed_over() && handed_over.is_none();
+        if is_anothers || (handed_over.is_none() && !chunk.has_bad_entries()) {
             return;
         }
         let received_at = chunk.received_at().timestamp();

@@ -7,6 +7,7 @@ use super::archive::Archive;
 use super::format::Formatter;
 use super::lines::{Inflater, Lines};
 use super::slots::Slots;
+use crate::chunk::HandedOver;
 use crate::config::FileOutputConfig;
 use crate::journal::StoredChunk;
 use crate::metrics::OutputMetrics;
@@ -22,6 +23,8 @@ pub(super) struct EventLines {
     selector: Selector,
     /// For what another output gave up: filters and routes had their say.
     unfiltered: Selector,
+    /// For what was set aside and is retried: old events, which must not count into windows of today.
+    retried: Selector,
     formatter: Formatter,
     paths: PathRenderer,
     slots: Slots,
@@ -48,6 +51,9 @@ impl EventLines {
                 .selector(id)
                 .expect("the pipeline is made from the configuration that this output is in"),
             unfiltered: pipeline.unfiltered(id),
+            retried: pipeline
+                .selector(id)
+                .expect("the pipeline is made from the configuration that this output is in"),
             formatter: Formatter::new(&config.format, &config.inject),
             paths: PathRenderer::new(&config.path, &config.path_characters, config.timezone.clone()),
             slots: Slots::default(),
@@ -63,12 +69,20 @@ impl EventLines {
 
 impl Lines for EventLines {
     fn take(&mut self, chunk: &StoredChunk, archive: &mut Archive) {
-        let handed_over = chunk.is_handed_over();
-        if handed_over && chunk.handed_over().is_none_or(|handed_over| handed_over.to != self.id) {
-            return;
-        }
-        let Self { selector, unfiltered, formatter, paths, slots, key, inflater, .. } = self;
-        let selector = if handed_over { unfiltered } else { selector };
+        let Self { selector, unfiltered, retried, formatter, paths, slots, key, inflater, .. } = self;
+        let mut delivered_before = 0;
+        let selector = if chunk.is_handed_over() {
+            match chunk.handed_over().filter(|handed_over| handed_over.to == self.id) {
+                None => return,
+                Some(HandedOver { as_received: None, .. }) => unfiltered,
+                Some(HandedOver { as_received: Some(as_received), .. }) => {
+                    delivered_before = as_received.delivered;
+                    retried
+                }
+            }
+        } else {
+            selector
+        };
         let tag = chunk.tag();
         let selector = selector.at(chunk.position);
         if chunk.is_refused() || !selector.wants(chunk.input(), tag) {
@@ -88,7 +102,12 @@ impl Lines for EventLines {
         };
         let alternative_names: Vec<_> = chunk.alternative_names().collect();
         let source = Source::of(chunk, &alternative_names);
+        let mut passed_over = 0;
         let taken = selector.for_each_from(&source, chunk.first_index(), entries, |event| {
+            if event.index < delivered_before {
+                passed_over += 1;
+                return Ok(());
+            }
             paths.render_key(event, key);
             let known = slots.get(key);
             let appended = known.and_then(|slot| archive.append(slot, |out| formatter.write(event, out)));
@@ -105,7 +124,7 @@ impl Lines for EventLines {
         let Ok(tally) = taken;
         self.metrics.filtered(tally.dropped, tally.joined);
         self.disowned.report(chunk, &tally.disowned, &self.metrics);
-        let taken = tally.taken;
+        let taken = tally.taken - passed_over;
         if taken > 0 {
             self.metrics.emit_records.inc_by(taken);
             match self.staged.get_mut(tag) {

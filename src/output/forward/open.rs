@@ -70,9 +70,12 @@ pub async fn open_output(
     let cursor = journal.attach(&config.id, config.start)?;
     cursor.limit_backlog(&config.backlog);
     let output_metrics = metrics.output(&config.id, config.kind.name());
-    let mut selector = pipeline
-        .selector(&config.id)
-        .expect("the pipeline is made from the configuration that this output is in");
+    let selector = || {
+        pipeline
+            .selector(&config.id)
+            .expect("the pipeline is made from the configuration that this output is in")
+    };
+    let (mut selector, retried) = (selector(), selector());
     selector.resume(cursor.attribute(THROTTLE));
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, cursor.saved().replays.number());
     let journal_id: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -89,7 +92,7 @@ pub async fn open_output(
         )),
         _ => None,
     };
-    let packer = Packer::new(&config.id, forward, selector, ids, output_metrics.clone());
+    let packer = Packer::new(&config.id, forward, [selector, retried], ids, output_metrics.clone());
     let has_choice = forward.pool.servers.len() > 1 || forward.pool.srv.is_some();
     let sent_log = (has_choice && forward.acks)
         .then(|| Arc::new(SentLog::open(journal.storage(), data_dir, &config.id, cursor.saved().position)));

@@ -4,16 +4,20 @@
 //! decoded, filtered and encoded anew, in pieces of at most `chunk_size`. Where the pieces begin is a pure function of
 //! chunk and configuration, as their ids must be.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
 use super::compress::Compress;
 use super::inflater::Inflater;
 use super::message::{Message, Origin};
 use super::message_id::MessageIds;
-use crate::chunk::Encoding;
+use crate::chunk::{AsReceived, Encoding, HandedOver};
 use crate::config::{ForwardOutputConfig, MetadataHandling};
+use crate::event_time::EventTime;
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
 use crate::output::disowned::DisownedReport;
@@ -26,6 +30,8 @@ use crate::wire::time::write_time;
 #[derive(Debug)]
 pub(super) struct Packer {
     selector: Selector,
+    /// For what was set aside and is retried: old events, which must not count into windows of today.
+    retried: Selector,
     ids: MessageIds,
     output: String,
     inflater: Inflater,
@@ -38,15 +44,17 @@ pub(super) struct Packer {
 }
 
 impl Packer {
+    /// `selectors` are two of the output: one with the counts of its cursor, and a new one.
     pub(super) fn new(
         output: &str,
         config: &ForwardOutputConfig,
-        selector: Selector,
+        [selector, retried]: [Selector; 2],
         ids: MessageIds,
         metrics: OutputMetrics,
     ) -> Self {
         Self {
             selector,
+            retried,
             ids,
             output: output.to_owned(),
             inflater: Inflater::default(),
@@ -83,11 +91,32 @@ impl Packer {
         &mut self,
         chunk: &StoredChunk,
         skip: u32,
-        mut send: impl FnMut(Message) -> Result<(), E>,
+        send: impl FnMut(Message) -> Result<(), E>,
     ) -> Result<(), E> {
         if chunk.is_handed_over() {
-            return self.take_over(chunk, send);
+            let Some(handed_over) = chunk.handed_over().filter(|handed_over| handed_over.to == self.output)
+            else {
+                return Ok(());
+            };
+            let Some(AsReceived { delivered, .. }) = handed_over.as_received else {
+                return self.take_over(chunk, handed_over, send);
+            };
+            let identity = Identity::before(&handed_over);
+            std::mem::swap(&mut self.selector, &mut self.retried);
+            let packed = self.pack_events(chunk, &identity, skip.max(delivered), send);
+            std::mem::swap(&mut self.selector, &mut self.retried);
+            return packed;
         }
+        self.pack_events(chunk, &Identity::of(chunk), skip, send)
+    }
+
+    fn pack_events<E>(
+        &mut self,
+        chunk: &StoredChunk,
+        identity: &Identity<'_>,
+        skip: u32,
+        mut send: impl FnMut(Message) -> Result<(), E>,
+    ) -> Result<(), E> {
         // What was refused is a dead letter, whatever its tag.
         if chunk.is_refused()
             || !self.selector.at(chunk.position).wants(chunk.input(), chunk.tag())
@@ -100,8 +129,12 @@ impl Packer {
             let (first, count) = (chunk.position.entry, chunk.entry_count());
             let (tag, end) = (chunk.tag().to_vec(), first.saturating_add(count));
             let run = Run { tag, first, end, events: u64::from(count) };
+            if run.end <= skip {
+                return Ok(());
+            }
             self.metrics.emit_records.inc_by(run.events);
-            return send(message(&self.ids, self.acks, chunk, &origin, &run, entries, encoding));
+            let ids = self.acks.then_some(&self.ids);
+            return send(message(ids, identity, chunk, &origin, &run, entries, encoding));
         }
         let Self { selector, ids, inflater, compress, metadata, chunk_size, acks, disowned, metrics, .. } =
             self;
@@ -124,7 +157,7 @@ impl Packer {
             }
             metrics.emit_records.inc_by(run.events);
             let (entries, encoding) = compress.entries(plain);
-            send(message(ids, *acks, chunk, &origin, run, entries, encoding))
+            send(message(acks.then_some(ids), identity, chunk, &origin, run, entries, encoding))
         };
         let mut run = Run::default();
         let mut plain = Vec::new();
@@ -154,12 +187,9 @@ impl Packer {
     fn take_over<E>(
         &mut self,
         chunk: &StoredChunk,
+        handed_over: HandedOver,
         mut send: impl FnMut(Message) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(handed_over) = chunk.handed_over().filter(|handed_over| handed_over.to == self.output)
-        else {
-            return Ok(());
-        };
         let (first, count) = (chunk.position.entry, chunk.entry_count());
         let at = |entry| Position { entry, ..chunk.position };
         let id = self.acks.then(|| Bytes::from(handed_over.message_id));
@@ -212,9 +242,41 @@ impl Run {
     }
 }
 
+/// What the ids of the messages of a chunk are derived from.
+#[derive(Debug)]
+struct Identity<'a> {
+    /// Where the chunk lies; where it is retried, where it lay when it was received.
+    position: Position,
+    /// The index that its first entry had there.
+    first: u32,
+    chunk: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Identity<'a> {
+    fn of(chunk: &'a StoredChunk) -> Self {
+        Self { position: chunk.position, first: 0, chunk: chunk.id().map(Cow::Borrowed) }
+    }
+
+    /// Of a chunk that is retried: as before, so that an upstream that has some of it recognises that.
+    fn before(handed_over: &HandedOver) -> Self {
+        let chunk = handed_over.chunk.as_ref().and_then(|id| BASE64_STANDARD.decode(id).ok());
+        Self {
+            position: Position::new(handed_over.segment, handed_over.offset),
+            first: handed_over.first,
+            chunk: chunk.map(Cow::Owned),
+        }
+    }
+
+    fn message_id(&self, ids: &MessageIds, received_at: EventTime, run: &Run) -> Bytes {
+        let entry = |index: u32| self.first.wrapping_add(index);
+        let start = Position { entry: entry(run.first), ..self.position };
+        ids.id(received_at, self.chunk.as_deref(), start, entry(run.end))
+    }
+}
+
 fn message(
-    ids: &MessageIds,
-    acks: bool,
+    ids: Option<&MessageIds>,
+    identity: &Identity<'_>,
     chunk: &StoredChunk,
     origin: &Arc<Origin>,
     run: &Run,
@@ -222,7 +284,7 @@ fn message(
     encoding: Encoding,
 ) -> Message {
     let at = |entry| Position { entry, ..chunk.position };
-    let id = acks.then(|| ids.id(chunk.received_at(), chunk.id(), at(run.first), run.end));
+    let id = ids.map(|ids| identity.message_id(ids, chunk.received_at(), run));
     Message::new(&run.tag, entries, encoding, run.events, id, at(run.first)..at(run.end), origin)
 }
 

@@ -135,6 +135,7 @@ impl RetryLimit {
             in_doubt,
             message_id: String::from_utf8_lossy(&id).into_owned(),
             chunk: origin.chunk.as_ref().map(|id| BASE64_STANDARD.encode(id)),
+            as_received: None,
         };
         let abandoned = Abandoned {
             sender: origin.sender.clone(),

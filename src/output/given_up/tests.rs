@@ -38,6 +38,7 @@ fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32)) -> Abandon
         reason: "not delivered".to_owned(),
         attempts: 1,
         in_doubt: false,
+        as_received: None,
         message_id: "id".to_owned(),
         chunk: None,
     };

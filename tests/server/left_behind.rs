@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use hikyaku::journal::SetAside;
+
+use crate::support::{HIKYAKU, Scene, Server, run_with_input};
+
+/// A segment of 1 MiB holds about twenty chunks of it.
+const EVENTS: u64 = 100;
+
+fn start(scene: &Scene) -> Server {
+    let root = scene.directory.path().display();
+    let config = format!(
+        r#"
+[server]
+data_dir = "{root}/data"
+[log]
+format = "json"
+[journal]
+max_size = "64MiB"
+segment_size = "1MiB"
+[[input]]
+id = "containers"
+type = "forward"
+listen = "127.0.0.1:0"
+max_message_size = "256KiB"
+[[filter]]
+type = "set"
+fields = {{ seen = "{{@server}}" }}
+[[output]]
+id = "slow"
+type = "file"
+match = "**"
+start = "oldest"
+path = "{root}/slow/all.log"
+flush_interval = "10ms"
+checkpoint_interval = "100ms"
+retry_max_interval = "1s"
+max_backlog = "1MiB"
+when_backlogged = "dead_letter"
+[health]
+enabled = false
+[monitor_agent]
+enabled = false
+[metrics]
+listen = "127.0.0.1:0"
+"#
+    );
+    fs::write(scene.path("hikyaku.toml"), config).unwrap();
+    let mut command = Command::new(HIKYAKU);
+    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
+    Server::start(command, 2)
+}
+
+/// How far a retry has come: the segments that are left, and where each begins.
+fn progress(scene: &Scene) -> Vec<(u64, String)> {
+    let segments = SetAside::new(&scene.path("data")).segments("slow").unwrap();
+    segments.iter().map(|found| (found.segment, found.from.position.to_string())).collect()
+}
+
+fn send(scene: &Scene, server: &Server) {
+    let mut command = Command::new(HIKYAKU);
+    command.arg("send").arg("--server").arg(format!("127.0.0.1:{}", server.port("containers")));
+    command.args(["app.log", "--plain", "--chunk-events", "1"]);
+    let padding = "x".repeat(50_000);
+    let lines: String =
+        (0..EVENTS).map(|number| format!("{{\"n\":{number},\"x\":\"{padding}\"}}\n")).collect();
+    let sent = run_with_input(command, &lines);
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+}
+
+#[test]
+fn a_server_that_is_killed_while_it_retries_writes_each_event_once() {
+    let scene = Scene::new();
+    // No folder can be made there, so nothing is written.
+    fs::write(scene.path("slow"), "in the way").unwrap();
+    let mut server = start(&scene);
+    send(&scene, &server);
+    server.until("segments are left behind", |_| progress(&scene).len() >= 3);
+    fs::remove_file(scene.path("slow")).unwrap();
+
+    let before = progress(&scene);
+    let retry = || {
+        let mut command = Command::new(HIKYAKU);
+        command.args(["dead-letter", "retry", "--wait", "1ms", "--data-dir"]).arg(scene.path("data"));
+        command.output().unwrap()
+    };
+    let unanswered = retry();
+    assert!(String::from_utf8_lossy(&unanswered.stderr).contains("no server has answered"));
+    server.until("some of it is retried", |_| progress(&scene) != before);
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+
+    server = start(&scene);
+    server.until("the rest is retried", |_| progress(&scene).is_empty());
+    assert!(server.stop().success());
+    let mut times = BTreeMap::<u64, u32>::new();
+    for event in scene.lines("slow") {
+        assert!(event["seen"].is_string(), "filters had their say");
+        *times.entry(event["n"].as_u64().unwrap()).or_default() += 1;
+    }
+    assert_eq!(times, (0..EVENTS).map(|number| (number, 1)).collect());
+}
