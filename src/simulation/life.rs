@@ -29,6 +29,8 @@ pub(super) struct Life {
     writer: Writer,
     writer_ended: bool,
     outputs: Vec<FileOutput>,
+    /// Outputs that have ended for good: only the next start may touch what is theirs.
+    ended: BTreeSet<usize>,
 }
 
 /// What a step came to.
@@ -82,6 +84,7 @@ impl Life {
             writer,
             writer_ended: false,
             outputs: opened,
+            ended: BTreeSet::new(),
         })
     }
 
@@ -114,12 +117,18 @@ impl Life {
     }
 
     /// Lets an output do the next thing.
-    pub(super) fn deliver(&mut self, output: usize, now: Instant, asked: bool) -> Progress {
-        let output = &mut self.outputs[output];
+    pub(super) fn deliver(&mut self, number: usize, now: Instant, asked: bool) -> Progress {
+        if self.ended.contains(&number) {
+            return Progress::Ended;
+        }
+        let output = &mut self.outputs[number];
         match output.advance(now, asked) {
             Ok(Next::GoOn) => Progress::Some,
             Ok(Next::CaughtUp) => Progress::Nothing,
-            Err(error) if error.needs_restart() => Progress::Ended,
+            Err(error) if error.needs_restart() => {
+                self.ended.insert(number);
+                Progress::Ended
+            }
             Err(error) => {
                 output.make_room_after(&error);
                 Progress::Blocked

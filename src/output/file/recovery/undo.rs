@@ -28,6 +28,9 @@ pub(super) fn undo(
                 return sync_names(storage, path).map(|()| Some(Outcome::Moved)).map_err(in_file);
             }
             if found.length < length {
+                // Whoever cut it may not have synced that. After the next power failure the file would be whole again, with
+                // lines behind the checkpoint that were delivered again meanwhile.
+                file.sync().map_err(in_file)?;
                 return Ok(Some(Outcome::Cut));
             }
             if found.length == length {
