@@ -10,6 +10,7 @@ use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::format::{JournalId, chunk_payload};
 use super::packing::KeptChunk;
 use super::shared::SegmentState;
+use super::writer::MAX_COMMIT;
 use crate::chunk::Chunk;
 use crate::planted::{Bug, is_planted};
 use crate::storage::{StorageFile, write_all_at, write_all_blocks_at};
@@ -114,11 +115,12 @@ impl ActiveSegment {
         self.end
     }
 
-    /// Adds a chunk to what is to be written.
-    pub(super) fn push(&mut self, kind: FrameKind, chunk: &KeptChunk) {
+    /// Adds a chunk to what is to be written, while so many others wait for the same.
+    pub(super) fn push(&mut self, kind: FrameKind, chunk: &KeptChunk, waiting: usize) {
         let length = frame_length(chunk.payload_length());
         let seed = seed(&self.journal, self.number, self.end);
-        write_frame(self.pending.room_for(length as usize), kind, self.synced, seed, |out| {
+        let more = waiting.saturating_mul(length as usize).min(MAX_COMMIT);
+        write_frame(self.pending.room_for(length as usize, more), kind, self.synced, seed, |out| {
             chunk_payload::write_chunk_payload(out, chunk, chunk.packed.as_ref());
         });
         self.end += length;
@@ -163,8 +165,13 @@ impl ActiveSegment {
     }
 
     /// Takes memory for the next frames, of frames that nobody reads any more.
-    pub(super) fn reuse(&mut self, memory: Vec<u8>) {
-        self.pending.reuse(memory);
+    pub(super) fn reuse(&mut self, memory: Vec<Vec<u8>>) {
+        memory.into_iter().for_each(|memory| self.pending.reuse(memory));
+    }
+
+    /// The memory that is left for frames, of a segment that takes no more of them.
+    pub(super) fn into_memory(self) -> Vec<Vec<u8>> {
+        self.pending.into_spares()
     }
 
     /// Writes the footer behind what is pending and gives the rest of the allocated space back. What was pending
@@ -174,7 +181,7 @@ impl ActiveSegment {
         let chunks = self.pending.len();
         let seed = seed(&self.journal, self.number, self.end);
         let footer = &self.footer;
-        let out = self.pending.room_for((frame_length(footer.payload_length()) + TRAILER_LENGTH) as usize);
+        let out = self.pending.room_for((frame_length(footer.payload_length()) + TRAILER_LENGTH) as usize, 0);
         write_frame(out, FrameKind::Footer, self.synced, seed, |out| footer.write(out));
         write_trailer(out, self.end, seed);
         let size = self.synced + self.pending.len() as u64;

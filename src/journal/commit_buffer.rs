@@ -18,6 +18,9 @@ pub(super) const BLOCK: usize = 4096;
 /// Memory comes in multiples of this, so that it serves for commits of different sizes.
 const STEP: usize = 64 * 1024;
 
+/// Pieces of memory that are kept for commits to come, beside the one in use: they are of different sizes.
+const SPARES: usize = 4;
+
 /// Frames that are to be written next.
 #[derive(Debug, Default)]
 pub(super) struct CommitBuffer {
@@ -26,6 +29,8 @@ pub(super) struct CommitBuffer {
     start: usize,
     /// Where the first frame begins.
     frames: usize,
+    /// Memory for commits to come.
+    spares: Vec<Vec<u8>>,
 }
 
 impl CommitBuffer {
@@ -46,13 +51,14 @@ impl CommitBuffer {
         self.memory.len() - self.frames
     }
 
-    /// Where frames of so many bytes in all are to be appended.
-    pub(super) fn room_for(&mut self, bytes: usize) -> &mut Vec<u8> {
+    /// Where frames of so many bytes in all are to be appended. About so many `more` are expected before they are written.
+    pub(super) fn room_for(&mut self, bytes: usize, more: usize) -> &mut Vec<u8> {
         // Zeros are put behind them.
         let wanted = self.memory.len() + bytes + BLOCK;
         if wanted > self.memory.capacity() {
-            let more = (BLOCK + wanted).max(2 * self.memory.capacity());
-            self.move_to(Vec::with_capacity(more.next_multiple_of(STEP)));
+            let memory = self.memory_for(BLOCK + wanted, BLOCK + wanted + more);
+            let before = self.move_to(memory);
+            self.reuse(before);
         }
         &mut self.memory
     }
@@ -66,7 +72,7 @@ impl CommitBuffer {
     pub(super) fn with_blocks<T>(&mut self, write: impl FnOnce(&[u8]) -> T) -> T {
         let end = self.memory.len();
         let padding = (end - self.start).next_multiple_of(BLOCK) - (end - self.start);
-        self.room_for(0).resize(end + padding, 0);
+        self.room_for(0, 0).resize(end + padding, 0);
         let written = write(&self.memory[self.start..]);
         self.memory.truncate(end);
         written
@@ -76,17 +82,26 @@ impl CommitBuffer {
     pub(super) fn take(&mut self) -> CommittedFrames {
         let end = self.memory.len();
         let last_block = end - (end - self.start) % BLOCK;
-        let next = Self::new(&self.memory[last_block..]);
+        let spares = std::mem::take(&mut self.spares);
+        let next = Self { spares, ..Self::new(&self.memory[last_block..]) };
         let Self { memory, frames, .. } = std::mem::replace(self, next);
         CommittedFrames { memory, frames: frames..end }
     }
 
-    /// Uses this memory for what comes next, if that is any better than new one.
-    pub(super) fn reuse(&mut self, mut memory: Vec<u8>) {
-        if memory.capacity() >= STEP && self.len() == 0 {
-            memory.clear();
-            self.move_to(memory);
+    /// Keeps memory for what comes next.
+    pub(super) fn reuse(&mut self, memory: Vec<u8>) {
+        if memory.capacity() >= STEP {
+            let place = self.spares.partition_point(|spare| spare.capacity() < memory.capacity());
+            self.spares.insert(place, memory);
         }
+        if self.spares.len() > SPARES {
+            self.spares.remove(0);
+        }
+    }
+
+    /// The memory that is kept for what comes next.
+    pub(super) fn into_spares(self) -> Vec<Vec<u8>> {
+        self.spares
     }
 
     fn begin(&mut self, before: &[u8]) {
@@ -94,13 +109,25 @@ impl CommitBuffer {
         self.frames = self.start + before.len();
     }
 
-    /// Goes on in other, empty memory that has room for at least as much.
-    fn move_to(&mut self, mut memory: Vec<u8>) {
-        let length = self.frames - self.start;
+    /// The smallest that is enough for all that is expected, else any that is enough for what there is.
+    fn memory_for(&mut self, wanted: usize, expected: usize) -> Vec<u8> {
+        let place = self.spares.partition_point(|spare| spare.capacity() < expected);
+        let place = place.min(self.spares.len().saturating_sub(1));
+        match self.spares.get(place) {
+            Some(spare) if spare.capacity() >= wanted => self.spares.remove(place),
+            _ => Vec::with_capacity(expected.next_multiple_of(STEP)),
+        }
+    }
+
+    /// Goes on in other memory that has room for at least as much. Gives back what it leaves.
+    fn move_to(&mut self, mut memory: Vec<u8>) -> Vec<u8> {
+        memory.clear();
         let start = memory.as_ptr().align_offset(BLOCK);
         memory.resize(start, 0);
         memory.extend_from_slice(&self.memory[self.start..]);
-        *self = Self { memory, start, frames: start + length };
+        self.frames = start + (self.frames - self.start);
+        self.start = start;
+        std::mem::replace(&mut self.memory, memory)
     }
 }
 
@@ -109,4 +136,90 @@ impl CommitBuffer {
 pub(super) struct CommittedFrames {
     pub(super) memory: Vec<u8>,
     pub(super) frames: Range<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(buffer: &mut CommitBuffer, bytes: &[u8]) {
+        buffer.room_for(bytes.len(), 0).extend_from_slice(bytes);
+    }
+
+    /// What would be written, and whether it lies where it must.
+    fn blocks(buffer: &mut CommitBuffer) -> Vec<u8> {
+        buffer.with_blocks(|blocks| {
+            assert_eq!(blocks.as_ptr().align_offset(BLOCK), 0);
+            assert_eq!(blocks.len() % BLOCK, 0);
+            blocks.to_vec()
+        })
+    }
+
+    #[test]
+    fn frames_are_written_in_whole_blocks_with_what_the_file_has_before_them() {
+        for (before, frames) in [(0, 1), (64, 4032), (64, 4033), (4095, 1), (100, 200_000)] {
+            let mut buffer = CommitBuffer::new(&vec![1; before]);
+            push(&mut buffer, &vec![2; frames]);
+            let blocks = blocks(&mut buffer);
+            assert!(blocks.len() - before - frames < BLOCK);
+            let expected =
+                [vec![1; before], vec![2; frames], vec![0; blocks.len() - before - frames]].concat();
+            assert!(blocks == expected, "{before} {frames}");
+            assert!(buffer.frames().iter().all(|byte| *byte == 2));
+            assert_eq!(buffer.len(), frames);
+        }
+    }
+
+    #[test]
+    fn the_next_commit_has_the_last_block_of_this_one_before_it() {
+        let mut buffer = CommitBuffer::new(&[1; 64]);
+        push(&mut buffer, &[2; 2 * BLOCK]);
+        let taken = buffer.take();
+        assert!(taken.memory[taken.frames] == [2; 2 * BLOCK]);
+        push(&mut buffer, &[3; 10]);
+        assert_eq!(blocks(&mut buffer)[..80], [&[2; 64][..], &[3; 10], &[0; 6]].concat());
+        buffer.take();
+        push(&mut buffer, &[4; 10]);
+        assert_eq!(blocks(&mut buffer)[..90], [&[2; 64][..], &[3; 10], &[4; 10], &[0; 6]].concat());
+    }
+
+    #[test]
+    fn memory_is_used_again_whatever_was_in_it() {
+        let mut buffer = CommitBuffer::new(&[1; 64]);
+        push(&mut buffer, &[2; 100_000]);
+        let taken = buffer.take();
+        let (address, capacity) = (taken.memory.as_ptr(), taken.memory.capacity());
+        buffer.reuse(taken.memory);
+        push(&mut buffer, &[3; 100_000]);
+        let (before, frames) = ((64 + 100_000) % BLOCK, 100_000);
+        assert_eq!(blocks(&mut buffer)[..before + frames], [vec![2; before], vec![3; frames]].concat());
+        let again = buffer.take().memory;
+        assert_eq!((again.as_ptr(), again.capacity()), (address, capacity));
+    }
+
+    #[test]
+    fn memory_is_taken_for_all_that_is_expected_and_of_what_is_kept_the_smallest_that_will_do() {
+        let mut buffer = CommitBuffer::new(&[]);
+        assert!(buffer.room_for(1, 1_000_000).capacity() > 1_000_000);
+        let mut buffer = CommitBuffer::new(&[]);
+        for size in [5, 3, 2, 4, 1].map(|number| number * STEP) {
+            buffer.reuse(Vec::with_capacity(size));
+        }
+        assert_eq!(
+            buffer.spares.iter().map(Vec::capacity).collect::<Vec<_>>(),
+            [2, 3, 4, 5].map(|n| n * STEP)
+        );
+        assert_eq!(buffer.room_for(1, 2 * STEP).capacity(), 3 * STEP);
+        assert_eq!(buffer.room_for(4 * STEP, 100 * STEP).capacity(), 5 * STEP, "enough for what there is");
+        assert_eq!(buffer.into_spares().len(), 3, "what was left is kept");
+    }
+
+    #[test]
+    fn what_is_cut_off_is_not_written() {
+        let mut buffer = CommitBuffer::new(&[]);
+        push(&mut buffer, &[1; 10]);
+        push(&mut buffer, &[2; BLOCK]);
+        buffer.truncate(10);
+        assert_eq!(blocks(&mut buffer), [&[1; 10][..], &[0; BLOCK - 10]].concat());
+    }
 }

@@ -64,12 +64,12 @@ impl Recent {
 
     /// Adds what was just written, and gives memory back that nobody wants any more. All blocks together take no more than
     /// `limit`.
-    pub(super) fn push(&mut self, start: Position, frames: CommittedFrames, limit: u64) -> Option<Vec<u8>> {
+    pub(super) fn push(&mut self, start: Position, frames: CommittedFrames, limit: u64) -> Vec<Vec<u8>> {
         let CommittedFrames { memory, frames } = frames;
-        let mut unused = None;
+        let mut unused = Vec::new();
         let block = if memory.capacity() > MAX_SLACK * frames.len() {
             let copy = Bytes::copy_from_slice(&memory[frames]);
-            unused = Some(memory);
+            unused.push(memory);
             RecentBlock { start, size: copy.len() as u64, memory: copy, frames: 0 }
         } else {
             // All of the memory counts, and not what is used of it alone.
@@ -79,16 +79,12 @@ impl Recent {
         self.size += block.size;
         self.blocks.push_back(block);
         while let Some(oldest) = self.blocks.front()
-            && (self.size > limit || (unused.is_none() && self.is_unwanted(oldest)))
+            && (self.size > limit || self.is_unwanted(oldest))
             && let Some(oldest) = self.blocks.pop_front()
         {
             self.size -= oldest.size;
             // Unless a reader still has a part of it.
-            if let Ok(memory) = oldest.memory.try_into_mut()
-                && unused.is_none()
-            {
-                unused = Some(memory.into());
-            }
+            unused.extend(oldest.memory.try_into_mut().map(Vec::from));
         }
         unused
     }
@@ -108,11 +104,13 @@ impl Recent {
         self.readers.remove(&reader);
     }
 
-    /// Whether all have passed the oldest block and let go of it. Those before it read the disk anyway.
+    /// Whether all have passed the oldest block and let go of it. Those that are a segment behind read the disk anyway;
+    /// whoever is closer is to find the more in memory when it has caught up.
     fn is_unwanted(&self, oldest: &RecentBlock) -> bool {
+        let is_near = |position: &&Position| position.segment + 1 >= oldest.start.segment;
         self.size > ALWAYS_KEPT
             && oldest.memory.is_unique()
-            && !self.readers.values().any(|position| oldest.covers(*position))
+            && self.readers.values().filter(is_near).all(|position| *position >= oldest.end())
     }
 }
 
@@ -131,7 +129,7 @@ mod tests {
     /// Blocks of a mebibyte each, one behind the other, as many as are given; what was given back for them.
     fn push(recent: &mut Recent, numbers: std::ops::Range<u64>) -> usize {
         let start = |number| Position::new(1, 64 + number * (MIB as u64 - 10));
-        numbers.filter_map(|number| recent.push(start(number), frames(MIB), 32 * MIB as u64)).count()
+        numbers.map(|number| recent.push(start(number), frames(MIB), 32 * MIB as u64).len()).sum()
     }
 
     fn at(number: u64) -> Position {
@@ -156,10 +154,24 @@ mod tests {
         assert!(recent.find(at(0)).is_some());
         assert_eq!(push(&mut recent, 32..33), 1);
         assert!(recent.find(at(0)).is_none());
-        recent.note_reader(reader, at(30));
-        assert_eq!(push(&mut recent, 33..40), 7);
         recent.remove_reader(reader);
-        assert_eq!(recent.size, 32 * MIB as u64);
+        push(&mut recent, 33..40);
+        assert_eq!(recent.size, ALWAYS_KEPT);
+    }
+
+    #[test]
+    fn whoever_is_a_segment_behind_keeps_nothing_in_memory() {
+        let mut recent = Recent::default();
+        recent.add_reader(Position::new(1, 64));
+        let start = |segment, number| Position::new(segment, 64 + number * (MIB as u64 - 10));
+        let mut push = |segment, numbers: std::ops::Range<u64>| {
+            numbers
+                .for_each(|number| drop(recent.push(start(segment, number), frames(MIB), 32 * MIB as u64)));
+            recent.size / MIB as u64
+        };
+        assert_eq!(push(2, 0..20), 20);
+        assert_eq!(push(3, 0..31), 32, "the oldest are of the segment behind the reader's");
+        assert_eq!(push(3, 31..32), 8);
     }
 
     #[test]
@@ -169,7 +181,7 @@ mod tests {
         let held = recent.find(at(0)).map(RecentBlock::frames);
         assert_eq!(push(&mut recent, 8..20), 0);
         drop(held);
-        assert_eq!(push(&mut recent, 20..21), 1);
+        assert_eq!(push(&mut recent, 20..21), 13, "all but what is always kept");
     }
 
     #[test]
@@ -178,7 +190,7 @@ mod tests {
         let mut little = frames(MIB);
         little.frames = MIB - 100..MIB;
         let unused = recent.push(Position::new(1, 64), little, 32 * MIB as u64);
-        assert_eq!(unused.map(|memory| memory.capacity()), Some(MIB));
+        assert_eq!(unused.iter().map(Vec::capacity).collect::<Vec<_>>(), [MIB]);
         assert_eq!(recent.size, 100);
         assert_eq!(recent.find(Position::new(1, 163)).map(|block| block.frames().len()), Some(100));
         assert!(recent.find(Position::new(1, 164)).is_none());

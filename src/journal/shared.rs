@@ -197,7 +197,7 @@ impl Shared {
         start: Position,
         frames: CommittedFrames,
         segment: SegmentState,
-    ) -> Option<Vec<u8>> {
+    ) -> Vec<Vec<u8>> {
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
         let unused = state.recent.push(start, frames, self.memory);

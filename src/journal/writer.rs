@@ -36,7 +36,7 @@ use crate::planted::{Bug, is_planted};
 use crate::storage::{StorageFile, is_for_want_of_space};
 
 /// Bytes of one group commit; more wait for the next.
-const MAX_COMMIT: usize = 4 * 1024 * 1024;
+pub(super) const MAX_COMMIT: usize = 4 * 1024 * 1024;
 
 /// How often a writer that waits for space looks again by itself.
 pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
@@ -256,7 +256,7 @@ impl Writer {
             None => FrameKind::Chunk,
             Some(large) => self.name_large(*large)?,
         };
-        self.active.push(kind, chunk);
+        self.active.push(kind, chunk, self.requests.len());
         self.next_turn(&sender, acknowledged);
         if let Some(key) = acknowledged {
             self.active.footer.add_acknowledged(&sender, key);
@@ -351,7 +351,9 @@ impl Writer {
         self.shared.set_spare_bytes(0);
         self.asked_since = None;
         self.shared.set_status(Status::Accepting);
-        self.active = ActiveSegment::begun(&header, spare, self.segment_size);
+        let next = ActiveSegment::begun(&header, spare, self.segment_size);
+        let memory = std::mem::replace(&mut self.active, next).into_memory();
+        self.active.reuse(memory);
         self.shared.add_segment(header.segment, self.active.state());
         Ok(())
     }
@@ -375,9 +377,8 @@ impl Writer {
         self.shared.set_status(Status::Accepting);
         self.shared.metrics.syncs.inc();
         let start = Position::new(self.active.number, written.start);
-        if let Some(memory) = self.shared.publish(start, written.frames, self.active.state()) {
-            self.active.reuse(memory);
-        }
+        let unused = self.shared.publish(start, written.frames, self.active.state());
+        self.active.reuse(unused);
         Ok(())
     }
 
