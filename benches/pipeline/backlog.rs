@@ -14,22 +14,22 @@ use crate::{Path, delivery};
 pub(crate) fn measure(scene: &Scene<'_>) -> Value {
     let arguments = scene.arguments;
     let upstream = ClosedUpstream::new();
-    let held = format!("{LARGE_JOURNAL}{}", forward(upstream.address));
-    let server = scene.server(&held);
+    let held = forward(upstream.address);
+    let server = scene.server_with(LARGE_JOURNAL, &held);
     scene.send(server.port, &Load::new(arguments));
     let down = server.peak.memory();
-    server.stop();
+    drop(server);
 
     let archive = archive(scene, "all.log").replace("type =", "start = \"oldest\"\ntype =");
-    let server = scene.server(&format!("{LARGE_JOURNAL}{archive}"));
+    let server = scene.server_with(LARGE_JOURNAL, &archive);
     let taken = || server.metric("fluentd_output_status_emit_records") as u64;
     let to_json = drained(&server, arguments.events, taken);
-    server.stop();
+    drop(server);
 
-    let server = scene.server(&held);
+    let server = scene.server_with(LARGE_JOURNAL, &held);
     let upstream = upstream.open();
     let to_upstream = drained(&server, arguments.events, || upstream.events());
-    server.stop();
+    drop(server);
 
     let beside = |path| delivery::measure(&Scene::new(arguments), path)["delivered_events_a_second"].take();
     json!({

@@ -27,26 +27,26 @@ pub(crate) fn measure(scene: &Scene<'_>) -> Value {
         result[format!("{name}:_processor_seconds_a_second")] = json!(processor / arguments.seconds as f64);
         result[format!("{name}:_peak_memory_MiB")] = json!(server.peak.memory());
     };
-    let outputs = |address| format!("{LARGE_JOURNAL}{}{}", archive(scene, "all.log"), forward(address));
+    let outputs = |address| format!("{}{}", archive(scene, "all.log"), forward(address));
 
     let up = Upstream::start();
-    let server = scene.server(&outputs(up.address));
+    let server = scene.server_with(LARGE_JOURNAL, &outputs(up.address));
     part("up", &server);
-    server.stop();
+    drop(server);
 
     let closed = ClosedUpstream::new();
-    let server = scene.server(&outputs(closed.address));
+    let server = scene.server_with(LARGE_JOURNAL, &outputs(closed.address));
     part("down", &server);
     // So that catching up takes long enough.
     scene.send(server.port, &Load { rate: None, ..Load::new(arguments) });
-    server.stop();
+    drop(server);
 
-    let server = scene.server(&outputs(closed.address));
+    let server = scene.server_with(LARGE_JOURNAL, &outputs(closed.address));
     let upstream = closed.open();
     upstream.until_events(1);
     part("catching_up", &server);
     let caught_up = upstream.events() >= 2 * load.events + arguments.events - CHUNK;
     result["catching_up:_done_meanwhile"] = json!(caught_up);
-    server.stop();
+    drop(server);
     result
 }

@@ -14,11 +14,11 @@ const PARTS: usize = 10;
 pub(crate) fn measure(scene: &Scene<'_>) -> Value {
     let arguments = scene.arguments;
     let upstream = ClosedUpstream::new();
-    let outputs = format!("{LARGE_JOURNAL}{}", forward(upstream.address));
+    let outputs = forward(upstream.address);
     let load = Load { rate: None, ..Load::new(arguments) };
     let events = load.events as f64;
 
-    let (server, start_on_nothing) = timed(|| scene.server(&outputs));
+    let (server, start_on_nothing) = timed(|| scene.server_with(LARGE_JOURNAL, &outputs));
     let parts: Vec<(f64, f64)> = (0..PARTS)
         .map(|_| {
             let before = server.processor_seconds();
@@ -28,10 +28,10 @@ pub(crate) fn measure(scene: &Scene<'_>) -> Value {
         .collect();
     let bytes = server.metric("hikyaku_journal_bytes");
     let memory = server.peak.memory();
-    server.stop();
-    let (server, start) = timed(|| scene.server(&outputs));
+    drop(server);
+    let (server, start) = timed(|| scene.server_with(LARGE_JOURNAL, &outputs));
     let memory_of_start = server.peak.memory();
-    server.stop();
+    drop(server);
     let ((first, first_ack), (last, last_ack)) = (parts[0], parts[PARTS - 1]);
     json!({
         "events_of_a_part": events,

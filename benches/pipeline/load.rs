@@ -18,6 +18,8 @@ pub(crate) struct Load {
     pub(crate) customers: u64,
     /// Events a second, over all connections.
     pub(crate) rate: Option<u64>,
+    /// Seconds after the start whose acknowledgements do not count.
+    pub(crate) settle: u64,
 }
 
 impl Load {
@@ -30,6 +32,7 @@ impl Load {
             window: 4,
             customers: arguments.customers,
             rate: arguments.rate,
+            settle: 0,
         }
     }
 
@@ -45,6 +48,7 @@ impl Load {
         option("connections", self.connections.into());
         option("window", self.window.into());
         option("customers", self.customers);
+        option("settle", self.settle);
         if let Some(rate) = self.rate {
             option("rate", rate);
         }

@@ -94,6 +94,9 @@ struct Arguments {
     /// A program to run the server under, with its arguments, as "perf record -g -o perf.data"
     #[arg(long, default_value = "")]
     under: String,
+    /// Keys of `[journal]`, as `compression = "zstd"`
+    #[arg(long, default_value = "")]
+    journal: String,
     /// Where journal and files are written; what is measured depends on its disk
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     folder: PathBuf,

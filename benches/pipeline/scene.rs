@@ -32,12 +32,21 @@ impl<'a> Scene<'a> {
 
     /// A server with mutual TLS and these outputs.
     pub(crate) fn server(&self, outputs: &str) -> Server {
+        self.server_with("", outputs)
+    }
+
+    /// The same, with keys of its journal.
+    pub(crate) fn server_with(&self, journal: &str, outputs: &str) -> Server {
+        let of_all = &self.arguments.journal;
         let root = self.folder.path().display();
         let config = format!(
             r#"
 [server]
 name = "logserver-1"
 data_dir = "{root}/data"
+[journal]
+{journal}
+{of_all}
 [log]
 format = "json"
 [[input]]
@@ -92,8 +101,8 @@ listen = "127.0.0.1:0"
     }
 }
 
-/// Sections of a journal that keeps what an output is behind.
-pub(crate) const LARGE_JOURNAL: &str = "[journal]\nmax_size = \"64GiB\"\n";
+/// Keys of a journal that keeps what an output is behind.
+pub(crate) const LARGE_JOURNAL: &str = "max_size = \"64GiB\"";
 
 /// A file output for everything.
 pub(crate) fn archive(scene: &Scene<'_>, path: &str) -> String {

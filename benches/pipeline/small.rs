@@ -8,9 +8,13 @@ use crate::scene::{Scene, archive};
 /// Events in a message, and of a connection each second.
 const EACH: u64 = 50;
 
+/// Seconds in which all of them connect.
+const SETTLE: u64 = 3;
+
 pub(crate) fn measure(scene: &Scene<'_>) -> Value {
     let arguments = scene.arguments;
-    let load = Load { chunk: EACH, connections: arguments.small, window: 1, ..Load::new(arguments) };
+    let load =
+        Load { chunk: EACH, connections: arguments.small, window: 1, settle: SETTLE, ..Load::new(arguments) };
     let rate = arguments.rate.unwrap_or(u64::from(arguments.small) * EACH);
     let mut result = json!({ "connections": arguments.small, "events_a_second": rate });
     let paced = Load { events: rate * arguments.seconds, rate: Some(rate), ..load };

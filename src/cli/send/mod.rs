@@ -97,6 +97,9 @@ pub(super) struct Arguments {
     /// Customers that made-up events are spread over, each with a host of its own
     #[arg(long, value_name = "N", default_value_t = 60, requires = "count", value_parser = clap::value_parser!(u64).range(1..))]
     customers: u64,
+    /// Seconds after the start whose acknowledgements do not count for the latencies
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide = true)]
+    settle: u64,
     /// Print the result as JSON on standard output
     #[arg(long)]
     json: bool,
@@ -129,7 +132,7 @@ enum SendError {
 
 impl Arguments {
     pub(super) fn execute(self) -> ExitCode {
-        let report = Arc::new(Report::new(self.count));
+        let report = Arc::new(Report::new(self.count, Duration::from_secs(self.settle)));
         let sent = self.run(&report);
         let complete = sent.is_ok() && report.refused_lines() == 0;
         report.finish(self.json, complete);

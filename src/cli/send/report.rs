@@ -12,6 +12,8 @@ use crate::client::delivery::Progress;
 #[derive(Debug)]
 pub(super) struct Report {
     started: Instant,
+    /// How long latencies are those of a start, with all its handshakes.
+    settle: Duration,
     bar: ProgressBar,
     counts: Mutex<Counts>,
 }
@@ -28,7 +30,7 @@ struct Counts {
 
 impl Report {
     /// `total`: how many events there will be, where that is known.
-    pub(super) fn new(total: Option<u64>) -> Self {
+    pub(super) fn new(total: Option<u64>, settle: Duration) -> Self {
         let bar = match total {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::new_spinner(),
@@ -39,7 +41,7 @@ impl Report {
             "{spinner} {human_pos} events, {per_sec}"
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
-        Self { started: Instant::now(), bar, counts: Mutex::default() }
+        Self { started: Instant::now(), settle, bar, counts: Mutex::default() }
     }
 
     /// Notes what a connection reports.
@@ -48,7 +50,9 @@ impl Report {
         match progress {
             Progress::Delivered { events, after } => {
                 counts.delivered += events;
-                counts.latencies.push(u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
+                if self.started.elapsed() >= self.settle {
+                    counts.latencies.push(u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
+                }
                 self.bar.inc(events);
             }
             Progress::SentAgain { events } => counts.sent_again += events,

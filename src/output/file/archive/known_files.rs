@@ -88,8 +88,9 @@ impl<F> KnownFile<F> {
 pub(super) struct KnownFiles<F> {
     /// In an order that is the same each time, so that a run can be repeated.
     files: BTreeMap<Arc<Path>, KnownFile<F>>,
+    /// The open ones, by when they were last used: with thousands of files there is no time to look for the oldest.
+    by_use: BTreeMap<u64, Arc<Path>>,
     clock: u64,
-    open: usize,
     max_open: usize,
     /// The clock at the last checkpoint.
     checkpoint: u64,
@@ -98,7 +99,13 @@ pub(super) struct KnownFiles<F> {
 impl<F> KnownFiles<F> {
     /// `max_open` files at one time, at least one.
     pub(super) fn new(max_open: usize) -> Self {
-        Self { files: BTreeMap::new(), clock: 0, open: 0, max_open: max_open.max(1), checkpoint: 0 }
+        Self {
+            files: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            clock: 0,
+            max_open: max_open.max(1),
+            checkpoint: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -106,7 +113,7 @@ impl<F> KnownFiles<F> {
     }
 
     pub(super) fn open(&self) -> usize {
-        self.open
+        self.by_use.len()
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<&KnownFile<F>> {
@@ -128,51 +135,49 @@ impl<F> KnownFiles<F> {
 
     /// Closes the file, and forgets that it ever was.
     pub(super) fn forget(&mut self, path: &Path) {
-        if self.files.remove(path).is_some_and(|file| file.handle.is_some()) {
-            self.open -= 1;
+        if let Some(handle) = self.files.remove(path).and_then(|file| file.handle) {
+            self.by_use.remove(&handle.used);
         }
     }
 
     /// Keeps a file open. There must be room for it.
-    pub(super) fn hold_open(&mut self, path: &Path, file: F) {
+    pub(super) fn hold_open(&mut self, path: &Arc<Path>, file: F) {
         self.clock += 1;
         let clock = self.clock;
         if let Some(known) = self.files.get_mut(path) {
             let handle = Handle { file, dirty: false, opened: clock, used: clock };
-            if known.handle.replace(handle).is_none() {
-                self.open += 1;
+            if let Some(before) = known.handle.replace(handle) {
+                self.by_use.remove(&before.used);
             }
+            self.by_use.insert(clock, Arc::clone(path));
         }
     }
 
     /// Notes that an open file was written.
-    pub(super) fn written(&mut self, path: &Path, bytes: u64) {
+    pub(super) fn written(&mut self, path: &Arc<Path>, bytes: u64) {
         self.clock += 1;
         if let Some(known) = self.files.get_mut(path) {
             known.length += bytes;
             if let Some(handle) = &mut known.handle {
                 handle.dirty = true;
-                handle.used = self.clock;
+                self.by_use.remove(&std::mem::replace(&mut handle.used, self.clock));
+                self.by_use.insert(self.clock, Arc::clone(path));
             }
         }
     }
 
     /// The open file that was not used for longest, if one has to be closed before another can be opened.
     pub(super) fn in_the_way(&self) -> Option<Arc<Path>> {
-        if self.open < self.max_open {
+        if self.open() < self.max_open {
             return None;
         }
-        let oldest =
-            self.files.iter().filter_map(|(path, file)| Some((file.handle.as_ref()?.used, path))).min();
-        oldest.map(|(_, path)| Arc::clone(path))
+        self.by_use.first_key_value().map(|(_, path)| Arc::clone(path))
     }
 
     /// Closes a file that is synced.
     pub(super) fn close(&mut self, path: &Path) {
-        if let Some(known) = self.files.get_mut(path)
-            && known.handle.take().is_some()
-        {
-            self.open -= 1;
+        if let Some(handle) = self.files.get_mut(path).and_then(|known| known.handle.take()) {
+            self.by_use.remove(&handle.used);
         }
     }
 
@@ -181,7 +186,7 @@ impl<F> KnownFiles<F> {
     pub(super) fn begin_generation(&mut self) {
         let checkpoint = std::mem::replace(&mut self.checkpoint, self.clock);
         self.files.retain(|_, file| file.handle.as_ref().is_some_and(|handle| handle.used > checkpoint));
-        self.open = self.files.len();
+        self.by_use = self.by_use.split_off(&(checkpoint + 1));
         for file in self.files.values_mut() {
             file.recorded = false;
             file.made = false;
@@ -242,5 +247,7 @@ mod tests {
         files.begin_generation();
         assert_eq!((files.open(), files.len()), (1, 1));
         assert!(files.get(&a).is_some());
+        files.begin_generation();
+        assert_eq!((files.open(), files.len(), files.in_the_way()), (0, 0, None));
     }
 }

@@ -52,7 +52,7 @@ impl Archive {
         Ok(())
     }
 
-    fn write_one(&mut self, index: usize, path: &Path) -> Result<(), Unwritten> {
+    fn write_one(&mut self, index: usize, path: &Arc<Path>) -> Result<(), Unwritten> {
         self.open(path)?;
         // A last look: the compression can have taken long.
         match self.compare(path) {
@@ -97,7 +97,7 @@ impl Archive {
     }
 
     /// Opens a known file, unless it is open.
-    fn open(&mut self, path: &Path) -> Result<(), Unwritten> {
+    fn open(&mut self, path: &Arc<Path>) -> Result<(), Unwritten> {
         if self.files.get(path).is_none_or(|known| known.handle.is_some()) {
             return Ok(());
         }
