@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 pub use hold::HoldError;
 pub(super) use hold::{Hold, Taken};
@@ -38,6 +39,7 @@ pub(super) use hold::{Hold, Taken};
 use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
 use crate::config::{Config, JournalConfig, OutputConfig, OutputKind, OutputTake, WhenFull};
 use crate::event_time::EventTime;
+use crate::journal::large::{LargeEntries, SpoolFolder};
 use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt};
 use crate::metrics::JournalMetrics;
 use crate::sender::Sender;
@@ -47,6 +49,9 @@ const MAX_SEGMENTS: u64 = 8;
 
 /// Bytes of a large message that are written at once.
 const PIECE: usize = 1024 * 1024;
+
+/// How long until it is tried again to write one.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The journal of what was given up.
 #[derive(Debug, Clone)]
@@ -139,27 +144,35 @@ impl GivenUp {
         receipt.await.map(|_| ())
     }
 
-    /// Takes a chunk that is too large for a segment.
+    /// Takes a chunk that is too large for a segment. Where its file can't be written, it tries again.
     async fn append_large(&self, chunk: Chunk) -> Result<Receipt, AppendError> {
-        let (spools, entries) = (self.journal.spools().clone(), chunk.entries.clone());
-        let spool = move || {
-            let mut spool = spools.create()?;
-            entries.chunks(PIECE).try_for_each(|piece| spool.write(piece))?;
-            spool.finish()
-        };
-        let spooled =
-            tokio::task::spawn_blocking(spool).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        match spooled {
-            Ok(entries) => self.journal.append_large(chunk, entries).await,
-            Err(error) => {
-                tracing::error!(
+        let mut is_told = false;
+        loop {
+            let (spools, entries) = (self.journal.spools().clone(), chunk.entries.clone());
+            let Ok(runtime) = Handle::try_current() else {
+                // Nobody else waits meanwhile, and nobody could wake whoever waits.
+                let entries = spool(&spools, &entries).map_err(|_| AppendError::Full)?;
+                return self.journal.append_large(chunk, entries).await;
+            };
+            let spooled = runtime.spawn_blocking(move || spool(&spools, &entries)).await;
+            match spooled.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                Ok(entries) => return self.journal.append_large(chunk, entries).await,
+                Err(error) if !std::mem::replace(&mut is_told, true) => tracing::error!(
                     %error, folder = %self.journal.spools().path().display(),
                     "cannot write what an output gives up: it waits, and tries again. Check free space and the disk"
-                );
-                Err(AppendError::Full)
+                ),
+                Err(_) => {}
             }
+            tokio::time::sleep(RETRY).await;
         }
     }
+}
+
+/// Puts entries into a file, durably. Blocks.
+fn spool(spools: &SpoolFolder, entries: &Bytes) -> io::Result<LargeEntries> {
+    let mut spool = spools.create()?;
+    entries.chunks(PIECE).try_for_each(|piece| spool.write(piece))?;
+    spool.finish()
 }
 
 /// Whether an output has this id, and takes what is given up.

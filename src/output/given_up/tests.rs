@@ -93,3 +93,16 @@ async fn the_journal_has_room_for_the_largest_message_of_its_outputs() {
     }
     given_up.journal().close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_waits_until_its_file_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let given_up = given_up(folder.path());
+    let spools = given_up.journal().spools().path().to_owned();
+    std::fs::remove_dir(&spools).unwrap();
+    let mut taking = std::pin::pin!(given_up.take(abandoned(b"1", run(1 << 20))));
+    tokio::time::timeout(5 * RETRY, &mut taking).await.expect_err("nowhere to write it");
+    std::fs::create_dir(&spools).unwrap();
+    taking.await.unwrap();
+    given_up.journal().close().await;
+}
