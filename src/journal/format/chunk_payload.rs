@@ -8,7 +8,7 @@
 //!       segments of format 2
 //! 13  1  flags: bit 0, at least one entry does not decode; bit 1, at least one carries metadata or
 //!       is a group mark; bit 2, a refused message, taken as it is; bit 3, handed from one output
-//!       to another
+//!       to another, or back to it
 //! 14  2  zero
 //! 16  4  length of the attributes
 //! 20  …  attributes, one after the other:
