@@ -4,6 +4,9 @@ use hikyaku::simulation::{Options, Report, run};
 
 const SEEDS_OF_A_PART: u64 = 125;
 
+/// Happens in one of a hundred seeds, so that there are parts without.
+const RARE: &str = "failed outputs";
+
 fn run_part(part: u64) {
     let mut total = Report::default();
     for seed in part * SEEDS_OF_A_PART..(part + 1) * SEEDS_OF_A_PART {
@@ -16,7 +19,7 @@ fn run_part(part: u64) {
     }
     // A simulation in which nothing happens proves nothing.
     for (what, count) in total.counts() {
-        assert!(count > 0, "in {SEEDS_OF_A_PART} seeds there was not one of: {what}");
+        assert!(count > 0 || what == RARE, "in {SEEDS_OF_A_PART} seeds there was not one of: {what}");
     }
 }
 
