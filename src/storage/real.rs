@@ -161,6 +161,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::storage::{read_full_at, write_all_blocks_at};
 
     #[test]
     fn files_and_folders_are_for_owner_and_group_only() {
@@ -196,5 +197,31 @@ mod tests {
         std::fs::write(&path, "ours\ntheirs\n").unwrap();
         file.append(b"ours\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "ours\ntheirs\nours\n");
+    }
+
+    #[test]
+    fn blocks_read_back_at_once_wherever_they_are_in_memory_and_other_writes_go_on() {
+        const BLOCK: usize = 4096;
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("blocks");
+        let file = Disk.open(&path, Open::Emptied).unwrap();
+        let other = Disk.open(&path, Open::Reading).unwrap();
+        file.write_at(&[1; 100], 0).unwrap();
+        let memory = vec![2; 4 * BLOCK];
+        let aligned = memory.as_ptr().align_offset(BLOCK);
+        // The second can't go past the page cache.
+        for start in [aligned, aligned + 1] {
+            let mut read = vec![0; 3 * BLOCK];
+            assert_eq!(read_full_at(other.as_ref(), &mut read, 0).unwrap() % BLOCK, 100 % BLOCK);
+            let blocks = &memory[start..start + 2 * BLOCK];
+            write_all_blocks_at(file.as_ref(), blocks, BLOCK as u64).unwrap();
+            file.write_at(b"no block", BLOCK as u64 - 8).unwrap();
+            file.sync().unwrap();
+            assert_eq!(read_full_at(other.as_ref(), &mut read, 0).unwrap(), 3 * BLOCK);
+            assert!(
+                read[..100] == [1; 100] && read[BLOCK - 8..BLOCK] == *b"no block" && read[BLOCK..] == *blocks
+            );
+            file.set_len(100).unwrap();
+        }
     }
 }
