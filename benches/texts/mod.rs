@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+/// Appends a line.
+type Line = fn(&mut String, &mut Random);
+
 /// So many bytes of each kind.
 pub(crate) fn all(size: usize) -> Vec<(String, Vec<u8>)> {
-    let kinds: [(&str, fn(&mut String, &mut Random)); 6] = [
+    let kinds: [(&str, Line); 6] = [
         ("nginx access logs as JSON", nginx),
         ("web application firewall, with attacks", firewall),
         ("application logs with trace ids", application),
@@ -155,15 +158,14 @@ fn japanese(out: &mut String, random: &mut Random) {
 }
 
 fn stack_trace(out: &mut String, random: &mut Random) {
+    let time = time(random);
     write!(
         out,
-        "{{\"time\":\"{}\",\"level\":\"ERROR\",\"message\":\"{}",
-        time(random),
-        "java.lang.IllegalStateException: "
+        "{{\"time\":\"{time}\",\"level\":\"ERROR\",\"message\":\"java.lang.IllegalStateException: order {} is {}",
+        random.below(1_000_000),
+        random.pick(&["closed", "locked", "unknown"])
     )
     .unwrap();
-    write!(out, "order {} is {}", random.below(1_000_000), random.pick(&["closed", "locked", "unknown"]))
-        .unwrap();
     for _ in 0..5 + random.skewed(20) {
         let class = random.pick(&["OrderService", "HttpHandler", "ConnectionPool", "Retry", "Dispatcher"]);
         write!(out, "\\n\\tat com.example.shop.{class}.handle({class}.java:{})", random.skewed(400)).unwrap();

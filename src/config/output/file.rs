@@ -27,7 +27,7 @@ pub struct FileOutputConfig {
     pub buffer_memory: usize,
     /// Files held open at one time. Default: 256.
     pub max_open_files: usize,
-    /// gzip level 1 to 12. Default: 3.
+    /// gzip level 1 to 12. Default: 4.
     pub compression_level: i32,
     /// Files that are compressed at one time. Default: 2.
     pub compression_threads: usize,

@@ -76,8 +76,8 @@ pub(in crate::config) const FILE_OUTPUT: Section = Section {
         Key {
             name: "compression_level",
             kind: Kind::Integer { min: 1, max: 12 },
-            default: Default::Value("3"),
-            meaning: "gzip level, from fast to small; 3 makes of logs what Fluentd does, up to an eighth larger",
+            default: Default::Value("4"),
+            meaning: "gzip level, from fast to small; 4 makes of logs what Fluentd does, up to an eighth larger",
         },
         Key {
             name: "compression_threads",
