@@ -16,17 +16,32 @@ pub enum Bug {
     UnsyncedUndoLog,
     /// Resends are not recognised after a restart.
     ForgottenIds,
+    /// The file of a large chunk is not synced before its frame is written.
+    UnsyncedLargeFile,
+    /// The name of such a file is not made durable before its frame is written.
+    UnsyncedLargeName,
+    /// An output goes on before what it gave up is durable elsewhere.
+    UnsyncedGivenUp,
+    /// After a restart an output does not know what it gave up.
+    ForgottenGivenUp,
+    /// What an output gave up is let go before the output's own cursor has passed it.
+    EarlyRelease,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
         Self::UnsyncedFolder,
         Self::UnsyncedUndoLog,
         Self::ForgottenIds,
+        Self::UnsyncedLargeFile,
+        Self::UnsyncedLargeName,
+        Self::UnsyncedGivenUp,
+        Self::ForgottenGivenUp,
+        Self::EarlyRelease,
     ];
 }
 

@@ -77,7 +77,13 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         vec![Box::new(open_dead_letters(data_dir, &journal, max_size, Some(letters_max_size), &metrics)?)];
     if let Some(given_up) = &given_up {
         let max_size = given_up.max_size(config.journal.segment_size);
-        outputs.push(Box::new(open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?));
+        outputs.push(Box::new(open_given_up(
+            data_dir,
+            given_up,
+            max_size,
+            Some(letters_max_size),
+            &metrics,
+        )?));
     }
     for output in &config.outputs {
         outputs.push(match &output.kind {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::settings::{Settings, data_dir, file_config};
-use crate::config::{OutputConfig, WhenFull};
+use super::given_up::{GivenUpLife, as_secondary};
+use super::settings::{SPARE, Settings, UP, data_dir, given_up_dir};
+use crate::config::{OutputConfig, OutputKind, WhenFull};
 use crate::journal::Journal;
 use crate::journal::durable::create_folder;
 use crate::journal::writer::{Moment, Step, Writer};
 use crate::metrics::Metrics;
 use crate::output::Output;
-use crate::output::file::{FileOutput, Next, open_dead_letters, open_output, recover_all};
+use crate::output::file::{FileOutput, Next, open_dead_letters, open_given_up, open_output, recover_all};
+use crate::output::forward::simulated::SimulatedForward;
 use crate::pipeline::Pipeline;
 use crate::storage::Storage;
 
@@ -26,6 +28,8 @@ pub(super) struct Life {
     writer: Writer,
     writer_ended: bool,
     outputs: Vec<FileOutput>,
+    pub(super) forward: Option<SimulatedForward>,
+    pub(super) given_up: Option<GivenUpLife>,
 }
 
 /// What a step came to.
@@ -52,22 +56,51 @@ impl Life {
         let text = |error: &dyn std::error::Error| error.to_string();
         let metrics = Metrics::new("simulation", 10);
         create_folder(storage.as_ref(), data_dir()).map_err(|error| text(&error))?;
+        let can_give_up = settings.outputs.iter().any(|output| output.id == UP);
+        let given_up = can_give_up.then(|| GivenUpLife::open(storage, settings, now)).transpose()?;
         let (journal, writer) =
             Journal::open_on(storage, data_dir(), &settings.journal, metrics.journal.clone(), now.wall)
                 .map_err(|error| text(&error))?;
         recover_all(storage, data_dir(), outputs, &metrics).map_err(|error| text(&error))?;
+        if given_up.is_some() {
+            recover_all(storage, &given_up_dir(), outputs, &metrics).map_err(|error| text(&error))?;
+        }
         let pipeline = Pipeline::new(&[], outputs, "simulation");
         let max_size = settings.journal.max_size;
         let dead_letters = open_dead_letters(data_dir(), &journal, max_size, None, &metrics);
         let mut opened = vec![dead_letters.map_err(|error| text(&error))?];
+        let mut forward = None;
+        if let Some(GivenUpLife { given_up, .. }) = &given_up {
+            let max_size = given_up.max_size(settings.journal.segment_size);
+            let letters = open_given_up(&given_up_dir(), given_up, max_size, None, &metrics);
+            opened.push(letters.map_err(|error| text(&error))?);
+        }
         for output in outputs {
-            let Some(file) = file_config(output) else { continue };
-            let output = open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
-            opened.push(output.map_err(|error| text(&error))?);
+            match (&output.kind, &given_up) {
+                (OutputKind::File(file), Some(GivenUpLife { given_up, .. })) if output.id == SPARE => {
+                    let (output, journal) = (as_secondary(output), given_up.journal());
+                    let max_size = given_up.max_size(settings.journal.segment_size);
+                    let output =
+                        open_output(&output, file, &given_up_dir(), journal, max_size, &pipeline, &metrics);
+                    opened.push(output.map_err(|error| text(&error))?);
+                }
+                (OutputKind::File(file), _) => {
+                    let output =
+                        open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
+                    opened.push(output.map_err(|error| text(&error))?);
+                }
+                (OutputKind::Forward(config), Some(GivenUpLife { given_up, .. })) => {
+                    let output =
+                        SimulatedForward::open(output, config, &journal, given_up, &pipeline, &metrics);
+                    forward = Some(output.map_err(|error| text(&error))?);
+                }
+                (OutputKind::Forward(_), None) => {}
+            }
         }
         let drops = settings.journal.when_full == WhenFull::DropOldest;
         let skips = drops || outputs.iter().any(|output| output.backlog.max_backlog.is_some());
-        Ok(Self { journal, metrics, drops, skips, writer, writer_ended: false, outputs: opened })
+        let outputs = opened;
+        Ok(Self { journal, metrics, drops, skips, writer, writer_ended: false, outputs, forward, given_up })
     }
 
     pub(super) fn output_count(&self) -> usize {
@@ -119,7 +152,19 @@ impl Life {
             }
             good &= progress == Progress::Nothing && self.outputs[number].finish().is_ok();
         }
+        if let Some(forward) = &mut self.forward {
+            // Where that fails, something is sent again.
+            let _ = forward.save();
+        }
+        if let Some(given_up) = &mut self.given_up {
+            given_up.close(now);
+        }
         good
+    }
+
+    /// Lets the writer of what was given up do what it was asked for.
+    pub(super) fn write_given_up(&mut self, now: Moment) -> Progress {
+        self.given_up.as_mut().map_or(Progress::Nothing, |given_up| given_up.write(now))
     }
 
     /// Ids of the outputs that run.

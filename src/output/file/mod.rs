@@ -100,6 +100,8 @@ mod undo;
 
 pub use archive::{Archive, ArchiveOptions, SaveCursor, SlotId};
 pub use dead_letters::DEAD_LETTERS;
+#[cfg(feature = "simulation")]
+pub(crate) use dead_letters::GIVEN_UP;
 pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
 pub(crate) use delivery::Next;
