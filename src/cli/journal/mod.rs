@@ -4,6 +4,7 @@ mod cat;
 mod forget;
 mod ls;
 mod replay;
+mod replayed_files;
 mod restored;
 mod time;
 mod verify;
@@ -84,7 +85,7 @@ impl Arguments {
             Action::Ls(ls) => ls.execute(&data_dir),
             Action::Cat(cat) => cat.execute(&data_dir),
             Action::Verify(verify) => verify.execute(&data_dir),
-            Action::Replay(replay) => replay.execute(&data_dir),
+            Action::Replay(replay) => replay.execute(&data_dir, &self.config),
             Action::Restored(restored) => restored.execute(&data_dir),
             Action::Forget(forget) => forget.execute(&data_dir),
         });

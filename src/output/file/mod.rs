@@ -93,6 +93,7 @@ pub mod format;
 mod gzip;
 mod lines;
 mod outputs;
+mod preview;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -107,6 +108,7 @@ pub use delivery::FileOutput;
 pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
 pub use outputs::{RecoverError, open_dead_letters, open_given_up, open_output, recover_all};
+pub use preview::FilePreview;
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;
 pub(crate) use undo::check_undo_logs;
