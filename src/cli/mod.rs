@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its `Arguments` and what `execute` does with them.
 
+mod backup;
 mod certs;
 mod check;
 mod dead_letter;
@@ -57,6 +58,7 @@ enum Command {
     Send(send::Arguments),
     Health(health::Arguments),
     Journal(journal::Arguments),
+    Backup(backup::Arguments),
     DeadLetter(dead_letter::Arguments),
     Decrypt(decrypt::Arguments),
 }
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Send(send) => send.execute(),
         Command::Health(health) => health.execute(),
         Command::Journal(journal) => journal.execute(),
+        Command::Backup(backup) => backup.execute(),
         Command::DeadLetter(dead_letter) => dead_letter.execute(),
         Command::Decrypt(decrypt) => decrypt.execute(),
     }

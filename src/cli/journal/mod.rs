@@ -115,6 +115,11 @@ impl Arguments {
     }
 }
 
+/// Whether the journal and all that belongs to it in a data folder reads back; why that can't be found out otherwise.
+pub(super) fn is_sound(data_dir: &Path) -> Result<bool, String> {
+    verify::is_sound(data_dir).map_err(|error| error.to_string())
+}
+
 /// Seconds and nanoseconds as people and scripts read them.
 fn time_text(unix_nanoseconds: i64) -> String {
     let time = crate::event_time::EventTime::from_unix_nanoseconds(unix_nanoseconds).timestamp();

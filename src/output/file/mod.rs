@@ -111,4 +111,4 @@ pub use outputs::{RecoverError, open_dead_letters, open_given_up, open_output, r
 pub use preview::FilePreview;
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;
-pub(crate) use undo::check_undo_logs;
+pub(crate) use undo::{check_undo_logs, lengths_at_checkpoint};
