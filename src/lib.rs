@@ -12,6 +12,7 @@
 //! * [`journal`] is the only truth about what was received; readers and acks see only what is synced.
 //! * [`pipeline`] filters, routes and renders: a pure function of a journalled chunk.
 //! * [`output`] delivers, and keeps its own cursor.
+//! * [`backup`] copies a data folder and archive files as they were at one moment.
 //! * [`storage`] is the disk under journal, cursors and archive: the real one, or one that crashes.
 //! * [`dead_letters`] is what could not be delivered, for operators to look at, retry and drop.
 //! * [`admin`] answers health checks, Prometheus and Fluentd's monitor agent; [`metrics`] is what it tells.
@@ -20,6 +21,7 @@
 //! What it is not: a search engine, a stream processor with state over many senders, or a cluster.
 
 pub mod admin;
+pub mod backup;
 pub mod chunk;
 pub mod cli;
 pub mod client;

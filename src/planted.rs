@@ -18,11 +18,21 @@ pub enum Bug {
     ForgottenIds,
     /// An output that goes back to its last checkpoint leaves its files as they are.
     NotTakenBack,
+    /// The file of a large chunk is not synced before its frame is written.
+    UnsyncedLargeFile,
+    /// The name of such a file is not made durable before its frame is written.
+    UnsyncedLargeName,
+    /// An output goes on before what it gave up is durable elsewhere.
+    UnsyncedGivenUp,
+    /// After a restart an output does not know what it gave up.
+    ForgottenGivenUp,
+    /// What an output gave up is let go before the output's own cursor has passed it.
+    EarlyRelease,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
@@ -30,6 +40,11 @@ impl Bug {
         Self::UnsyncedUndoLog,
         Self::ForgottenIds,
         Self::NotTakenBack,
+        Self::UnsyncedLargeFile,
+        Self::UnsyncedLargeName,
+        Self::UnsyncedGivenUp,
+        Self::ForgottenGivenUp,
+        Self::EarlyRelease,
     ];
 }
 

@@ -1,6 +1,6 @@
 //! The options by which commands find the data folder of a server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigErrors};
 
@@ -28,6 +28,11 @@ pub(super) struct DataFolder {
 pub(super) struct NotFound(ConfigErrors);
 
 impl DataFolder {
+    /// The configuration that names it, or would.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Where it is said to be.
     pub(super) fn path(&self) -> Result<PathBuf, NotFound> {
         match &self.data_dir {

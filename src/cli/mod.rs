@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its `Arguments` and what `execute` does with them.
 
+mod backup;
 mod certs;
 mod check;
 mod data_folder;
@@ -60,6 +61,7 @@ enum Command {
     Send(send::Arguments),
     Health(health::Arguments),
     Journal(journal::Arguments),
+    Backup(backup::Arguments),
     DeadLetter(dead_letter::Arguments),
     Decrypt(decrypt::Arguments),
 }
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Send(send) => send.execute(),
         Command::Health(health) => health.execute(),
         Command::Journal(journal) => journal.execute(),
+        Command::Backup(backup) => backup.execute(),
         Command::DeadLetter(dead_letter) => dead_letter.execute(),
         Command::Decrypt(decrypt) => decrypt.execute(),
     }

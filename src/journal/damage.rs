@@ -66,7 +66,7 @@ pub(super) fn set_file_aside(folder: &SegmentFolder, path: &Path) -> io::Result<
     let damaged = folder.path().join("damaged");
     super::durable::create_folder(folder.storage().as_ref(), &damaged)?;
     let to = damaged.join(path.file_name().unwrap_or_default());
-    match std::fs::hard_link(path, &to) {
+    match folder.storage().link(path, &to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(to),
         linked => {
             linked?;

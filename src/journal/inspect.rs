@@ -1,6 +1,5 @@
 //! Looking into a journal from outside, also while a server writes it: nothing is changed.
 
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,11 +12,12 @@ use super::format::frame::FrameKind;
 use super::format::reference::Reference;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
-use super::large::{Blocks, LargeFault, LargePlace, Piece, Pieces};
+use super::large::{Blocks, LargeFault, LargePlace, Pieces};
 use super::left_behind::{read_footer, read_ids};
+use super::reader::StoredChunk;
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
-use crate::storage::{Storage, disk};
+use crate::storage::{Open, Storage, disk};
 
 /// The journal's folder can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,11 @@ pub struct SegmentSummary {
 }
 
 impl SegmentSummary {
+    /// Bytes of the file up to the end of its last whole frame; all of it where it is sealed.
+    pub fn end(&self) -> u64 {
+        SEGMENT_HEADER_LENGTH + self.frame_bytes
+    }
+
     /// Bytes of its large files.
     pub fn large_bytes(&self) -> u64 {
         self.large_files.iter().map(|file| file.bytes).sum()
@@ -251,7 +256,7 @@ impl Inspection {
             return Ok(chunk.entries().len() as u64);
         };
         let path = self.folder.large_path(place);
-        let verified = match File::open(&path) {
+        let verified = match self.folder.storage().open(&path, Open::Reading) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(reference.length),
             Err(error) => Err(error),
             Ok(file) => Blocks::new(file, reference).verify(),
@@ -265,6 +270,15 @@ impl Inspection {
         &self,
         segment: u64,
         mut visit: impl FnMut(Position, ChunkPayload) -> bool,
+    ) -> Result<(), InspectError> {
+        self.stored_chunks(segment, |chunk| visit(chunk.position, chunk.into_payload()))
+    }
+
+    /// As [`chunks`](Self::chunks), as a reader of the journal gives them to outputs.
+    pub fn stored_chunks(
+        &self,
+        segment: u64,
+        mut visit: impl FnMut(StoredChunk) -> bool,
     ) -> Result<(), InspectError> {
         let OpenedSegment { mut reader, length, .. } = self.open(segment)?;
         let mut offset = SEGMENT_HEADER_LENGTH;
@@ -282,9 +296,10 @@ impl Inspection {
             }
             if let Ok(chunk) = ChunkPayload::decode(frame.payload) {
                 let position = Position::new(segment, offset);
+                let next = Position::new(segment, frame.next);
                 let goes_on = match frame.header.kind {
-                    FrameKind::Large => self.pieces(position, &chunk, &mut visit)?,
-                    _ => visit(position, chunk),
+                    FrameKind::Large => self.pieces(position, next, &chunk, &mut visit)?,
+                    _ => visit(StoredChunk::whole(position, next, chunk)),
                 };
                 if !goes_on {
                     return Ok(());
@@ -334,19 +349,20 @@ impl Inspection {
     fn pieces(
         &self,
         position: Position,
+        next: Position,
         chunk: &ChunkPayload,
-        visit: &mut impl FnMut(Position, ChunkPayload) -> bool,
+        visit: &mut impl FnMut(StoredChunk) -> bool,
     ) -> Result<bool, InspectError> {
         let path = self.folder.large_path(LargePlace { segment: position.segment, offset: position.offset });
-        let mut pieces = match Pieces::open(&path, chunk) {
+        let mut pieces = match Pieces::open(self.folder.storage().as_ref(), &path, chunk) {
             Ok(pieces) => pieces,
             Err(LargeFault::Damaged { .. }) => return Ok(true),
             Err(LargeFault::Io(source)) => return Err(InspectError::Io { path, source }),
         };
         loop {
             match pieces.next_from(0) {
-                Ok(Some(Piece { first, payload, .. })) => {
-                    if !visit(Position { entry: first, ..position }, payload) {
+                Ok(Some(piece)) => {
+                    if !visit(StoredChunk::piece(position, next, piece)) {
                         return Ok(false);
                     }
                 }

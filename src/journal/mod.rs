@@ -119,12 +119,6 @@ impl Journal {
         let storage = storage::disk();
         durable::create_folder(storage.as_ref(), data_dir).map_err(io_error("make"))?;
         let lock = open::lock(data_dir)?;
-        let spools = SpoolFolder::new(data_dir);
-        spools.prepare().map_err(|source| OpenError::Io {
-            action: "clean",
-            path: spools.path().to_owned(),
-            source,
-        })?;
         let (journal, writer) = Self::open_on(&storage, data_dir, config, metrics, EventTime::now())?;
         let thread = std::thread::Builder::new()
             .name("journal-writer".to_owned())
@@ -145,7 +139,13 @@ impl Journal {
         let io_error = |action| move |source| OpenError::Io { action, path: data_dir.to_owned(), source };
         let cursors = CursorFolder::on(Arc::clone(storage), data_dir);
         cursors.prepare()?;
-        let spools = SpoolFolder::new(data_dir).refusing(config.when_full == WhenFull::Reject);
+        let spools = SpoolFolder::on(Arc::clone(storage), data_dir);
+        let spools = spools.refusing(config.when_full == WhenFull::Reject);
+        spools.prepare().map_err(|source| OpenError::Io {
+            action: "clean",
+            path: spools.path().to_owned(),
+            source,
+        })?;
         let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
 
         let limits = Limits { max_size: config.max_size, memory: config.memory };

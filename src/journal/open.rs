@@ -234,13 +234,13 @@ impl Opened {
                 self.large.push((place, length));
             } else if is_damaged || is_between {
                 let to = super::damage::set_file_aside(&self.folder, &path)?;
-                std::fs::remove_file(&path)?;
+                self.folder.storage().remove(&path)?;
                 tracing::error!(
                     copy = %to.display(), bytes = length,
                     "the frame of a large chunk is lost, and the chunk with it: its entries were set aside"
                 );
             } else {
-                std::fs::remove_file(&path)?;
+                self.folder.storage().remove(&path)?;
                 tracing::info!(
                     path = %path.display(), bytes = length,
                     "removed a large chunk without a frame: it was not acknowledged, or delivered and let go"

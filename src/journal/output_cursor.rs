@@ -25,6 +25,11 @@ pub struct OutputCursor {
 }
 
 impl OutputCursor {
+    /// The id of its output.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The value of an [attribute](super::cursor_attributes) that was saved with it.
     pub fn attribute(&self, kind: u8) -> Option<&[u8]> {
         find_attribute(&self.attributes, kind)

@@ -37,6 +37,23 @@ impl StoredChunk {
     pub fn first_index(&self) -> u32 {
         self.position.entry.wrapping_sub(u32::from(self.repeats_mark))
     }
+
+    /// All of a chunk, with what comes behind it.
+    pub(super) fn whole(position: Position, next: Position, payload: ChunkPayload) -> Self {
+        Self { position, next, payload, is_piece: false, repeats_mark: false }
+    }
+
+    /// A piece of the large chunk at a place, with what comes behind that chunk.
+    pub(super) fn piece(chunk: Position, behind: Position, piece: Piece) -> Self {
+        let Piece { first, repeats_mark, next, payload } = piece;
+        let position = Position { entry: first, ..chunk };
+        let next = next.map_or(behind, |entry| Position { entry, ..chunk });
+        Self { position, next, payload, is_piece: true, repeats_mark }
+    }
+
+    pub(super) fn into_payload(self) -> ChunkPayload {
+        self.payload
+    }
 }
 
 impl Deref for StoredChunk {
@@ -221,7 +238,8 @@ impl Reader {
     }
 
     fn open_large(&mut self, payload: &ChunkPayload, next: Position) -> Result<(), ReadError> {
-        match Pieces::open(&self.shared.folder.large_path(self.large_place()), payload) {
+        let folder = &self.shared.folder;
+        match Pieces::open(folder.storage().as_ref(), &folder.large_path(self.large_place()), payload) {
             Ok(pieces) => self.large = Some((Box::new(pieces), next)),
             Err(fault) => self.leave_large(fault, next)?,
         }
@@ -233,13 +251,14 @@ impl Reader {
         let Some((mut pieces, next)) = self.large.take() else { return Ok(None) };
         let chunk = self.position;
         match pieces.next_from(chunk.entry) {
-            Ok(Some(Piece { first, repeats_mark, next: following, payload })) => {
-                let position = Position { entry: first, ..chunk };
-                self.position = following.map_or(next, |entry| Position { entry, ..chunk });
-                if following.is_some() {
+            Ok(Some(piece)) => {
+                let goes_on = piece.next.is_some();
+                let piece = StoredChunk::piece(chunk, next, piece);
+                self.position = piece.next;
+                if goes_on {
                     self.large = Some((pieces, next));
                 }
-                Ok(Some(StoredChunk { position, next: self.position, payload, is_piece: true, repeats_mark }))
+                Ok(Some(piece))
             }
             Ok(None) => {
                 self.position = next;

@@ -252,10 +252,11 @@ impl Writer {
         // Only what is news is kept with it.
         chunk.chunk.proof.acknowledged = acknowledged;
         self.make_room(chunk, &sender, large.as_deref(), key.is_some(), now)?;
-        let kind = match large.take() {
+        let kind = match large {
             None => FrameKind::Chunk,
-            Some(large) => self.name_large(*large)?,
+            Some(entries) => self.name_large(entries, now)?,
         };
+        *large = None;
         self.active.push(kind, chunk, self.requests.len());
         self.next_turn(&sender, acknowledged);
         if let Some(key) = acknowledged {

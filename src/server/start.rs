@@ -87,7 +87,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let mut outputs = vec![boxed(letters, &mut unrecovered)];
     if let Some(given_up) = &given_up {
         let max_size = given_up.max_size(config.journal.segment_size);
-        let letters = open_given_up(data_dir, given_up, max_size, letters_max_size, &metrics)?;
+        let letters = open_given_up(data_dir, given_up, max_size, Some(letters_max_size), &metrics)?;
         outputs.push(boxed(letters, &mut unrecovered_given_up));
         for id in given_up.forgotten(&config)? {
             let output = open_forgotten(&id, data_dir, given_up, max_size, &metrics)?;

@@ -25,8 +25,8 @@ pub(super) fn events(path: &Path, bytes: &[u8], lenient: bool) -> Result<Vec<usi
     };
     let mut events = Vec::new();
     for line in text.split_inclusive(|byte| *byte == b'\n') {
-        match number_in(line).filter(|_| line.ends_with(b"\n")) {
-            Some(number) => events.push(number),
+        match numbers_in(line).filter(|_| line.ends_with(b"\n")) {
+            Some(numbers) => events.extend(numbers),
             None if lenient => {}
             None => return Err(not_whole(&format!("the line {:?}", String::from_utf8_lossy(line)))),
         }
@@ -34,15 +34,41 @@ pub(super) fn events(path: &Path, bytes: &[u8], lenient: bool) -> Result<Vec<usi
     Ok(events)
 }
 
-fn number_in(line: &[u8]) -> Option<usize> {
+fn numbers_in(line: &[u8]) -> Option<Vec<usize>> {
     let text = str::from_utf8(line).ok()?;
     if let Some((_, number)) = text.split_once("\"n\":") {
-        return number.split([',', '}']).next()?.parse().ok();
+        return Some(vec![number.split([',', '}']).next()?.parse().ok()?]);
     }
     // A dead letter must be readable as it is documented: JSON, with the entry as it came in base64.
     let letter: serde_json::Value = serde_json::from_str(text).ok()?;
-    let entry = BASE64_STANDARD.decode(letter.get("msgpack")?.as_str()?).ok()?;
     letter.get("reason")?.as_str()?;
+    if let Some(entries) = letter.get("entries") {
+        // What an output gave up is one letter, with all that was in the message.
+        return numbers_in_entries(&BASE64_STANDARD.decode(entries.as_str()?).ok()?);
+    }
+    let entry = BASE64_STANDARD.decode(letter.get("msgpack")?.as_str()?).ok()?;
+    Some(vec![number_in_entry(&entry)?])
+}
+
+fn numbers_in_entries(mut entries: &[u8]) -> Option<Vec<usize>> {
+    let mut numbers = Vec::new();
+    while let Some(start) = start_of_record(entries) {
+        numbers.push(number_in_entry(&entries[start..])?);
+        entries = &entries[start + MAP_AND_KEY..];
+    }
+    Some(numbers)
+}
+
+/// Bytes of the header of a record, and of its first key.
+const MAP_AND_KEY: usize = 3;
+
+/// Where the next record begins: its first key is one that is nowhere else.
+pub(super) fn start_of_record(entries: &[u8]) -> Option<usize> {
+    entries.windows(MAP_AND_KEY).position(|bytes| bytes == b"\x83\xa1n")
+}
+
+/// The number of the first event in msgpack.
+pub(super) fn number_in_entry(entry: &[u8]) -> Option<usize> {
     let at = entry.windows(2).position(|pair| pair == b"\xa1n")? + 2;
     match entry.get(at..)? {
         [number @ 0..=0x7f, ..] => Some(usize::from(*number)),

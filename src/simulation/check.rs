@@ -3,28 +3,49 @@
 use std::sync::Arc;
 
 use super::archive::events;
+use super::given_up::GivenUpLife;
 use super::life::Life;
 use super::model::Model;
-use super::settings::{OUTPUTS, data_dir, folder_of_output, moved_folder};
+use super::settings::{
+    OUTPUTS, SPARE, UP, UP_NUMBER, data_dir, folder_of_output, given_up_dir, moved_folder,
+};
+use super::upstream::{Upstream, events_of};
 use crate::journal::format::chunk_payload::ChunkPayload;
+use crate::journal::inspect::{InspectError, Inspection};
 use crate::journal::{CursorFolder, Position, SetAside, SetAsideSegment};
+use crate::output::file::{DEAD_LETTERS, GIVEN_UP};
 use crate::storage::Storage;
 use crate::storage::simulated::Simulated;
 
 /// Checks everything, after a start and in the end. Gives how many events each output has still to deliver, in the
 /// order of [`OUTPUTS`].
-pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool) -> Result<[u64; 4], String> {
+pub(super) fn check(
+    disk: &Simulated,
+    model: &Model,
+    upstream: &Upstream,
+    life: &mut Life,
+    at_rest: bool,
+) -> Result<[u64; OUTPUTS.len()], String> {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let cursors = CursorFolder::on(storage, data_dir());
-    let mut pending = [0; 4];
+    let mut pending = [0; OUTPUTS.len()];
     for (number, id) in OUTPUTS.into_iter().enumerate() {
         let folder = folder_of_output(number);
         let segments = data_dir().join("dead-letters/segments");
         let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
+        if id == UP && life.forward.is_none() {
+            continue;
+        }
         let mut counts = vec![0; model.events.len()];
         if life.unrecovered.contains(id) {
             // Its files are as the last process left them, until it has gone back to its checkpoint.
             add_pending(model, life, number, cursor.position, &mut counts)?;
+            pending[number] = counts.iter().sum::<usize>() as u64;
+            continue;
+        }
+        if id == UP && [SPARE, GIVEN_UP].iter().any(|reader| life.unrecovered.contains(*reader)) {
+            // So are those of who takes what it gives up.
+            add_under_way(disk, model, upstream, life, &mut counts)?;
             pending[number] = counts.iter().sum::<usize>() as u64;
             continue;
         }
@@ -46,17 +67,110 @@ pub(super) fn check(disk: &Simulated, model: &Model, life: &Life, at_rest: bool)
                     .ok_or_else(|| format!("{} has an event that nobody sent", path.display()))? += 1;
             }
         }
-        add_set_aside(disk, model, number, &mut counts)?;
-        let archived: usize = counts.iter().sum();
-        add_pending(model, life, number, cursor.position, &mut counts)?;
+        let archived: usize;
+        if id == UP {
+            add_delivered(disk, upstream, &mut counts)?;
+            add_left_behind(disk, model, &mut counts)?;
+            archived = counts.iter().sum();
+            add_under_way(disk, model, upstream, life, &mut counts)?;
+        } else {
+            add_set_aside(disk, model, number, &mut counts)?;
+            archived = counts.iter().sum();
+            add_pending(model, life, number, cursor.position, &mut counts)?;
+        }
         pending[number] = (counts.iter().sum::<usize>() - archived) as u64;
         model.check(number, &counts, at_rest, life.drops)?;
     }
-    let damaged = life.metrics.journal.damaged_bytes.get();
+    check_large_files(disk)?;
+    let given_up = life.given_up.as_ref().map_or(0, |given_up| given_up.metrics.damaged_bytes.get());
+    let damaged = life.metrics.journal.damaged_bytes.get() + given_up;
     if damaged > 0 {
         return Err(format!("{damaged} bytes of the journal were synced and no longer read back"));
     }
     Ok(pending)
+}
+
+/// Counts what a server has, and what is a dead letter in its place.
+fn add_delivered(disk: &Simulated, upstream: &Upstream, counts: &mut [usize]) -> Result<(), String> {
+    upstream.events().for_each(|event| counts[event] += 1);
+    for path in disk.files_below(&given_up_dir().join("dead-letters")) {
+        let bytes = disk.content(&path).unwrap_or_default();
+        for event in events(&path, &bytes, false)? {
+            *counts.get_mut(event).ok_or("a dead letter has an event that nobody sent")? += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Counts what was set aside for the forward output while it was not in the configuration, but for what is somewhere
+/// already: what it had delivered or given up since its cursor was saved lies in these segments as well.
+fn add_left_behind(disk: &Simulated, model: &Model, counts: &mut [usize]) -> Result<(), String> {
+    let mut set_aside = vec![0; counts.len()];
+    add_set_aside(disk, model, UP_NUMBER, &mut set_aside)?;
+    let missing = counts.iter_mut().zip(set_aside).filter(|(count, _)| **count == 0);
+    missing.for_each(|(count, set_aside)| *count = set_aside);
+    Ok(())
+}
+
+/// Counts what the forward output will send that its server does not have, and what it gave up and nobody took yet.
+fn add_under_way(
+    disk: &Simulated,
+    model: &Model,
+    upstream: &Upstream,
+    life: &mut Life,
+    counts: &mut [usize],
+) -> Result<(), String> {
+    let Life { forward: Some(forward), given_up: Some(GivenUpLife { given_up, .. }), .. } = life else {
+        return Ok(());
+    };
+    for sent in forward.remaining().map_err(|error| error.to_string())? {
+        if !upstream.has(&sent) {
+            events_of(&sent, model)?.into_iter().for_each(|event| counts[event] += 1);
+        }
+    }
+    let cursors = CursorFolder::on(Arc::new(disk.clone()), &given_up_dir());
+    for (id, to) in [(SPARE, SPARE), (GIVEN_UP, DEAD_LETTERS)] {
+        let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
+        let mut reader = given_up.journal().reader(cursor.position);
+        while let Some(chunk) = reader.try_next().map_err(|error| error.to_string())? {
+            if chunk.handed_over().is_some_and(|handed_over| handed_over.to == to) {
+                let events = model.find_records(chunk.entries());
+                let events = events.ok_or("what was given up has events that nobody sent like this")?;
+                events.into_iter().for_each(|event| counts[event] += 1);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Large messages that are not in the journal must be gone once a server has started, and each file that is there must
+/// have its frame.
+fn check_large_files(disk: &Simulated) -> Result<(), String> {
+    if let Some(path) = disk.files_below(&data_dir().join("spool")).first() {
+        return Err(format!("{} was left behind", path.display()));
+    }
+    if let Some(path) = disk.files_below(&data_dir().join("journal/damaged")).first() {
+        return Err(format!("{} was set aside as damaged", path.display()));
+    }
+    let text = |error: InspectError| error.to_string();
+    let inspection = Inspection::on(Arc::new(disk.clone()), data_dir());
+    let mut known = 0;
+    for segment in inspection.segments().map_err(text)? {
+        let files = inspection.summary(segment).map_err(text)?.large_files.len() as u64;
+        known += files;
+        let frames = if files > 0 { inspection.verify(segment).map_err(text)?.large_chunks } else { 0 };
+        if files != frames {
+            return Err(format!(
+                "segment {segment} has {files} files of large chunks, and {frames} frames of such"
+            ));
+        }
+    }
+    let files = disk.files_below(&data_dir().join("journal"));
+    let files = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "large"));
+    match files.count() as u64 {
+        count if count == known => Ok(()),
+        count => Err(format!("{count} files of large chunks are there, and {known} belong to a segment")),
+    }
 }
 
 /// Counts what was set aside for an output.
@@ -68,8 +182,8 @@ fn add_set_aside(disk: &Simulated, model: &Model, output: usize, counts: &mut [u
         let visit = |position, chunk: ChunkPayload| {
             if position >= from.position {
                 match model.find(chunk.entries()) {
-                    Some(sent) => {
-                        for event in sent.events.clone().filter(|event| model.is_for(output, *event)) {
+                    Some(events) => {
+                        for event in events.filter(|event| model.is_for(output, *event)) {
                             counts[event] += 1;
                         }
                     }
@@ -97,10 +211,10 @@ fn add_pending(
 ) -> Result<(), String> {
     let mut reader = life.journal.reader(position);
     while let Some(chunk) = reader.try_next().map_err(|error| error.to_string())? {
-        let sent = model
+        let events = model
             .find(chunk.entries())
             .ok_or_else(|| format!("the journal has a chunk at {} that nobody sent", chunk.position))?;
-        for event in sent.events.clone().filter(|event| model.is_for(output, *event)) {
+        for event in events.filter(|event| model.is_for(output, *event)) {
             counts[event] += 1;
         }
     }

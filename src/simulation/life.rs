@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::settings::{OUTPUTS, Settings, data_dir, file_config};
-use crate::config::{OutputConfig, WhenFull};
+use super::given_up::{GivenUpLife, as_secondary};
+use super::settings::{SPARE, Settings, UP, data_dir, given_up_dir};
+use crate::config::{OutputConfig, OutputKind, WhenFull};
 use crate::journal::Journal;
 use crate::journal::durable::create_folder;
 use crate::journal::writer::{Moment, Step, Writer};
 use crate::metrics::Metrics;
 use crate::output::Output;
-use crate::output::file::{DEAD_LETTERS, FileOutput, Next, open_dead_letters, open_output, recover_all};
+use crate::output::file::{
+    DEAD_LETTERS, FileOutput, GIVEN_UP, Next, Unrecovered, open_dead_letters, open_given_up, open_output,
+    recover_all,
+};
+use crate::output::forward::simulated::SimulatedForward;
 use crate::pipeline::Pipeline;
 use crate::storage::Storage;
 
@@ -31,6 +36,8 @@ pub(super) struct Life {
     outputs: Vec<FileOutput>,
     /// Outputs that have ended for good: only the next start may touch what is theirs.
     ended: BTreeSet<usize>,
+    pub(super) forward: Option<SimulatedForward>,
+    pub(super) given_up: Option<GivenUpLife>,
 }
 
 /// What a step came to.
@@ -57,22 +64,55 @@ impl Life {
         let text = |error: &dyn std::error::Error| error.to_string();
         let metrics = Metrics::new("simulation", 10);
         create_folder(storage.as_ref(), data_dir()).map_err(|error| text(&error))?;
+        let can_give_up = settings.outputs.iter().any(|output| output.id == UP);
+        let given_up = can_give_up.then(|| GivenUpLife::open(storage, settings, now)).transpose()?;
         let (journal, writer) =
             Journal::open_on(storage, data_dir(), &settings.journal, metrics.journal.clone(), now.wall)
                 .map_err(|error| text(&error))?;
         let mut unrecovered =
             recover_all(storage, data_dir(), outputs, &metrics).map_err(|error| text(&error))?;
-        let unrecovered_ids = unrecovered.ids().map(str::to_owned).collect();
+        let mut unrecovered_given_up = match given_up {
+            Some(_) => {
+                recover_all(storage, &given_up_dir(), outputs, &metrics).map_err(|error| text(&error))?
+            }
+            None => Unrecovered::default(),
+        };
+        let unrecovered_ids =
+            unrecovered.ids().chain(unrecovered_given_up.ids()).map(str::to_owned).collect();
         let pipeline = Pipeline::new(&[], outputs, "simulation");
         let max_size = settings.journal.max_size;
         let dead_letters = open_dead_letters(data_dir(), &journal, max_size, None, &metrics);
         let mut opened = vec![unrecovered.hand_over_to(dead_letters.map_err(|error| text(&error))?)];
+        let mut forward = None;
+        if let Some(GivenUpLife { given_up, .. }) = &given_up {
+            let max_size = given_up.max_size(settings.journal.segment_size);
+            let letters = open_given_up(&given_up_dir(), given_up, max_size, None, &metrics);
+            opened.push(unrecovered_given_up.hand_over_to(letters.map_err(|error| text(&error))?));
+        }
         for output in outputs {
-            let Some(file) = file_config(output) else { continue };
-            let output = open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
-            opened.push(unrecovered.hand_over_to(output.map_err(|error| text(&error))?));
+            match (&output.kind, &given_up) {
+                (OutputKind::File(file), Some(GivenUpLife { given_up, .. })) if output.id == SPARE => {
+                    let (output, journal) = (as_secondary(output), given_up.journal());
+                    let max_size = given_up.max_size(settings.journal.segment_size);
+                    let output =
+                        open_output(&output, file, &given_up_dir(), journal, max_size, &pipeline, &metrics);
+                    opened.push(unrecovered_given_up.hand_over_to(output.map_err(|error| text(&error))?));
+                }
+                (OutputKind::File(file), _) => {
+                    let output =
+                        open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
+                    opened.push(unrecovered.hand_over_to(output.map_err(|error| text(&error))?));
+                }
+                (OutputKind::Forward(config), Some(GivenUpLife { given_up, .. })) => {
+                    let output =
+                        SimulatedForward::open(output, config, &journal, given_up, &pipeline, &metrics);
+                    forward = Some(output.map_err(|error| text(&error))?);
+                }
+                (OutputKind::Forward(_), None) => {}
+            }
         }
         unrecovered.all_handed_over().map_err(|error| text(&error))?;
+        unrecovered_given_up.all_handed_over().map_err(|error| text(&error))?;
         let drops = settings.journal.when_full == WhenFull::DropOldest;
         let skips = drops || outputs.iter().any(|output| output.backlog.max_backlog.is_some());
         Ok(Self {
@@ -85,16 +125,18 @@ impl Life {
             writer_ended: false,
             outputs: opened,
             ended: BTreeSet::new(),
+            forward,
+            given_up,
         })
     }
 
     /// Times that outputs went back to their last checkpoint while the process went on, or have to since the start.
     pub(super) fn taken_back(&self) -> u64 {
-        let counts = OUTPUTS.map(|id| match id {
-            DEAD_LETTERS => self.metrics.output(id, "dead_letters").taken_back.get(),
+        let counts = self.output_ids().map(|id| match id {
+            DEAD_LETTERS | GIVEN_UP => self.metrics.output(id, "dead_letters").taken_back.get(),
             id => self.metrics.output(id, "file").taken_back.get(),
         });
-        counts.iter().sum::<u64>() + self.unrecovered.len() as u64
+        counts.sum::<u64>() + self.unrecovered.len() as u64
     }
 
     pub(super) fn output_count(&self) -> usize {
@@ -152,7 +194,19 @@ impl Life {
             }
             good &= progress == Progress::Nothing && self.outputs[number].finish().is_ok();
         }
+        if let Some(forward) = &mut self.forward {
+            // Where that fails, something is sent again.
+            let _ = forward.save();
+        }
+        if let Some(given_up) = &mut self.given_up {
+            given_up.close(now);
+        }
         good
+    }
+
+    /// Lets the writer of what was given up do what it was asked for.
+    pub(super) fn write_given_up(&mut self, now: Moment) -> Progress {
+        self.given_up.as_mut().map_or(Progress::Nothing, |given_up| given_up.write(now))
     }
 
     /// Ids of the outputs that run.

@@ -3,8 +3,11 @@
 //!
 //! A seed makes a world (`settings.rs`) and drives it, one step after the other, on one thread:
 //!
-//! * **senders** (`sender.rs`) that repeat what is not acknowledged, also over a new connection and to a new process;
+//! * **senders** (`sender.rs`), some of whose chunks go through files, that repeat what is not acknowledged, also over a new connection and to a new process;
 //! * the journal's **writer** and **outputs** into archive files, which are the real ones (`life.rs`);
+//! * a **forward output** that is the real one but for sockets and threads, with a server that answers or not
+//!   (`upstream.rs`); what it gives up goes through a **journal of its own** (`given_up.rs`) to another output or to the
+//!   dead letters;
 //! * a **disk** whose calls fail, that fills up, and that lies after a failed sync ([`crate::storage::simulated`]);
 //! * **ends** of the process in any call, by a kill or by a power failure, also while it starts and recovers;
 //! * **restarts**, some without one of the outputs;
@@ -18,12 +21,14 @@
 mod archive;
 mod check;
 mod counters;
+mod given_up;
 mod life;
 mod model;
 mod others;
 mod report;
 mod sender;
 mod settings;
+mod upstream;
 mod world;
 
 pub use report::{Failure, Options, Report};

@@ -1,17 +1,20 @@
 //! What was sent, what was promised, and so what must be true.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::settings::{DEAD_LETTERS_NUMBER, OUTPUTS, takers};
+use super::archive::{number_in_entry, start_of_record};
+use super::settings::{DEAD_LETTERS_NUMBER, OUTPUTS, UP, takers};
 use crate::wire::msgpack::{write_array, write_map, write_str, write_u64};
+
+/// Events from which on a chunk is sent through a file.
+pub(super) const LARGE: usize = 10;
 
 /// Everything that was ever sent.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) chunks: Vec<SentChunk>,
-    by_content: HashMap<Bytes, usize>,
     pub(super) events: Vec<SentEvent>,
 }
 
@@ -20,11 +23,15 @@ pub(super) struct Model {
 pub(super) struct SentChunk {
     pub(super) tag: &'static str,
     /// By output, in the order of [`OUTPUTS`]: whether it takes events of this tag.
-    takers: [bool; 4],
+    takers: [bool; OUTPUTS.len()],
     /// `None` where the sender asks for no acknowledgement and sends it once.
     pub(super) id: Option<Bytes>,
     pub(super) entries: Bytes,
-    pub(super) events: std::ops::Range<usize>,
+    /// Where each event begins in them.
+    offsets: Vec<usize>,
+    /// Whether it goes through a file.
+    pub(super) is_large: bool,
+    pub(super) events: Range<usize>,
     /// The server said that it is durable.
     pub(super) promised: bool,
 }
@@ -35,7 +42,9 @@ pub(super) struct SentEvent {
     pub(super) chunk: usize,
     pub(super) is_bad: bool,
     /// By output, in the order of [`OUTPUTS`]: what others did to the file that it was in.
-    pub(super) disturbed: [Disturbance; 4],
+    pub(super) disturbed: [Disturbance; OUTPUTS.len()],
+    /// It was given up when its server had it, and the answer was lost.
+    doubled: bool,
 }
 
 /// What others did to an archived event.
@@ -69,7 +78,9 @@ impl Model {
         let chunk = self.chunks.len();
         let first = self.events.len();
         let mut entries = Vec::new();
+        let mut offsets = Vec::new();
         for event in new {
+            offsets.push(entries.len());
             write_array(&mut entries, 2);
             if event.is_bad {
                 write_str(&mut entries, b"no time");
@@ -83,18 +94,67 @@ impl Model {
             write_str(&mut entries, event.host.as_bytes());
             write_str(&mut entries, b"padding");
             write_str(&mut entries, &vec![b'x'; event.padding]);
-            self.events.push(SentEvent { chunk, is_bad: event.is_bad, disturbed: Default::default() });
+            let (is_bad, disturbed, doubled) = (event.is_bad, Default::default(), false);
+            self.events.push(SentEvent { chunk, is_bad, disturbed, doubled });
         }
         let entries = Bytes::from(entries);
-        self.by_content.insert(entries.clone(), chunk);
         let events = first..self.events.len();
-        self.chunks.push(SentChunk { tag, takers: takers(tag), id, entries, events, promised: false });
+        let is_large = new.len() >= LARGE;
+        self.chunks.push(SentChunk {
+            tag,
+            takers: takers(tag),
+            id,
+            entries,
+            offsets,
+            is_large,
+            events,
+            promised: false,
+        });
         chunk
     }
 
-    /// Which chunk these bytes are.
-    pub(super) fn find(&self, entries: &[u8]) -> Option<&SentChunk> {
-        self.by_content.get(entries).map(|chunk| &self.chunks[*chunk])
+    /// Which events these bytes are: all of a chunk, or some that follow each other in a large one; `None` where nobody
+    /// sent them like this.
+    pub(super) fn find(&self, entries: &[u8]) -> Option<Range<usize>> {
+        let first = number_in_entry(entries)?;
+        let chunk = &self.chunks[self.events.get(first)?.chunk];
+        let place = first - chunk.events.start;
+        let end = chunk.offsets[place] + entries.len();
+        if chunk.entries.get(chunk.offsets[place]..end)? != entries {
+            return None;
+        }
+        let behind = chunk.offsets.iter().position(|offset| *offset == end);
+        let behind = behind.or((end == chunk.entries.len()).then_some(chunk.offsets.len()))?;
+        let is_whole = place == 0 && behind == chunk.offsets.len();
+        (is_whole || chunk.is_large).then(|| first..chunk.events.start + behind)
+    }
+
+    /// Which events these are, whose records must be as they were sent, in whatever entries; `None` where they are not.
+    pub(super) fn find_records(&self, entries: &[u8]) -> Option<Vec<usize>> {
+        let mut rest = entries;
+        let mut found = Vec::new();
+        while let Some(start) = start_of_record(rest) {
+            let number = number_in_entry(&rest[start..])?;
+            let record = self.record(number)?;
+            rest = rest[start..].strip_prefix(record)?;
+            found.push(number);
+        }
+        Some(found)
+    }
+
+    fn record(&self, event: usize) -> Option<&[u8]> {
+        let chunk = &self.chunks[self.events.get(event)?.chunk];
+        let place = event - chunk.events.start;
+        let end = chunk.offsets.get(place + 1).copied().unwrap_or(chunk.entries.len());
+        let entry = &chunk.entries[chunk.offsets[place]..end];
+        entry.get(start_of_record(entry)?..)
+    }
+
+    /// Notes that these events may be with a server and elsewhere.
+    pub(super) fn double(&mut self, events: &[usize]) {
+        for event in events {
+            self.events[*event].doubled = true;
+        }
     }
 
     /// Whether an event is for an output, by its place among [`OUTPUTS`].
@@ -135,7 +195,8 @@ impl Model {
             let chunk = &self.chunks[event.chunk];
             let count = counts.get(index).copied().unwrap_or_default();
             let must = chunk.promised || (at_rest && chunk.id.is_some());
-            let mut allowed = Allowed { least: usize::from(must), most: 1 };
+            let is_doubled = event.doubled && OUTPUTS[output] == UP;
+            let mut allowed = Allowed { least: usize::from(must), most: 1 + usize::from(is_doubled) };
             let disturbed = event.disturbed[output];
             if disturbed.taken || drops {
                 allowed.least = 0;

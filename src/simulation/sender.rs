@@ -1,6 +1,7 @@
 //! Senders: they repeat what is not acknowledged, in order, over a connection that breaks now and then.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -9,17 +10,24 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
-use super::model::{Model, NewEvent};
+use super::model::{LARGE, Model, NewEvent};
 use super::settings::{Settings, TAGS};
 use crate::chunk::{AckProof, Chunk, Encoding};
 use crate::event_time::EventTime;
 use crate::journal::format::footer::{ChunkKey, chunk_key};
+use crate::journal::large::{LargeEntries, SpoolFolder};
 use crate::journal::{AppendError, Appended, Journal, Receipt};
 use crate::sender::Sender;
 use crate::storage::simulated::Random;
 
 /// Chunks that a sender has on the way at one time.
 const WINDOW: usize = 4;
+
+/// Bytes of a block in the file of a large chunk: so few that a chunk has several pieces.
+const BLOCK_LENGTH: u32 = 256;
+
+/// Bytes of a large message that are written at once.
+const PART_LENGTH: usize = 700;
 
 /// Hosts that events come from; outputs sort by them.
 const HOSTS: [&str; 2] = ["h1", "h2"];
@@ -90,12 +98,15 @@ impl SimulatedSender {
         self.next_id += 1;
         // The same ids as those of all other senders: only sender, tag and id together name a chunk.
         let id = (!random.one_in(8)).then(|| Bytes::from(format!("chunk {}", self.next_id)));
-        let events: Vec<NewEvent> = (0..1 + random.below(3))
+        let is_large = random.one_in(settings.large);
+        let count = if is_large { LARGE as u64 + random.below(20) } else { 1 + random.below(3) };
+        let padding = if is_large { 2 * settings.large_length / count } else { settings.padding };
+        let events: Vec<NewEvent> = (0..count)
             .map(|_| NewEvent {
                 is_bad: random.one_in(10),
                 seconds: now.seconds().max(0) as u64,
                 host: random.pick(&HOSTS).copied().unwrap_or(HOSTS[0]),
-                padding: random.below(settings.padding) as usize,
+                padding: random.below(padding) as usize,
             })
             .collect();
         let chunk = model.add_chunk(tag, id, &events);
@@ -177,6 +188,10 @@ impl SimulatedSender {
             encoding: Encoding::Plain,
             entries: sent.entries.clone(),
         };
+        if sent.is_large {
+            self.send_through_file(chunk, message, journal);
+            return;
+        }
         let mut handing_over = std::pin::pin!(journal.append(message));
         // Where there is no room, or no journal any more, the sender tries again later.
         if let Poll::Ready(Ok(receipt)) = handing_over.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -186,12 +201,51 @@ impl SimulatedSender {
         }
     }
 
+    /// As an input does with what is too large for memory. Where the disk does not take it, the connection is closed.
+    fn send_through_file(&mut self, chunk: usize, message: Chunk, journal: &Journal) {
+        // Half of them are compressed, as senders do with much.
+        let is_compressed = chunk % 2 == 1;
+        let encoding = if is_compressed { Encoding::Gzip } else { Encoding::Plain };
+        let bytes = if is_compressed { compress(&message.entries) } else { message.entries.to_vec() };
+        let spooled = spool(&journal.spools().with_blocks_of(BLOCK_LENGTH), &bytes);
+        let entries = match spooled {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.note(|| format!("chunk {chunk} is not taken: {error}"));
+                self.disconnect();
+                return;
+            }
+        };
+        let message = Chunk { encoding, ..message };
+        let mut handing_over = std::pin::pin!(journal.append_large(message, entries));
+        if let Poll::Ready(Ok(receipt)) = handing_over.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            self.waiting.push_back((chunk, receipt));
+            self.note(|| format!("chunk {chunk} is sent through a file"));
+        }
+    }
+
     fn note(&mut self, line: impl FnOnce() -> String) {
         let identity = &self.identity.identity;
         if let Some(lines) = &mut self.lines {
             lines.push(format!("sender {identity}: {}", line()));
         }
     }
+}
+
+/// Puts entries into a file, as they come from a socket.
+fn spool(folder: &SpoolFolder, bytes: &[u8]) -> io::Result<LargeEntries> {
+    let mut spool = folder.create()?;
+    for part in bytes.chunks(PART_LENGTH) {
+        spool.write(part)?;
+    }
+    spool.finish()
+}
+
+fn compress(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes what is written to it")
 }
 
 /// As Fluent Bit makes its ids.

@@ -55,6 +55,19 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         match = "{app.web,db}.**"
         path = "/logs/hosts/{host}.log.gz"
         start = "oldest"
+
+        [[output]]
+        id = "up"
+        type = "forward"
+        match = "app.**"
+        servers = [{ address = "127.0.0.1:24225" }]
+        start = "oldest"
+        secondary = "spare"
+
+        [[output]]
+        id = "spare"
+        type = "file"
+        path = "/logs/spare/{host}.log"
     "#;
     Config::parse(text, None, &|_| None).expect("the configuration above is valid")
 });
@@ -82,6 +95,10 @@ pub(super) struct Settings {
     pub(super) senders: usize,
     /// Bytes of the largest padding of an event.
     pub(super) padding: u64,
+    /// How often a chunk is so large that it goes through a file.
+    pub(super) large: u64,
+    /// Bytes of such a chunk, about.
+    pub(super) large_length: u64,
 }
 
 impl Settings {
@@ -117,6 +134,10 @@ impl Settings {
         // Half of all worlds: whoever is behind leaves segments behind.
         let max_backlogs = [None, None, Some(journal.segment_size), Some(2 * journal.segment_size)];
         let max_backlog = max_backlogs[one_of(&[0, 1, 2, 3]) as usize];
+        // Where outputs may lose the oldest segments, this one would have to be told.
+        let has_upstream = journal.when_full != WhenFull::DropOldest && one_of(&[0, 1]) == 1;
+        let outputs = CONFIG.outputs.iter();
+        let outputs = outputs.filter(|output| has_upstream || ![UP, SPARE].contains(&output.id.as_str()));
         Self {
             journal,
             faults,
@@ -127,30 +148,47 @@ impl Settings {
             lives: 2 + one_of(&[0, 1, 2, 3, 4]),
             senders: 1 + one_of(&[0, 1, 2]) as usize,
             padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
-            outputs: CONFIG.outputs.iter().map(|output| vary(output, max_backlog, random)).collect(),
+            large: one_of(&[0, 6, 12]),
+            large_length: segment_size / one_of(&[2, 4]),
+            outputs: outputs.map(|output| vary(output, max_backlog, random)).collect(),
         }
     }
 }
 
+/// Where what is given up is kept until it is delivered.
+pub(super) fn given_up_dir() -> PathBuf {
+    data_dir().join("given-up")
+}
+
 /// Ids of everything that has a cursor: the outputs of the configuration, and the dead letters.
-pub(super) const OUTPUTS: [&str; 4] = ["plain", "packed", "hosts", DEAD_LETTERS];
+pub(super) const OUTPUTS: [&str; 5] = ["plain", "packed", "hosts", DEAD_LETTERS, UP];
+
+/// The forward output.
+pub(super) const UP: &str = "up";
+
+/// The output that gets what the forward output gives up, in half of the worlds that have one.
+pub(super) const SPARE: &str = "spare";
 
 /// The place of the dead letters among them.
 pub(super) const DEAD_LETTERS_NUMBER: usize = 3;
 
-/// The folder that an output writes to.
+/// The place of the forward output among them.
+pub(super) const UP_NUMBER: usize = 4;
+
+/// The folder that an output writes to, or of the forward output the one that gets what it gives up.
 pub(super) fn folder_of_output(output: usize) -> PathBuf {
     match OUTPUTS[output] {
         DEAD_LETTERS => data_dir().join("dead-letters"),
+        UP => archive_folder().join(SPARE),
         id => archive_folder().join(id),
     }
 }
 
 /// Which outputs take events of a tag, as their `match` says; the dead letters take none.
-pub(super) fn takers(tag: &str) -> [bool; 4] {
-    static BY_TAG: LazyLock<[[bool; 4]; 3]> =
+pub(super) fn takers(tag: &str) -> [bool; OUTPUTS.len()] {
+    static BY_TAG: LazyLock<[[bool; OUTPUTS.len()]; TAGS.len()]> =
         LazyLock::new(|| TAGS.map(|tag| OUTPUTS.map(|output| takes(output, tag))));
-    TAGS.iter().position(|known| *known == tag).map_or([false; 4], |tag| BY_TAG[tag])
+    TAGS.iter().position(|known| *known == tag).map_or([false; OUTPUTS.len()], |tag| BY_TAG[tag])
 }
 
 fn takes(output: &str, tag: &str) -> bool {
@@ -169,9 +207,16 @@ pub(super) fn file_config(output: &OutputConfig) -> Option<&FileOutputConfig> {
 
 fn vary(output: &OutputConfig, max_backlog: Option<u64>, random: &mut Random) -> OutputConfig {
     let mut output = output.clone();
-    if max_backlog.is_some() {
+    let is_file_of_journal = file_config(&output).is_some() && output.id != SPARE;
+    if max_backlog.is_some() && is_file_of_journal {
         output.backlog =
             BacklogConfig { max_backlog, when_backlogged: WhenBacklogged::DeadLetter, ..output.backlog };
+    }
+    if let OutputKind::Forward(forward) = &mut output.kind {
+        forward.chunk_size = 1 << (7 + random.below(5));
+        if let Some(give_up) = forward.give_up.as_mut().filter(|_| random.one_in(2)) {
+            give_up.secondary = None;
+        }
     }
     if let OutputKind::File(file) = &mut output.kind {
         file.flush_interval = Duration::from_millis(random.below(2000));

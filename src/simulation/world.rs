@@ -11,6 +11,7 @@ use super::others::meddle;
 use super::report::{Failure, Options, Report};
 use super::sender::SimulatedSender;
 use super::settings::{OUTPUTS, Settings, archive_folder, data_dir, moved_folder};
+use super::upstream::Upstream;
 use crate::event_time::EventTime;
 use crate::journal::writer::Moment;
 use crate::planted::plant;
@@ -39,6 +40,7 @@ struct World {
     storage: Arc<dyn Storage>,
     model: Model,
     senders: Vec<SimulatedSender>,
+    upstream: Upstream,
     /// When the world began, by the clock of whoever runs it; only differences count.
     began: Instant,
     elapsed: Duration,
@@ -80,6 +82,7 @@ impl World {
             storage: Arc::new(disk.clone()),
             disk,
             model: Model::default(),
+            upstream: Upstream::new(options.lines),
             began: Instant::now(),
             elapsed: Duration::ZERO,
             wall: 1_760_000_000_000_000_000,
@@ -146,7 +149,7 @@ impl World {
         }
         self.report.starts += 1;
         let started = Life::start(&self.storage, &self.settings, &outputs, self.now());
-        let life = match started {
+        let mut life = match started {
             Ok(life) => life,
             Err(error) => {
                 self.report.failed_starts += 1;
@@ -158,14 +161,14 @@ impl World {
             return Ok(None);
         }
         self.attached = true;
-        let pending = self.disk.aside(|| check(&self.disk, &self.model, &life, false))?;
+        let pending = self.disk.aside(|| check(&self.disk, &self.model, &self.upstream, &mut life, false))?;
         for id in OUTPUTS {
             self.report.undone_files += life.metrics.output(id, "file").undone_files.get();
         }
         if is_last && !life.unrecovered.is_empty() {
             return Err(format!("on a sound disk these are not recovered: {:?}", life.unrecovered));
         }
-        if is_last && pending != [0; 4] && self.is_delivered {
+        if is_last && pending.iter().any(|events| *events > 0) && self.is_delivered {
             return Err(format!("after all was delivered, something is still to do: {pending:?}"));
         }
         let tally = Tally::new(&life.journal, pending);
@@ -214,7 +217,7 @@ impl World {
         }
         let now = self.now();
         let sender = self.random.below(self.senders.len() as u64) as usize;
-        Ok(match self.random.below(10) {
+        Ok(match self.random.below(13) {
             0..=3 => {
                 let sender = &mut self.senders[sender];
                 sender.send_new(&mut self.model, &life.journal, now.wall, &self.settings, &mut self.random);
@@ -233,6 +236,8 @@ impl World {
                 self.report.failed_journals += u64::from(progress == Progress::Ended);
                 progress
             }
+            7 => life.write_given_up(now),
+            8 | 9 => self.forward(life)?,
             _ => {
                 let output = self.random.below(life.output_count() as u64) as usize;
                 let asked = self.random.one_in(12);
@@ -249,9 +254,23 @@ impl World {
         })
     }
 
+    /// Lets the forward output and its server do some things.
+    fn forward(&mut self, life: &mut Life) -> Result<Progress, String> {
+        let Some(forward) = &mut life.forward else { return Ok(Progress::Nothing) };
+        let mut progress = Progress::Nothing;
+        for _ in 0..1 + self.random.below(8) {
+            progress = self.upstream.step(forward, &mut self.model, &mut self.random)?;
+            if progress == Progress::Ended {
+                break;
+            }
+        }
+        Ok(progress)
+    }
+
     /// Ends a process as it may end, if it did not die by itself.
     fn end_life(&mut self, mut life: Life, mut tally: Tally) -> Result<End, String> {
         if self.disk.is_dead() || self.random.one_in(3) {
+            self.disk.kill();
             return Ok(End::Dead);
         }
         let now = self.now();
@@ -292,9 +311,11 @@ impl World {
             }
             self.listen();
             self.disk.aside(|| tally.follow(&self.model))?;
-            for output in 0..life.output_count() {
-                while life.deliver(output, now.monotonic, false) == Progress::Some {}
-            }
+            self.deliver_all(&mut life)?;
+        }
+        // What was given up last is written in one round, and delivered in the next.
+        for _ in 0..3 {
+            self.deliver_all(&mut life)?;
         }
         let now = self.now();
         life.close(now);
@@ -303,14 +324,33 @@ impl World {
             return Err("a process does not stop in order on a sound disk".to_owned());
         }
         tally.check(&life)?;
+        drop((life, tally));
         self.restart(None);
         self.is_delivered = true;
-        let (life, _) = self.start(true)?.ok_or("no start on a sound disk")?;
-        self.disk.aside(|| check(&self.disk, &self.model, &life, true))?;
+        let (mut life, _) = self.start(true)?.ok_or("no start on a sound disk")?;
+        self.disk.aside(|| check(&self.disk, &self.model, &self.upstream, &mut life, true))?;
+        self.report.given_up = self.upstream.given_up;
+        self.report.given_up_in_doubt = self.upstream.given_up_in_doubt;
         self.report.events = self.model.events.len() as u64;
         self.report.chunks = self.model.chunks.len() as u64;
+        self.report.large_chunks = self.model.chunks.iter().filter(|chunk| chunk.is_large).count() as u64;
         self.report.set_aside_segments = set_aside_segments(&self.disk);
         self.report.removed_segments = first_segment(&self.disk).saturating_sub(1);
+        Ok(())
+    }
+
+    /// Lets all outputs deliver what is there.
+    fn deliver_all(&mut self, life: &mut Life) -> Result<(), String> {
+        let now = self.now();
+        if let Some(forward) = &mut life.forward {
+            self.upstream.take_all(forward, &self.model)?;
+        }
+        if life.write_given_up(now) == Progress::Ended {
+            return Err("the journal of what was given up fails on a sound disk".to_owned());
+        }
+        for output in 0..life.output_count() {
+            while life.deliver(output, now.monotonic, false) == Progress::Some {}
+        }
         Ok(())
     }
 
@@ -353,6 +393,7 @@ impl World {
             let calls = self.disk.take_lines();
             let lines = self.lines.get_or_insert_default();
             lines.extend(calls);
+            lines.extend(self.upstream.take_lines());
             lines.extend(self.senders.iter_mut().flat_map(SimulatedSender::take_lines));
             lines.push(line);
         }

@@ -84,6 +84,9 @@ pub enum Open {
     New,
     /// Makes it or empties it, for reading and writing at offsets.
     Emptied,
+    /// Makes it, for reading and writing at offsets, and for nobody but the owner (0600); an error of kind
+    /// `AlreadyExists` where something has the name.
+    Private,
 }
 
 /// Something in a folder. The order is by age, the oldest first.

@@ -15,6 +15,9 @@ use super::{Identity, Listed, Open, Stat, Storage, StorageFile};
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
 
+/// Nobody but the server reads what is half there.
+const PRIVATE_MODE: u32 = 0o600;
+
 /// The real thing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
@@ -36,6 +39,7 @@ impl Storage for Disk {
             Open::Appending => options.append(true),
             Open::New => options.append(true).create_new(true),
             Open::Emptied => options.write(true).create(true).truncate(true),
+            Open::Private => options.write(true).create_new(true).mode(PRIVATE_MODE),
         };
         Ok(Box::new(options.open(path)?))
     }

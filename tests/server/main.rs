@@ -5,6 +5,7 @@
 mod ack_proxy;
 mod archive;
 mod backup;
+mod backup_command;
 mod dead_letter_commands;
 mod dead_letters;
 mod dev;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
-use crate::support::{HIKYAKU, Scene, Server, run_with_input};
+use crate::support::{HIKYAKU, Scene, Server, files_below, run_with_input};
 
 fn journal(scene: &Scene, arguments: &[&str]) -> Output {
     let mut command = Command::new(HIKYAKU);
@@ -67,6 +67,58 @@ fn until_saved(scene: &Scene, server: &Server, events: u64) {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         answer["events"] == events
     });
+}
+
+#[test]
+fn a_dry_run_names_the_files_that_get_lines_once_more() {
+    let scene = Scene::new();
+    let server = scene.start();
+    let host = |fqdn| {
+        move |n: u64| {
+            format!("{{\"n\":{n},\"customer_name\":\"a\",\"fqdn\":\"{fqdn}\",\"log_type\":\"nginx\"}}\n")
+        }
+    };
+    for (tag, lines) in [
+        ("nginx.access", (0..3).map(host("one")).chain((3..5).map(host("two"))).collect::<String>()),
+        // Of another output.
+        ("other", host("three")(5)),
+    ] {
+        let mut command = scene.send(server.port("edge"));
+        command.arg(tag);
+        assert!(run_with_input(command, &lines).status.success());
+    }
+    until_saved(&scene, &server, 6);
+    assert!(server.stop().success());
+    let files = files_below(&scene.path("archive"));
+    let [one, two] = &files[..] else { panic!("{files:?}") };
+    std::fs::remove_file(two).unwrap();
+
+    let dry = replay(&scene, &["--from", "1h", "--dry-run", "--files"]);
+    assert_eq!(
+        (&dry["files"], &dry["files_that_are_there"], &dry["lines"]),
+        (&2.into(), &1.into(), &5.into())
+    );
+    assert_eq!(
+        dry["file_names"],
+        serde_json::json!([
+            { "path": one.to_str().unwrap(), "lines": 3, "is_there": true },
+            { "path": two.to_str().unwrap(), "lines": 2, "is_there": false },
+        ])
+    );
+    let text = journal(&scene, &["replay", "--output", "archive", "--from", "1h", "--dry-run", "--files"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("5 lines in 2 files, 1 of which"), "{text}");
+    assert!(text.contains(&format!("{}  3 lines, is there", one.display())), "{text}");
+    // Without the configuration nobody can say.
+    let data_dir = scene.path("data");
+    let output = Command::new(HIKYAKU)
+        .args(["journal", "replay", "--output", "archive", "--from", "1h", "--dry-run", "-c", "/nowhere"])
+        .arg("--data-dir")
+        .arg(&data_dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("without the configuration"), "{output:?}");
 }
 
 #[test]

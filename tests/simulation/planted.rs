@@ -38,6 +38,31 @@ fn an_unsynced_undo_log_is_found() {
 }
 
 #[test]
+fn a_large_file_that_is_not_synced_before_its_frame_is_found() {
+    assert_found(Bug::UnsyncedLargeFile);
+}
+
+#[test]
+fn a_large_file_whose_name_is_not_synced_before_its_frame_is_found() {
+    assert_found(Bug::UnsyncedLargeName);
+}
+
+#[test]
+fn an_output_that_goes_on_before_what_it_gave_up_is_durable_is_found() {
+    assert_found(Bug::UnsyncedGivenUp);
+}
+
+#[test]
+fn an_output_that_forgets_over_a_restart_what_it_gave_up_is_found() {
+    assert_found(Bug::ForgottenGivenUp);
+}
+
+#[test]
+fn letting_go_too_early_of_what_was_given_up_is_found() {
+    assert_found(Bug::EarlyRelease);
+}
+
+#[test]
 fn ids_that_a_restart_forgets_are_found() {
     assert_found(Bug::ForgottenIds);
 }

@@ -9,6 +9,7 @@ mod failover;
 mod giving_up;
 mod handshake;
 mod ids;
+mod killed_giving_up;
 mod left_behind;
 mod limits;
 mod pass_through;

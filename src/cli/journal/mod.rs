@@ -4,11 +4,12 @@ mod cat;
 mod forget;
 mod ls;
 mod replay;
+mod replayed_files;
 mod restored;
 mod time;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::data_folder::{DataFolder, NotFound};
@@ -71,7 +72,7 @@ impl Arguments {
             Action::Ls(ls) => ls.execute(&data_dir),
             Action::Cat(cat) => cat.execute(&data_dir),
             Action::Verify(verify) => verify.execute(&data_dir),
-            Action::Replay(replay) => replay.execute(&data_dir),
+            Action::Replay(replay) => replay.execute(&data_dir, self.data_folder.config()),
             Action::Restored(restored) => restored.execute(&data_dir),
             Action::Forget(forget) => forget.execute(&data_dir),
         });
@@ -92,6 +93,11 @@ impl Arguments {
         let data_dir = self.data_folder.path()?;
         if data_dir.join("journal").is_dir() { Ok(data_dir) } else { Err(JournalError::NoJournal(data_dir)) }
     }
+}
+
+/// Whether the journal and all that belongs to it in a data folder reads back; why that can't be found out otherwise.
+pub(super) fn is_sound(data_dir: &Path) -> Result<bool, String> {
+    verify::is_sound(data_dir).map_err(|error| error.to_string())
 }
 
 /// Seconds and nanoseconds as people and scripts read them.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use super::replayed_files::Files;
 use super::time::parse_point;
 use super::{JournalError, ls, progress_bar, time_text};
 use crate::event_time::EventTime;
@@ -43,9 +44,12 @@ pub(super) struct Replay {
     /// Received before [default: everything that was delivered]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
-    /// Only tell how much it would be
+    /// Only tell how much it would be, and how many files of a file output get lines once more
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: name these files, with their lines
+    #[arg(long, requires = "dry_run")]
+    files: bool,
     /// Give up the replay that goes on or was asked for: the output goes on where it was before
     #[arg(long, conflicts_with_all = ["from", "to", "dry_run", "wait"])]
     cancel: bool,
@@ -58,7 +62,7 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn execute(&self, data_dir: &Path) -> Result<ExitCode, JournalError> {
+    pub(super) fn execute(&self, data_dir: &Path, config: &Path) -> Result<ExitCode, JournalError> {
         let cursors = CursorFolder::new(data_dir);
         let Some(cursor) = cursors.load(&self.output)? else {
             return Err(JournalError::UnknownOutput {
@@ -78,7 +82,8 @@ impl Replay {
         }
         let found = self.find(data_dir, &cursor)?;
         if self.dry_run {
-            return self.say(&found, cursor.replays.count + 1, "dry_run");
+            let files = Files::find(data_dir, config, &self.output, &found, cursor.position)?;
+            return self.say(&found, cursor.replays.count + 1, "dry_run", &files);
         }
         let until = Some(found.until);
         let number = cursor.replays.count + 1;
@@ -99,7 +104,7 @@ impl Replay {
         } else {
             "requested"
         };
-        let code = self.say(&found, number, state)?;
+        let code = self.say(&found, number, state, &Files::None)?;
         if self.wait && state == "started" {
             self.until_delivered(data_dir, &cursors, &found, number)?;
         }
@@ -189,12 +194,12 @@ impl Replay {
         Ok(())
     }
 
-    fn say(&self, found: &Found, number: u64, state: &str) -> Result<ExitCode, JournalError> {
+    fn say(&self, found: &Found, number: u64, state: &str, files: &Files) -> Result<ExitCode, JournalError> {
         let delivered = &found.delivered;
         let (first, last) = delivered.received.unwrap_or_default();
         let mut out = io::stdout().lock();
         if self.json {
-            let answer = serde_json::json!({
+            let mut answer = serde_json::json!({
                 "output": self.output,
                 "state": state,
                 "number": number,
@@ -206,6 +211,7 @@ impl Replay {
                 "first_received_at": time_text(first),
                 "last_received_at": time_text(last),
             });
+            files.add_to(&mut answer, self.files);
             writeln!(out, "{answer}")?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -219,6 +225,7 @@ impl Replay {
             time_text(first),
             time_text(last),
         )?;
+        files.write(&mut out, self.files)?;
         let what = match state {
             "dry_run" => "nothing was done; without --dry-run all of it is delivered once more",
             "at_next_start" => "the server is not running: all of it is delivered once more when it starts",

@@ -43,6 +43,11 @@ impl Verify {
     }
 }
 
+/// Whether nothing in a data folder is damaged.
+pub(super) fn is_sound(data_dir: &Path) -> Result<bool, JournalError> {
+    Ok(Findings::gather(data_dir)?.is_intact())
+}
+
 impl Findings {
     fn gather(data_dir: &Path) -> Result<Self, JournalError> {
         let mut damage = Vec::new();

@@ -1,14 +1,14 @@
 //! Reading a large file block by block, each checked before anything of it is used.
 
-use std::fs::File;
 use std::io::{self, BufRead, Read};
 
 use super::super::format::reference::Reference;
+use crate::storage::{StorageFile, read_full_at};
 
 /// The bytes of a large file.
 #[derive(Debug)]
 pub(in crate::journal) struct Blocks {
-    file: File,
+    file: Box<dyn StorageFile>,
     reference: Reference,
     /// The next block.
     index: usize,
@@ -20,7 +20,7 @@ pub(in crate::journal) struct Blocks {
 
 impl Blocks {
     /// From the beginning of a file.
-    pub(in crate::journal) fn new(file: File, reference: Reference) -> Self {
+    pub(in crate::journal) fn new(file: Box<dyn StorageFile>, reference: Reference) -> Self {
         Self { file, reference, index: 0, block: Vec::new(), at: 0, failure: None }
     }
 
@@ -60,13 +60,17 @@ impl Blocks {
         self.block.resize(length as usize, 0);
         // Nothing of it may be used before it is checked.
         self.at = self.block.len();
-        if let Err(error) = self.file.read_exact(&mut self.block) {
-            if error.kind() == io::ErrorKind::UnexpectedEof {
+        let start = self.index as u64 * u64::from(self.reference.block_length);
+        match read_full_at(self.file.as_ref(), &mut self.block, start) {
+            Ok(count) if count == self.block.len() => {}
+            Ok(_) => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is shorter than it was"));
             }
-            let told = io::Error::new(error.kind(), error.to_string());
-            self.failure = Some(error);
-            return Err(told);
+            Err(error) => {
+                let told = io::Error::new(error.kind(), error.to_string());
+                self.failure = Some(error);
+                return Err(told);
+            }
         }
         if crc32fast::hash(&self.block) != *checksum {
             return Err(io::Error::new(

@@ -1,19 +1,19 @@
 //! A large chunk as ordinary ones: runs of whole, plain entries that fit into memory.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::super::format::chunk_payload::ChunkPayload;
 use super::super::format::reference::Reference;
 use super::Blocks;
+use crate::storage::{Open, Storage};
 use crate::wire::entry::{Entries, GroupMark, Item};
 use crate::wire::inflating::Inflating;
 use crate::wire::msgpack::MsgpackError;
 
-/// Bytes of entries in a piece; more where a single entry is longer. Pieces begin at the same entries whenever they are
-/// read: this number is part of what makes ids of them stable.
-pub(super) const PIECE_LENGTH: usize = 4 * 1024 * 1024;
+/// Blocks of a file that are as long as the entries of a piece, which is longer where a single entry is. Pieces begin
+/// at the same entries whenever they are read: this number is part of what makes ids of them stable.
+const BLOCKS_OF_PIECE: usize = 4;
 
 /// Bytes that are inflated at once.
 const READ_LENGTH: usize = 256 * 1024;
@@ -23,6 +23,8 @@ const READ_LENGTH: usize = 256 * 1024;
 pub(in crate::journal) struct Pieces {
     source: Inflating<Blocks>,
     length: u64,
+    /// Bytes of entries in a piece.
+    piece_length: usize,
     /// Whether it is of a refused message, whose bytes nobody looks into: each piece then is so many bytes.
     is_refused: bool,
     /// The payload of the frame without what refers to the file, made to say that entries are plain.
@@ -59,6 +61,11 @@ pub(in crate::journal) enum LargeFault {
     Damaged { lost: u64, reason: String },
 }
 
+/// Bytes of entries in a piece of a file with blocks of so many bytes.
+pub(super) fn piece_length(block_length: u32) -> usize {
+    (block_length as usize).saturating_mul(BLOCKS_OF_PIECE)
+}
+
 /// The start mark of the group that is open behind so many entries, where `mark` was open before them.
 fn mark_behind(mark: &[u8], run: &[u8], count: u32) -> Vec<u8> {
     let mut open = mark;
@@ -77,12 +84,16 @@ fn mark_behind(mark: &[u8], run: &[u8], count: u32) -> Vec<u8> {
 
 impl Pieces {
     /// Opens the file that a frame refers to.
-    pub(in crate::journal) fn open(path: &Path, frame: &ChunkPayload) -> Result<Self, LargeFault> {
+    pub(in crate::journal) fn open(
+        storage: &dyn Storage,
+        path: &Path,
+        frame: &ChunkPayload,
+    ) -> Result<Self, LargeFault> {
         let reference = Reference::decode(frame.entries()).ok_or_else(|| LargeFault::Damaged {
             lost: 0,
             reason: "its frame does not say which file it refers to".to_owned(),
         })?;
-        let file = File::open(path).map_err(|error| match error.kind() {
+        let file = storage.open(path, Open::Reading).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 LargeFault::Damaged { lost: reference.length, reason: "the file is missing".to_owned() }
             }
@@ -90,6 +101,7 @@ impl Pieces {
         })?;
         Ok(Self {
             length: reference.length,
+            piece_length: piece_length(reference.block_length),
             source: Inflating::new(frame.encoding(), Blocks::new(file, reference)),
             is_refused: frame.is_refused(),
             head: frame.head_of_pieces(),
@@ -145,11 +157,11 @@ impl Pieces {
         while !self.is_over {
             let first = self.passed;
             let head = self.head.len();
-            let mut run = Vec::with_capacity(head + PIECE_LENGTH);
+            let mut run = Vec::with_capacity(head + self.piece_length);
             run.extend_from_slice(&self.head);
-            self.fill(&mut run, head + PIECE_LENGTH)?;
+            self.fill(&mut run, head + self.piece_length)?;
             self.passed += 1;
-            self.is_over = u64::from(self.passed) * PIECE_LENGTH as u64 >= self.length;
+            self.is_over = u64::from(self.passed) * self.piece_length as u64 >= self.length;
             if first >= from && run.len() > head {
                 let payload = ChunkPayload::of_piece(run, 1)
                     .map_err(|_| self.damage("its frame does not decode".to_owned()))?;
@@ -163,10 +175,10 @@ impl Pieces {
     /// The head and as many whole entries as a piece holds, and how many.
     fn next_run(&mut self) -> Result<(Vec<u8>, u32), LargeFault> {
         let head = self.head.len();
-        let mut run = Vec::with_capacity(head + PIECE_LENGTH);
+        let mut run = Vec::with_capacity(head + self.piece_length);
         run.extend_from_slice(&self.head);
         run.append(&mut self.rest);
-        let mut target = PIECE_LENGTH;
+        let mut target = self.piece_length;
         loop {
             let ended = self.fill(&mut run, head + target);
             let mut entries = Entries::new(&run[head..]);

@@ -1,30 +1,29 @@
 //! A large message on its way to the journal.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::durable::create_folder;
+use super::super::durable::{ReplaceError, create_folder, sync_folder_of};
 use super::super::format::reference::{BLOCK_LENGTH, Reference};
 use super::super::segment_file::allocate;
-use super::pieces::PIECE_LENGTH;
+use super::pieces::piece_length;
 use super::space::{SpaceWait, SpaceWaits};
-use crate::storage::{StorageFile, disk, read_full_at, write_all_at};
+use crate::planted::{Bug, is_planted};
+use crate::storage::{Open, Storage, StorageFile, disk, read_full_at, write_all_at};
 
-/// Nobody but the server reads what is half sent.
-const FILE_MODE: u32 = 0o600;
-
-/// Bytes that are allocated at once, so that a full disk is known before it is written to; and written back at once,
+/// Blocks that are allocated at once, so that a full disk is known before it is written to; and written back at once,
 /// so that the last sync has little to do and nobody else's sync waits behind it.
-const STEP: u64 = 8 * 1024 * 1024;
+const BLOCKS_OF_STEP: u64 = 8;
 
 /// The folder of the spools of a server.
 #[derive(Debug, Clone)]
 pub struct SpoolFolder {
+    storage: Arc<dyn Storage>,
     path: Arc<Path>,
+    /// Bytes of the files that one checksum vouches for.
+    block_length: u32,
     next: Arc<AtomicU64>,
     waits: SpaceWaits,
     /// Whether nobody is to wait for space.
@@ -34,12 +33,25 @@ pub struct SpoolFolder {
 impl SpoolFolder {
     /// The spools below a data folder.
     pub fn new(data_dir: &Path) -> Self {
+        Self::on(disk(), data_dir)
+    }
+
+    /// Those of a data folder on this storage.
+    pub(in crate::journal) fn on(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
         Self {
+            storage,
             path: data_dir.join("spool").into(),
+            block_length: BLOCK_LENGTH,
             next: Arc::default(),
             waits: SpaceWaits::default(),
             refuses: false,
         }
+    }
+
+    /// The same folder, with blocks of so many bytes for the files from now on, so that small ones have several.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn with_blocks_of(&self, block_length: u32) -> Self {
+        Self { block_length, ..self.clone() }
     }
 
     /// The same folder; whether whoever finds no space on the disk is to be refused at once.
@@ -65,13 +77,12 @@ impl SpoolFolder {
 
     /// Makes the folder where it is missing, and removes what a crash left in it. Under the lock of the data folder.
     pub fn prepare(&self) -> io::Result<()> {
-        create_folder(disk().as_ref(), &self.path)?;
+        create_folder(self.storage.as_ref(), &self.path)?;
         let (mut files, mut bytes) = (0u64, 0u64);
-        for entry in std::fs::read_dir(&self.path)? {
-            let entry = entry?;
-            bytes += entry.metadata()?.len();
+        for listed in self.storage.list(&self.path)? {
+            self.storage.remove(&listed.path)?;
+            bytes += listed.length;
             files += 1;
-            std::fs::remove_file(entry.path())?;
         }
         if files > 0 {
             tracing::info!(
@@ -91,10 +102,11 @@ impl SpoolFolder {
     pub fn create(&self) -> io::Result<Spool> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.path.join(format!("{number}.spool"));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(&path)?;
+        let file = self.storage.open(&path, Open::Private)?;
         Ok(Spool {
             file,
-            path: OwnedPath(path),
+            path: OwnedPath { storage: Arc::clone(&self.storage), path },
+            full_block: self.block_length,
             length: 0,
             allocated: 0,
             synced: 0,
@@ -109,8 +121,10 @@ impl SpoolFolder {
 /// Entries of a large message, as far as they came. Removed when dropped.
 #[derive(Debug)]
 pub struct Spool {
-    file: File,
+    file: Box<dyn StorageFile>,
     path: OwnedPath,
+    /// Bytes of a block.
+    full_block: u32,
     length: u64,
     allocated: u64,
     /// Up to where it was written back.
@@ -126,13 +140,13 @@ pub struct Spool {
 impl Spool {
     /// Appends. After an error nothing of it is taken, and it may be tried again. Blocks.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.length - self.synced >= STEP {
+        if self.length - self.synced >= self.step() {
             self.write_back()?;
         }
         let end = self.length + bytes.len() as u64;
         if end > self.allocated {
-            let allocated = end.next_multiple_of(STEP);
-            if let Err(error) = allocate(&self.file, self.allocated, allocated) {
+            let allocated = end.next_multiple_of(self.step());
+            if let Err(error) = allocate(self.file.as_ref(), self.allocated, allocated) {
                 // A part of it would hold space that others need; the error itself is what counts.
                 let _ = self.file.set_len(self.length);
                 self.allocated = self.length;
@@ -140,7 +154,7 @@ impl Spool {
             }
             self.allocated = allocated;
         }
-        write_all_at(&self.file, bytes, self.length)?;
+        write_all_at(self.file.as_ref(), bytes, self.length)?;
         self.length = end;
         self.check(bytes);
         Ok(())
@@ -155,7 +169,7 @@ impl Spool {
     pub fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let out_length = out.len().min(left);
-        read_full_at(&self.file, &mut out[..out_length], offset)
+        read_full_at(self.file.as_ref(), &mut out[..out_length], offset)
     }
 
     /// Makes it durable. After an error it may be tried again. Blocks.
@@ -167,8 +181,10 @@ impl Spool {
         if std::mem::take(&mut self.block_length) > 0 {
             checksums.push(std::mem::take(&mut self.block).finalize());
         }
-        let reference = Reference { length: self.length, block_length: BLOCK_LENGTH, checksums };
-        Ok(LargeEntries { path: std::mem::replace(&mut self.path, OwnedPath(PathBuf::new())), reference })
+        let reference = Reference { length: self.length, block_length: self.full_block, checksums };
+        let storage = Arc::clone(&self.path.storage);
+        let path = OwnedPath { storage, path: std::mem::take(&mut self.path.path) };
+        Ok(LargeEntries { path, reference })
     }
 
     /// Makes durable what was written.
@@ -176,7 +192,7 @@ impl Spool {
         if self.must_rewrite {
             self.rewrite()?;
         }
-        let synced = StorageFile::sync(&self.file);
+        let synced = if is_planted(Bug::UnsyncedLargeFile) { Ok(()) } else { self.file.sync() };
         self.must_rewrite = synced.is_err();
         synced?;
         self.synced = self.length;
@@ -185,8 +201,8 @@ impl Spool {
 
     /// Writes once more what a sync may have dropped, as far as it reads as it was.
     fn rewrite(&self) -> io::Result<()> {
-        let block_length = u64::from(BLOCK_LENGTH);
-        let mut block = vec![0; BLOCK_LENGTH as usize];
+        let block_length = u64::from(self.full_block);
+        let mut block = vec![0; self.full_block as usize];
         for number in self.synced / block_length..self.length.div_ceil(block_length) {
             let offset = number * block_length;
             let count = self.read_at(&mut block, offset)?;
@@ -196,17 +212,22 @@ impl Spool {
                     "what was written no longer reads as it was, after a sync that failed",
                 ));
             }
-            write_all_at(&self.file, &block[..count], offset)?;
+            write_all_at(self.file.as_ref(), &block[..count], offset)?;
         }
         Ok(())
     }
 
+    /// Bytes that are allocated at once.
+    fn step(&self) -> u64 {
+        BLOCKS_OF_STEP * u64::from(self.full_block)
+    }
+
     fn check(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK_LENGTH as usize - self.block_length));
+            let (part, rest) = bytes.split_at(bytes.len().min(self.full_block as usize - self.block_length));
             self.block.update(part);
             self.block_length += part.len();
-            if self.block_length == BLOCK_LENGTH as usize {
+            if self.block_length == self.full_block as usize {
                 self.checksums.push(std::mem::take(&mut self.block).finalize());
                 self.block_length = 0;
             }
@@ -230,7 +251,8 @@ impl LargeEntries {
 
     /// How many pieces it is read in, where it is of a refused message and not looked into.
     pub fn refused_pieces(&self) -> u32 {
-        u32::try_from(self.length().div_ceil(PIECE_LENGTH as u64)).unwrap_or(u32::MAX)
+        let piece = piece_length(self.reference.block_length) as u64;
+        u32::try_from(self.length().div_ceil(piece)).unwrap_or(u32::MAX)
     }
 
     /// What the file is, for its frame.
@@ -240,28 +262,34 @@ impl LargeEntries {
 
     /// Where the file is.
     pub fn path(&self) -> &Path {
-        &self.path.0
+        &self.path.path
     }
 
     /// Gives the file another name, durably. It is nobody's any more then.
-    pub(in crate::journal) fn rename(self, to: &Path) -> io::Result<()> {
-        std::fs::rename(&self.path.0, to)?;
-        let mut path = self.path;
-        path.0 = PathBuf::new();
-        super::super::durable::sync_folder_of(disk().as_ref(), to)
+    pub(in crate::journal) fn rename(&mut self, to: &Path) -> Result<(), ReplaceError> {
+        let OwnedPath { storage, path } = &mut self.path;
+        storage.rename(path, to).map_err(ReplaceError::Unchanged)?;
+        *path = PathBuf::new();
+        if is_planted(Bug::UnsyncedLargeName) {
+            return Ok(());
+        }
+        sync_folder_of(storage.as_ref(), to).map_err(ReplaceError::Uncertain)
     }
 }
 
 /// The name of a file that is removed when this is dropped. Empty: of none.
 #[derive(Debug)]
-struct OwnedPath(PathBuf);
+struct OwnedPath {
+    storage: Arc<dyn Storage>,
+    path: PathBuf,
+}
 
 impl Drop for OwnedPath {
     fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty()
-            && let Err(error) = std::fs::remove_file(&self.0)
+        if !self.path.as_os_str().is_empty()
+            && let Err(error) = self.storage.remove(&self.path)
         {
-            tracing::warn!(path = %self.0.display(), %error, "cannot remove a large message; the next start does");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a large message; the next start does");
         }
     }
 }
@@ -310,7 +338,7 @@ mod tests {
             spool.write(&bytes).unwrap();
             spool.must_rewrite = true;
             // As if the kernel had dropped the last page.
-            write_all_at(&spool.file, &[0], length as u64 - 2).unwrap();
+            write_all_at(spool.file.as_ref(), &[0], length as u64 - 2).unwrap();
             let error = spool.finish().unwrap_err();
             assert!(error.to_string().contains("no longer reads"), "{error}");
         }
@@ -348,12 +376,13 @@ mod tests {
         let mut spool = folder.create().unwrap();
         spool.write(&[7; 10_000]).unwrap();
         let metadata = |path: &Path| std::fs::metadata(path).unwrap();
-        assert_eq!(metadata(&spool.path.0).mode() & 0o777, 0o600);
-        assert!(metadata(&spool.path.0).blocks() * 512 >= STEP);
+        assert_eq!(metadata(&spool.path.path).mode() & 0o777, 0o600);
+        assert!(metadata(&spool.path.path).blocks() * 512 >= spool.step());
+        let step = spool.step();
         let mut read = [0; 20_000];
         assert_eq!(spool.read_at(&mut read, 4_000).unwrap(), 6_000);
         let entries = spool.finish().unwrap();
-        assert!(metadata(entries.path()).blocks() * 512 < STEP);
+        assert!(metadata(entries.path()).blocks() * 512 < step);
         assert_eq!(entries.length(), 10_000);
     }
 }

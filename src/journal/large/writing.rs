@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::super::durable::ReplaceError;
 use super::super::format::frame::FrameKind;
 use super::super::shared::Status;
 use super::super::writer::{Moment, Obstacle, Writer};
@@ -42,13 +43,24 @@ impl Writer {
     }
 
     /// Gives the file of a large chunk its name, durably, before the frame that refers to it is written.
-    pub(in crate::journal) fn name_large(&self, large: LargeEntries) -> Result<FrameKind, Obstacle> {
+    /// Where there is no room for the name, nothing has happened.
+    pub(in crate::journal) fn name_large(
+        &mut self,
+        large: &mut LargeEntries,
+        now: Moment,
+    ) -> Result<FrameKind, Obstacle> {
         let place = LargePlace { segment: self.active.number, offset: self.active.end() };
-        let (path, length) = (self.shared.folder.large_path(place), large.length());
-        large
-            .rename(&path)
-            .map_err(|error| Obstacle::Failed(format!("cannot put {} in place: {error}", path.display())))?;
-        self.shared.add_large(place, length);
+        let path = self.shared.folder.large_path(place);
+        match large.rename(&path) {
+            Ok(()) => {}
+            Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
+                return Err(self.full(Status::DiskFull, now));
+            }
+            Err(error) => {
+                return Err(Obstacle::Failed(format!("cannot put {} in place: {error}", path.display())));
+            }
+        }
+        self.shared.add_large(place, large.length());
         Ok(FrameKind::Large)
     }
 
@@ -56,7 +68,7 @@ impl Writer {
     pub(in crate::journal) fn remove_large(&self, files: &[(LargePlace, u64)]) {
         for (place, _) in files {
             let path = self.shared.folder.large_path(*place);
-            if let Err(error) = std::fs::remove_file(&path)
+            if let Err(error) = self.shared.folder.storage().remove(&path)
                 && error.kind() != io::ErrorKind::NotFound
             {
                 tracing::warn!(%error, path = %path.display(), "cannot remove a large chunk; the next start does");

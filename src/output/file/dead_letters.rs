@@ -34,7 +34,7 @@ use crate::wire::entry::{Entries, Item};
 pub const DEAD_LETTERS: &str = "@dead-letters";
 
 /// The id of the cursor with which they are taken out of what outputs gave up.
-pub(super) const GIVEN_UP: &str = "@given-up";
+pub(crate) const GIVEN_UP: &str = "@given-up";
 
 /// Lines for entries that are no events.
 #[derive(Debug)]

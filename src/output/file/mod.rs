@@ -95,6 +95,7 @@ pub mod format;
 mod gzip;
 mod lines;
 mod outputs;
+mod preview;
 mod recover_all;
 mod recovery;
 mod slots;
@@ -104,12 +105,15 @@ mod undo;
 
 pub use archive::{Archive, ArchiveOptions, SaveCursor, SlotId};
 pub use dead_letters::DEAD_LETTERS;
+#[cfg(feature = "simulation")]
+pub(crate) use dead_letters::GIVEN_UP;
 pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
 pub(crate) use delivery::Next;
 pub use error::{ArchiveError, SaveCursorError};
 pub use outputs::{open_dead_letters, open_forgotten, open_given_up, open_output};
+pub use preview::FilePreview;
 pub use recover_all::{RecoverError, Unrecovered, recover_all};
 pub use recovery::{Outcome, RecoveryError, RecoveryOptions, RecoveryReport, recover};
 pub use undo::ReadUndoLogError;
-pub(crate) use undo::check_undo_logs;
+pub(crate) use undo::{check_undo_logs, lengths_at_checkpoint};

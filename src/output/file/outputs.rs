@@ -72,13 +72,15 @@ pub fn open_given_up(
     data_dir: &Path,
     given_up: &GivenUp,
     journal_max_size: u64,
-    max_size: u64,
+    max_size: Option<u64>,
     metrics: &Metrics,
 ) -> Result<FileOutput, CursorError> {
-    let keeper =
-        Keeper::new(Store::new(data_dir), true, max_size, Instant::now(), metrics.dead_letters(GIVEN_UP));
+    let keeper = max_size.map(|max_size| {
+        let metrics = metrics.dead_letters(GIVEN_UP);
+        Keeper::new(Store::new(data_dir), true, max_size, Instant::now(), metrics)
+    });
     let output_metrics = metrics.output(GIVEN_UP, "dead_letters");
-    let letters = DeadLetterLines::new(dead_letters::folder(data_dir), Some(keeper), output_metrics);
+    let letters = DeadLetterLines::new(dead_letters::folder(data_dir), keeper, output_metrics);
     open_letters(GIVEN_UP, letters, given_up.data_dir(), given_up.journal(), journal_max_size, metrics)
 }
 

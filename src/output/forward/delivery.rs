@@ -17,6 +17,8 @@ use super::ledger::Ledger;
 use super::message::Message;
 use super::message_id::MessageIds;
 use super::packer::Packer;
+use super::progress::Progress;
+use super::unpack::{Due, unpack};
 use crate::journal::{AppendError, Journal, OutputCursor, Position, Reader, SavedCursor, Skip, Status};
 use crate::metrics::{OutputMetrics, TlsMetrics};
 use crate::output::given_up::{Hold, Taken};
@@ -43,17 +45,14 @@ pub struct ForwardOutput {
 /// The certificates that connections are made with, to be followed as they change.
 type TlsFiles = (Arc<ReloadingClientConfig>, TlsMetrics);
 
-/// Messages under way, and the cursor that follows them.
+/// Messages under way, and everything that is waited for beside reading.
 #[derive(Debug)]
 struct Deliveries {
     id: String,
     courier: Arc<Courier>,
-    ledger: Ledger,
+    progress: Progress,
     /// Each ends with the number of its message, where that ends, and how it ended.
     under_way: JoinSet<Result<(u64, Position, Carried), AppendError>>,
-    /// What was given up, until the cursor has passed it; `None` where nothing is.
-    hold: Option<Hold>,
-    cursor: OutputCursor,
     /// Tells when there is something to leave behind.
     skips: watch::Receiver<Option<Skip>>,
     checkpoint_interval: Duration,
@@ -102,12 +101,15 @@ impl ForwardOutput {
             resumed_at,
             deliveries: Deliveries {
                 id,
-                courier: Arc::new(courier),
-                ledger: Ledger::new(resumed_at, packer.throttled().clone()),
                 under_way: JoinSet::new(),
-                hold,
                 skips: cursor.skip_requests(),
-                cursor,
+                progress: Progress::new(
+                    Ledger::new(resumed_at, packer.throttled().clone()),
+                    cursor,
+                    hold,
+                    courier.sent_log.clone(),
+                ),
+                courier: Arc::new(courier),
                 checkpoint_interval,
                 checkpoint_due: None,
                 saving_fails: false,
@@ -188,7 +190,8 @@ impl ForwardOutput {
     /// Until everything is delivered that is there when it is told to stop.
     fn deliver(&mut self, controls: &mut Controls) -> Result<(), Ended> {
         loop {
-            self.replay_is_over |= self.deliveries.cursor.saved().ends_replay(self.reader.position());
+            self.replay_is_over |=
+                self.deliveries.progress.cursor.saved().ends_replay(self.reader.position());
             if self.deliveries.is_asked || self.replay_is_over {
                 self.turn(controls)?;
                 continue;
@@ -196,7 +199,7 @@ impl ForwardOutput {
             let chunk = self.reader.try_next();
             if let Ok(chunk) = &chunk {
                 let next = chunk.as_ref().map_or(Position::END, |chunk| chunk.position);
-                self.replay_is_over = self.deliveries.cursor.saved().ends_replay(next);
+                self.replay_is_over = self.deliveries.progress.cursor.saved().ends_replay(next);
                 if self.replay_is_over {
                     continue;
                 }
@@ -204,28 +207,27 @@ impl ForwardOutput {
             match chunk {
                 Ok(Some(chunk)) => {
                     self.deliveries.metrics.emit_count.inc();
-                    let skip = if (Position { entry: 0, ..chunk.position })
-                        == (Position { entry: 0, ..self.resumed_at })
-                    {
-                        self.resumed_at.entry
-                    } else {
-                        0
-                    };
-                    let (deliveries, reader, taken) = (&mut self.deliveries, &self.reader, &self.taken);
-                    self.packer.pack(&chunk, skip, |message| {
-                        if taken.covers(&message.place) {
-                            deliveries.read_up_to(message.place.end);
-                            return Ok(());
-                        }
-                        deliveries.hand_over(message, reader, controls)
-                    })?;
+                    let (deliveries, reader) = (&mut self.deliveries, &self.reader);
+                    unpack(
+                        &mut self.packer,
+                        &self.taken,
+                        self.resumed_at,
+                        &chunk,
+                        |message, due| match due {
+                            Due::Sending => deliveries.hand_over(message, reader, controls),
+                            Due::Nothing => {
+                                deliveries.read_up_to(message.place.end);
+                                Ok(())
+                            }
+                        },
+                    )?;
                     if chunk.next.entry == 0 {
-                        deliveries.ledger.counted_up_to(self.packer.throttled());
+                        deliveries.progress.ledger.counted_up_to(self.packer.throttled());
                     }
                     deliveries.read_up_to(chunk.next);
                     deliveries.catch_up_with_events(controls)?;
                 }
-                Ok(None) if controls.stop.is_cancelled() && self.deliveries.ledger.is_empty() => {
+                Ok(None) if controls.stop.is_cancelled() && self.deliveries.progress.ledger.is_empty() => {
                     return Ok(());
                 }
                 Ok(None) => self.deliveries.wait_for_more(&mut self.reader, controls)?,
@@ -237,8 +239,8 @@ impl ForwardOutput {
     /// Begins, ends or gives up a replay, where there is something to do. Waits until everything under way is
     /// acknowledged: then the cursor is all that there is to know.
     fn turn(&mut self, controls: &mut Controls) -> Result<(), Ended> {
-        let at = self.deliveries.ledger.delivered_up_to();
-        let cursor = &self.deliveries.cursor;
+        let at = self.deliveries.progress.ledger.delivered_up_to();
+        let cursor = &self.deliveries.progress.cursor;
         let next = if self.replay_is_over { Ok(Some(cursor.saved().resumed())) } else { cursor.asked(at) };
         let next = match next {
             Ok(None) => {
@@ -248,23 +250,24 @@ impl ForwardOutput {
             Ok(Some(next)) => next,
             Err(error) => return self.deliveries.wait_after(&error, controls),
         };
-        if !self.deliveries.ledger.is_empty() {
+        if !self.deliveries.progress.ledger.is_empty() {
             return self.deliveries.wait_for_event(controls);
         }
         // Nobody knows what throttle filters would have counted up to there: their windows begin anew.
-        self.deliveries.cursor.keep(Vec::new());
-        let generation = self.deliveries.cursor.saved().generation + 1;
-        if let Err(error) = self.deliveries.cursor.replace(SavedCursor { generation, ..next }) {
+        let progress = &mut self.deliveries.progress;
+        progress.cursor.keep(Vec::new());
+        let generation = progress.cursor.saved().generation + 1;
+        if let Err(error) = progress.cursor.replace(SavedCursor { generation, ..next }) {
             return self.deliveries.wait_after(&error, controls);
         }
         if !self.replay_is_over {
-            self.deliveries.cursor.forget_request();
+            progress.cursor.forget_request();
         }
         self.replay_is_over = false;
         self.resumed_at = next.position;
-        self.reader = self.deliveries.cursor.reader(Position { entry: 0, ..next.position });
+        self.reader = progress.cursor.reader(Position { entry: 0, ..next.position });
         self.packer.resume(None);
-        self.deliveries.ledger = Ledger::new(next.position, self.packer.throttled().clone());
+        progress.ledger = Ledger::new(next.position, self.packer.throttled().clone());
         self.packer.set_ids(MessageIds::new(&next.journal, &self.id, next.replays.number()));
         tracing::info!(
             output = self.id, number = next.replays.count, at = %next.position,
@@ -295,7 +298,7 @@ impl Deliveries {
                 }
             }
         })?;
-        let number = self.ledger.sent(message.place.start, message.len() as u64);
+        let number = self.progress.ledger.sent(message.place.start, message.len() as u64);
         let end = message.place.end;
         let courier = Arc::clone(&self.courier);
         self.under_way.spawn_on(
@@ -379,7 +382,7 @@ impl Deliveries {
             Ok(()) = self.skips.changed() => {
                 // What is acknowledged need not be left behind.
                 self.save();
-                if let Some(skip) = self.cursor.requested_skip() {
+                if let Some(skip) = self.progress.cursor.requested_skip() {
                     return Err(Ended::Skip(skip));
                 }
             }
@@ -397,14 +400,11 @@ impl Deliveries {
 
     /// A message is no longer under way.
     fn carried(&mut self, (number, end, how): (u64, Position, Carried)) {
-        self.ledger.delivered(number);
-        if let Some(hold) = self.hold.as_mut().filter(|_| how == Carried::GivenUp) {
-            hold.note(end);
-        }
+        self.progress.carried(number, end, how);
     }
 
     fn read_up_to(&mut self, position: Position) {
-        self.ledger.read_up_to(position);
+        self.progress.ledger.read_up_to(position);
         self.note_progress();
     }
 
@@ -416,7 +416,7 @@ impl Deliveries {
 
     /// Whether more is delivered than saved.
     fn is_behind(&self) -> bool {
-        self.cursor.saved().position != self.ledger.delivered_up_to()
+        self.progress.is_behind()
     }
 
     fn save(&mut self) {
@@ -424,20 +424,11 @@ impl Deliveries {
         if !self.is_behind() {
             return;
         }
-        let generation = self.cursor.saved().generation + 1;
-        self.cursor.keep(self.ledger.throttled().attribute());
-        match self.cursor.save(self.ledger.delivered_up_to(), generation) {
+        match self.progress.save() {
             Ok(()) => {
                 self.metrics.checkpoints.inc();
-                if let Some(log) = &self.courier.sent_log {
-                    log.saved(self.cursor.saved().position);
-                }
                 self.saving_fails = false;
                 self.retrying = self.back_off.clone();
-                let position = self.cursor.saved().position;
-                if let Some(Err(error)) = self.hold.as_mut().map(|hold| hold.release(position)) {
-                    tracing::warn!(output = self.id, %error, "what was given up is kept longer than need be");
-                }
             }
             Err(error) => {
                 let wait = self.retrying.wait();
@@ -452,8 +443,8 @@ impl Deliveries {
     }
 
     fn update_gauges(&self, reader: &Reader) {
-        let behind = self.cursor.bytes_to_deliver(reader.position()) as i64;
-        let staged = self.ledger.bytes() as i64;
+        let behind = self.progress.cursor.bytes_to_deliver(reader.position()) as i64;
+        let staged = self.progress.ledger.bytes() as i64;
         self.metrics.buffer_stage_bytes.set(staged);
         self.metrics.buffer_queue_bytes.set(behind);
         self.metrics.buffer_total_bytes.set(staged + behind);

@@ -38,9 +38,10 @@ impl Ledger {
         number
     }
 
-    /// Everything before `position` is delivered or noted as sent.
+    /// Everything before `position` is delivered or noted as sent. A large chunk is read from its beginning, also where the
+    /// output goes on within it: that moves nothing back.
     pub(super) fn read_up_to(&mut self, position: Position) {
-        self.read_up_to = position;
+        self.read_up_to = self.read_up_to.max(position);
     }
 
     /// A chunk was read to its end: what filters have counted since then belongs to the next one.
@@ -79,6 +80,16 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_of_a_large_chunk_that_are_read_again_do_not_move_the_cursor_back() {
+        let entry = |entry| Position { entry, ..Position::new(1, 64) };
+        let mut ledger = Ledger::new(entry(18), ThrottleState::default());
+        ledger.read_up_to(entry(10));
+        assert_eq!(ledger.delivered_up_to(), entry(18));
+        ledger.read_up_to(entry(20));
+        assert_eq!(ledger.delivered_up_to(), entry(20));
+    }
 
     fn at(offset: u64) -> Position {
         Position::new(1, offset)

@@ -9,7 +9,7 @@
 //!
 //! The output's own thread (`delivery.rs`) reads the journal and packs chunks into messages (`packer.rs`). Each message
 //! is carried by a task of its own (`courier.rs`) until a server acknowledges it, however often that takes; so many at a
-//! time as the output has `connections`. A connection carries one message at a time, so that no more than one is ever
+//! time as the output has `connections`. How far it has come is in `progress.rs`, which knows no server. A connection carries one message at a time, so that no more than one is ever
 //! in doubt on it. The ledger knows which messages are under way; the cursor is where the oldest of them begins.
 //!
 //! # Once, behind a hikyaku upstream
@@ -48,9 +48,13 @@ mod message_id;
 mod open;
 mod packer;
 pub mod pool;
+mod progress;
 mod resolve;
 mod retry_limit;
 mod sent_log;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
+mod unpack;
 
 pub use delivery::ForwardOutput;
 pub use open::{OpenError, open_output};

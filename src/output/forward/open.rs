@@ -17,11 +17,11 @@ use super::pool::Pool;
 use super::resolve::SystemLookup;
 use super::retry_limit::RetryLimit;
 use super::sent_log::SentLog;
-use crate::config::{ClientTlsConfig, ForwardOutputConfig, GiveUpConfig, OutputConfig};
+use crate::config::{ClientTlsConfig, ForwardOutputConfig, OutputConfig};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
-use crate::output::given_up::{GivenUp, Hold, HoldError};
+use crate::output::given_up::{GivenUp, HoldError};
 use crate::pipeline::Pipeline;
 use crate::tls::client::{ClientFiles, ReloadingClientConfig};
 use crate::tls::pem::TlsError;
@@ -78,20 +78,7 @@ pub async fn open_output(
     let (mut selector, retried) = (selector(), selector());
     selector.resume(cursor.attribute(THROTTLE));
     let ids = MessageIds::new(&cursor.saved().journal, &config.id, cursor.saved().replays.number());
-    let journal_id: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
-    let hold = given_up.map(|given_up| Hold::open(given_up, &config.id, &journal_id)).transpose()?;
-    let retry_limit = match (&forward.give_up, given_up, &hold) {
-        (Some(GiveUpConfig { after, secondary }), Some(given_up), Some((hold, _))) => Some(RetryLimit::new(
-            &config.id,
-            *after,
-            secondary.as_deref(),
-            journal_id,
-            ids.clone(),
-            given_up.clone(),
-            hold.under_way(),
-        )),
-        _ => None,
-    };
+    let (retry_limit, hold) = RetryLimit::open(forward.give_up.as_ref(), given_up, &cursor, &ids)?;
     let packer = Packer::new(&config.id, forward, [selector, retried], ids, output_metrics.clone());
     let has_choice = forward.pool.servers.len() > 1 || forward.pool.srv.is_some();
     let sent_log = (has_choice && forward.acks)

@@ -128,6 +128,10 @@ impl Packer {
         if let Some((entries, encoding)) = self.as_stored(chunk) {
             let (first, count) = (chunk.position.entry, chunk.entry_count());
             let (tag, end) = (chunk.tag().to_vec(), first.saturating_add(count));
+            if end <= skip {
+                // An earlier piece of the large chunk that the output goes on in.
+                return Ok(());
+            }
             let run = Run { tag, first, end, events: u64::from(count) };
             if run.end <= skip {
                 return Ok(());

@@ -17,9 +17,10 @@ use tokio::time::{Instant, sleep_until};
 use super::message::Message;
 use super::message_id::MessageIds;
 use crate::chunk::HandedOver;
-use crate::journal::AppendError;
+use crate::config::GiveUpConfig;
+use crate::journal::{AppendError, OutputCursor};
 use crate::output::file::DEAD_LETTERS;
-use crate::output::given_up::{Abandoned, GivenUp};
+use crate::output::given_up::{Abandoned, GivenUp, Hold, HoldError, Taken};
 
 /// The limit of one output.
 #[derive(Debug)]
@@ -45,8 +46,29 @@ pub(super) struct Tries {
     pub(super) last_error: String,
 }
 
+/// The limit of an output, and what it gave up before; `None` each where there is nothing of the kind.
+pub(super) type Opened = (Option<RetryLimit>, Option<(Hold, Taken)>);
+
 impl RetryLimit {
-    pub(super) fn new(
+    /// Opens the limit of the output that a cursor is of. What it gave up before is looked for also where it has no limit
+    /// any more.
+    pub(super) fn open(
+        config: Option<&GiveUpConfig>,
+        given_up: Option<&GivenUp>,
+        cursor: &OutputCursor,
+        ids: &MessageIds,
+    ) -> Result<Opened, HoldError> {
+        let Some(given_up) = given_up else { return Ok((None, None)) };
+        let journal: String = cursor.saved().journal.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (hold, taken) = Hold::open(given_up, cursor.id(), &journal)?;
+        let limit = config.map(|GiveUpConfig { after, secondary }| {
+            let (ids, given_up, under_way) = (ids.clone(), given_up.clone(), hold.under_way());
+            Self::new(cursor.id(), *after, secondary.as_deref(), journal, ids, given_up, under_way)
+        });
+        Ok((limit, Some((hold, taken))))
+    }
+
+    fn new(
         output: &str,
         after: Duration,
         secondary: Option<&str>,
@@ -148,11 +170,32 @@ impl RetryLimit {
             id,
             handed_over,
         };
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        let taken = self.given_up.take(abandoned).await;
-        if taken.is_err() {
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let under_way = UnderWay::new(&self.under_way);
+        self.given_up.take(abandoned).await?;
+        under_way.leave_to_the_output();
+        Ok(())
+    }
+}
+
+/// Counts a message as being given up, until the output has noted that it was, or it comes to nothing: also where its
+/// task is cut off.
+struct UnderWay<'a>(Option<&'a AtomicUsize>);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Some(count))
+    }
+
+    fn leave_to_the_output(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.0 {
+            count.fetch_sub(1, Ordering::SeqCst);
         }
-        taken
     }
 }

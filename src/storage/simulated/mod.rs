@@ -70,6 +70,11 @@ impl Simulated {
         state.dies_at = calls.map(|calls| state.calls + calls);
     }
 
+    /// The process dies here and now: whatever it would still do comes to nothing.
+    pub fn kill(&self) {
+        self.state().is_dead = true;
+    }
+
     /// Whether the process has died. All its calls fail from then on.
     pub fn is_dead(&self) -> bool {
         self.state().is_dead
@@ -115,7 +120,8 @@ impl Storage for Simulated {
 
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>> {
         let mut state = self.state();
-        let kind = if matches!(how, Open::New | Open::Emptied) { Kind::Create } else { Kind::Names };
+        let makes = matches!(how, Open::New | Open::Emptied | Open::Private);
+        let kind = if makes { Kind::Create } else { Kind::Names };
         let (life, fate) = (state.life, state.begin("open", path, how as u64, kind));
         let number = state.finish(fate, |state| state.open(path, how))?;
         Ok(Box::new(SimulatedFile::new(self.clone(), number, life)))

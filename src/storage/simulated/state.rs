@@ -134,14 +134,16 @@ impl State {
     pub(super) fn open(&mut self, path: &Path, how: Open) -> io::Result<u64> {
         match self.names.get(path) {
             Some(Node::Folder) => Err(io::ErrorKind::IsADirectory.into()),
-            Some(Node::File(_)) if how == Open::New => Err(io::ErrorKind::AlreadyExists.into()),
+            Some(Node::File(_)) if matches!(how, Open::New | Open::Private) => {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
             Some(Node::File(number)) => {
                 if how == Open::Emptied {
                     self.file(number)?.content.set_len(0);
                 }
                 Ok(number)
             }
-            None if matches!(how, Open::New | Open::Emptied) => {
+            None if matches!(how, Open::New | Open::Emptied | Open::Private) => {
                 self.folder_must_exist(folder_of(path))?;
                 let number = self.calls;
                 let inode = self.free_inodes.pop().unwrap_or(number);

@@ -92,6 +92,12 @@ impl Peer {
         self.say(&encode_ack(chunk)).await;
     }
 
+    /// Acknowledges to somebody who may be gone.
+    pub(crate) async fn try_acknowledge(&mut self, received: &Received) -> std::io::Result<()> {
+        let chunk = received.message.options.chunk.as_ref().expect("an acknowledgement is asked for");
+        self.stream.write_all(&encode_ack(chunk)).await
+    }
+
     pub(crate) async fn say(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }

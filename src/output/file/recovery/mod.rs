@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | existing | the same file, longer | the tail is kept in `undone/`, the file cut to the recorded length |
 //! | | the same file, as long | synced: a recovery that was interrupted may have cut it |
-//! | | the same file, shorter | left alone, counted as `cut` |
+//! | | the same file, shorter | left alone, counted as `cut`; synced, so that it stays like that |
 //! | | another file | left alone, counted as `moved`; the folder is synced likewise |
 //! | | nothing | counted as `removed`; the folder is synced, so that it stays like that |
 //! | created | the same file | its content is kept in `undone/`, the file removed |

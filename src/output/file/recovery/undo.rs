@@ -27,16 +27,11 @@ pub(super) fn undo(
             if !found.identity.is_same_file(&identity) {
                 return sync_names(storage, path).map(|()| Some(Outcome::Moved)).map_err(in_file);
             }
-            if found.length < length {
-                // Whoever cut it may not have synced that. After the next power failure the file would be whole again, with
-                // lines behind the checkpoint that were delivered again meanwhile.
+            if found.length <= length {
+                // A recovery before this one may have cut it, and ended before it could sync that; nor may whoever else
+                // cut it have. After the next power failure it would have its tail back.
                 file.sync().map_err(in_file)?;
-                return Ok(Some(Outcome::Cut));
-            }
-            if found.length == length {
-                // A recovery before this one may have cut it, and ended before it could sync that.
-                file.sync().map_err(in_file)?;
-                return Ok(None);
+                return Ok((found.length < length).then_some(Outcome::Cut));
             }
             undone.keep(storage, path, number, file.as_ref(), length..found.length)?;
             file.set_len(length).map_err(in_file)?;

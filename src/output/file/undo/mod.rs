@@ -37,7 +37,7 @@ mod record;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::storage::Storage;
+use crate::storage::{Identity, Storage};
 
 pub(super) use log::{UndoLog, UndoLogError};
 pub use read::ReadUndoLogError;
@@ -62,6 +62,28 @@ pub(crate) fn check_undo_logs(
         }
     }
     Ok(checked)
+}
+
+/// The files that an output has written to since the checkpoint of a generation, by its folder of undo logs: what each was
+/// then, in bytes, 0 where it was not there. A file may be named more than once; the least of its lengths counts.
+pub(crate) fn lengths_at_checkpoint(
+    storage: &dyn Storage,
+    folder: &Path,
+    generation: u64,
+) -> Result<Vec<(Identity, u64)>, (PathBuf, ReadUndoLogError)> {
+    let path = undo_path(folder, generation);
+    let log = match read_undo_log(storage, &path, generation) {
+        Ok(log) => log,
+        // Nothing was written.
+        Err(ReadUndoLogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err((path, error)),
+    };
+    let lengths = log.records.into_iter().filter_map(|record| match record {
+        Undo::Existing { identity, length, .. } => Some((identity, length)),
+        Undo::Created { identity, .. } => Some((identity, 0)),
+        Undo::Absent { .. } => None,
+    });
+    Ok(lengths.collect())
 }
 
 /// The beginning of every undo log's name.

@@ -25,17 +25,17 @@ impl ForwardOutput {
         let skipped = match deliveries.is_behind() {
             // The cursor can't be saved: what it does not say may be delivered, and is delivered again.
             true => Ok(()),
-            false => deliveries.cursor.skip(skip),
+            false => deliveries.progress.cursor.skip(skip),
         };
-        self.resumed_at = deliveries.cursor.saved().position;
+        self.resumed_at = deliveries.progress.cursor.saved().position;
         // A replay has ended with it.
         self.replay_is_over = false;
-        let SavedCursor { journal, replays, .. } = deliveries.cursor.saved();
+        let SavedCursor { journal, replays, .. } = deliveries.progress.cursor.saved();
         self.packer.set_ids(MessageIds::new(journal, &self.id, replays.number()));
-        self.reader = deliveries.cursor.reader(Position { entry: 0, ..self.resumed_at });
+        self.reader = deliveries.progress.cursor.reader(Position { entry: 0, ..self.resumed_at });
         // After a jump the cursor holds no counts: the windows of throttle filters begin anew.
-        self.packer.resume(deliveries.cursor.attribute(THROTTLE));
-        deliveries.ledger = Ledger::new(self.resumed_at, self.packer.throttled().clone());
+        self.packer.resume(deliveries.progress.cursor.attribute(THROTTLE));
+        deliveries.progress.ledger = Ledger::new(self.resumed_at, self.packer.throttled().clone());
         deliveries.checkpoint_due = None;
         match skipped {
             Err(error) if error.is_uncertain() => Err(Ended::Panic(error.to_string())),
