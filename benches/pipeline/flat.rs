@@ -30,7 +30,7 @@ pub(crate) fn measure(scene: &Scene<'_>) -> Value {
     let memory = server.peak.memory();
     drop(server);
     let (server, start) = timed(|| scene.server_with(LARGE_JOURNAL, &outputs));
-    let memory_of_start = server.peak.memory();
+    let memory_of_start = server.memory("VmHWM");
     drop(server);
     let ((first, first_ack), (last, last_ack)) = (parts[0], parts[PARTS - 1]);
     json!({

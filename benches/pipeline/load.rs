@@ -48,7 +48,9 @@ impl Load {
         option("connections", self.connections.into());
         option("window", self.window.into());
         option("customers", self.customers);
-        option("settle", self.settle);
+        if self.settle > 0 {
+            option("settle", self.settle);
+        }
         if let Some(rate) = self.rate {
             option("rate", rate);
         }

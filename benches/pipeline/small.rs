@@ -18,7 +18,9 @@ pub(crate) fn measure(scene: &Scene<'_>) -> Value {
     let rate = arguments.rate.unwrap_or(u64::from(arguments.small) * EACH);
     let mut result = json!({ "connections": arguments.small, "events_a_second": rate });
     let paced = Load { events: rate * arguments.seconds, rate: Some(rate), ..load };
-    for (name, load) in [("at_this_rate", paced), ("as_fast_as_acknowledged", Load { rate: None, ..load })] {
+    for (name, load) in
+        [("at_this_rate", paced), ("as_fast_as_acknowledged", Load { rate: None, settle: 0, ..load })]
+    {
         let server = scene.server(&archive(scene, "all.log"));
         let taken = || server.metric("fluentd_output_status_emit_records");
         let sending = scene.start_sending(server.port, &load);
