@@ -58,10 +58,6 @@ max_connections_by_sender = 20000
 max_handshakes_by_address = 20000
 tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
 {outputs}
-[health]
-enabled = false
-[monitor_agent]
-enabled = false
 [metrics]
 listen = "127.0.0.1:0"
 [health]
