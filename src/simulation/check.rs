@@ -70,9 +70,11 @@ pub(super) fn check(
         let archived: usize;
         if id == UP {
             add_delivered(disk, upstream, &mut counts)?;
-            add_left_behind(disk, model, &mut counts)?;
-            archived = counts.iter().sum();
+            let delivered: usize = counts.iter().sum();
             add_under_way(disk, model, upstream, life, &mut counts)?;
+            let under_way = counts.iter().sum::<usize>() - delivered;
+            add_left_behind(disk, model, &mut counts)?;
+            archived = counts.iter().sum::<usize>() - under_way;
         } else {
             add_set_aside(disk, model, number, &mut counts)?;
             archived = counts.iter().sum();
@@ -103,7 +105,8 @@ fn add_delivered(disk: &Simulated, upstream: &Upstream, counts: &mut [usize]) ->
 }
 
 /// Counts what was set aside for the forward output while it was not in the configuration, but for what is somewhere
-/// already: what it had delivered or given up since its cursor was saved lies in these segments as well.
+/// already: what it had delivered or given up since its cursor was saved lies in these segments as well. All else must be
+/// counted before.
 fn add_left_behind(disk: &Simulated, model: &Model, counts: &mut [usize]) -> Result<(), String> {
     let mut set_aside = vec![0; counts.len()];
     add_set_aside(disk, model, UP_NUMBER, &mut set_aside)?;
@@ -180,10 +183,15 @@ fn add_set_aside(disk: &Simulated, model: &Model, output: usize, counts: &mut [u
     for SetAsideSegment { segment, from, .. } in &segments {
         let mut unknown = None;
         let visit = |position, chunk: ChunkPayload| {
-            if position >= from.position {
+            let is_split = start_of_chunk(position) == start_of_chunk(from.position);
+            if position >= from.position || is_split {
+                // The model counts each entry as an event.
+                let skipped = if is_split { from.position.entry.saturating_sub(position.entry) } else { 0 };
                 match model.find(chunk.entries()) {
                     Some(events) => {
-                        for event in events.filter(|event| model.is_for(output, *event)) {
+                        for event in
+                            events.skip(skipped as usize).filter(|event| model.is_for(output, *event))
+                        {
                             counts[event] += 1;
                         }
                     }
@@ -199,6 +207,10 @@ fn add_set_aside(disk: &Simulated, model: &Model, output: usize, counts: &mut [u
         }
     }
     Ok(())
+}
+
+fn start_of_chunk(position: Position) -> Position {
+    Position { entry: 0, ..position }
 }
 
 /// Counts what an output will read from its cursor on.

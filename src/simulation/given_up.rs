@@ -12,6 +12,9 @@ use crate::metrics::JournalMetrics;
 use crate::output::given_up::GivenUp;
 use crate::storage::Storage;
 
+/// More bytes than any message has.
+const LARGEST_MESSAGE: u64 = 16 * 1024;
+
 /// As `GivenUp::open` makes it, without a thread.
 #[derive(Debug)]
 pub(super) struct GivenUpLife {
@@ -25,7 +28,7 @@ impl GivenUpLife {
     pub(super) fn open(storage: &Arc<dyn Storage>, settings: &Settings, now: Moment) -> Result<Self, String> {
         let metrics = JournalMetrics::unregistered();
         create_folder(storage.as_ref(), &given_up_dir()).map_err(|error| error.to_string())?;
-        let config = GivenUp::journal_config(&settings.journal);
+        let config = GivenUp::journal_config(&settings.journal, LARGEST_MESSAGE);
         let (journal, writer) =
             Journal::open_on(storage, &given_up_dir(), &config, metrics.clone(), now.wall)
                 .map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use hikyaku::journal::{CursorFolder, SetAside};
 
-use crate::support::relay::Relay;
+use crate::support::relay::{Relay, config};
 use crate::support::upstream::Upstream;
 
 /// `[1, {"a": "xxx…"}]`, seven MiB of them.
@@ -48,4 +48,36 @@ async fn what_an_upstream_that_is_down_does_not_take_is_set_aside_and_the_others
     // There it goes on when the upstream is back.
     let cursor = CursorFolder::new(&folder.path().join("data")).load("up").unwrap().unwrap();
     assert_eq!(cursor.position.segment, 2);
+}
+
+/// `[1, {"a": "xxx…"}]`, of about so many bytes.
+fn entry_of(bytes: u32) -> Vec<u8> {
+    let mut entry = b"\x92\x01\x81\xa1a\xdb".to_vec();
+    entry.extend_from_slice(&bytes.to_be_bytes());
+    entry.resize(entry.len() + bytes as usize, b'x');
+    entry
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_was_delivered_makes_room_though_nothing_comes_behind_it() {
+    let upstream = Upstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = config(folder.path(), &[upstream.server()], "", "")
+        .replace("96MiB", "3MiB")
+        .replace("32MiB", "1MiB")
+        .replace("\"16MiB\"", "\"1MiB\"\nspool_above = \"256KiB\"");
+    let relay = Relay::run(folder, &text).await;
+    let large = entry_of((1 << 20) - (4 << 10));
+    let mut peer = None;
+    for entries in [&entry_of(100 << 10), &large] {
+        relay.take("t", entries, 1).await;
+        let peer = match &mut peer {
+            Some(peer) => peer,
+            none => none.insert(upstream.accept().await),
+        };
+        let received = peer.expect("t").await;
+        peer.acknowledge(&received).await;
+    }
+    // Beside the first segment and its file there is no room for it.
+    relay.take("t", &large, 1).await;
 }

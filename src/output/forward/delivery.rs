@@ -230,7 +230,12 @@ impl ForwardOutput {
                 Ok(None) if controls.stop.is_cancelled() && self.deliveries.progress.ledger.is_empty() => {
                     return Ok(());
                 }
-                Ok(None) => self.deliveries.wait_for_more(&mut self.reader, controls)?,
+                Ok(None) => {
+                    // It may have gone on into a segment in which nothing is yet: the one before can be removed then, and
+                    // somebody may wait for its space.
+                    self.deliveries.read_up_to(self.reader.position());
+                    self.deliveries.wait_for_more(&mut self.reader, controls)?;
+                }
                 Err(error) => self.deliveries.wait_after(&error, controls)?,
             }
         }

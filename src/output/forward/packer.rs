@@ -133,9 +133,6 @@ impl Packer {
                 return Ok(());
             }
             let run = Run { tag, first, end, events: u64::from(count) };
-            if run.end <= skip {
-                return Ok(());
-            }
             self.metrics.emit_records.inc_by(run.events);
             let ids = self.acks.then_some(&self.ids);
             return send(message(ids, identity, chunk, &origin, &run, entries, encoding));

@@ -91,7 +91,10 @@ impl SimulatedForward {
 
     /// Reads the next chunk, and hands its messages over; `false` where there is none yet.
     pub(crate) fn read(&mut self) -> Result<bool, ReadError> {
-        let Some(chunk) = self.reader.try_next()? else { return Ok(false) };
+        let Some(chunk) = self.reader.try_next()? else {
+            self.progress.ledger.read_up_to(self.reader.position());
+            return Ok(false);
+        };
         let Self { packer, taken, progress, under_way, .. } = self;
         let unpacked: Result<(), Infallible> =
             unpack(packer, taken, self.resumed_at, &chunk, |message, due| {

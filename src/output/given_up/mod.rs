@@ -87,9 +87,7 @@ impl GivenUp {
         if !can_give_up && !data_dir.is_dir() {
             return Ok(None);
         }
-        let journal = Self::journal_config(&config.journal);
-        let max_size = journal.max_size + largest_message(config);
-        let journal = JournalConfig { max_size, ..journal };
+        let journal = Self::journal_config(&config.journal, largest_message(config));
         let journal = Journal::open(&data_dir, &journal, JournalMetrics::unregistered())?;
         Ok(Some(Self::new(journal, data_dir)))
     }
@@ -99,10 +97,10 @@ impl GivenUp {
         Self { journal, data_dir }
     }
 
-    /// What its journal is like, beside such a main one, without room for messages that do not fit into a segment.
-    pub(crate) fn journal_config(main: &JournalConfig) -> JournalConfig {
+    /// What its journal is like, beside such a main one, for messages of so many bytes.
+    pub(crate) fn journal_config(main: &JournalConfig, largest_message: u64) -> JournalConfig {
         JournalConfig {
-            max_size: MAX_SEGMENTS * main.segment_size,
+            max_size: MAX_SEGMENTS * main.segment_size + largest_message,
             memory: 0,
             when_full: WhenFull::Block,
             retain: Duration::ZERO,
