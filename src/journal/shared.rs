@@ -215,9 +215,11 @@ impl Shared {
         self.lock().recent.remove_reader(reader);
     }
 
-    /// Adds a segment that was just made.
+    /// Adds a segment that was just made. Readers that are behind everything go on into it, though nothing is in it yet:
+    /// somebody may wait for the space of the one before.
     pub(super) fn add_segment(&self, segment: u64, state: SegmentState) {
         self.lock().segments.insert(segment, state);
+        self.synced.send_replace(Position::new(segment, state.end));
     }
 
     pub(super) fn set_spare_bytes(&self, bytes: u64) {
