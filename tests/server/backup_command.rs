@@ -69,7 +69,9 @@ fn what_is_restored_from_a_server_under_load_has_every_acknowledged_event_exactl
     let copies: Vec<_> = (0..3).map(|number| scene.path(&format!("backup-{number}"))).collect();
     for to in &copies {
         let answer = answer(&backup(&scene, to, &["--with-archive", "--json"]));
-        assert!(answer["files"].as_u64().unwrap() > 1, "{answer}");
+        // Before the first checkpoint of an output all of its files are left out: the journal has their lines.
+        let files = ["files", "cut_files"].map(|name| answer[name].as_u64().unwrap());
+        assert!(files.iter().sum::<u64>() > 1, "{answer}");
     }
     assert!(load.try_wait().unwrap().is_none(), "the load was over too soon to show anything");
     assert!(load.wait().unwrap().success());
