@@ -40,6 +40,7 @@ mod power_tests;
 mod reader;
 mod recent;
 mod remaining;
+mod removal;
 pub mod replay;
 mod retention;
 mod scan;

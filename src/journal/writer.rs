@@ -18,18 +18,15 @@ use super::CursorFolder;
 use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
-use super::backlog::Unattended;
 use super::dedup::{Dedup, Doubt, Verdict};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::packed_entries::Packing;
 use super::format::segment_header::SegmentHeader;
 use super::large::LargeEntries;
-use super::left_behind;
 use super::packing::KeptChunk;
 use super::retention::Retention;
 use super::shared::{Shared, Status};
-use super::skip::skip;
 use crate::config::WhenFull;
 use crate::event_time::EventTime;
 use crate::planted::{Bug, is_planted};
@@ -449,41 +446,6 @@ impl Writer {
         Obstacle::NoSpace
     }
 
-    /// Where `when_full` says so, asks the outputs that need the oldest segment, or this one, to do without it; whether
-    /// one can be removed on the spot. Those that run are given the time to save what they have delivered.
-    pub(super) fn give_up_the_oldest(&mut self, only: Option<&str>, now: Moment) -> bool {
-        if self.when_full != WhenFull::DropOldest {
-            return false;
-        }
-        let before = self.shared.segment_count();
-        let unattended = self.shared.ask_for_the_oldest(only);
-        self.skip_for(unattended);
-        self.release(now);
-        self.shared.segment_count() < before || !self.shared.removable().is_empty()
-    }
-
-    /// Skips in the place of outputs that do not run.
-    fn skip_for(&self, unattended: Unattended) {
-        for (id, asked) in unattended {
-            let skipped = match self.cursors.load(&id) {
-                Ok(Some(mut cursor)) if cursor.journal == self.shared.journal => {
-                    skip(&self.shared, &self.cursors, &id, &mut cursor, asked)
-                        .map_err(|error| error.to_string())
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = skipped {
-                tracing::warn!(
-                    output = id,
-                    error,
-                    "an output that the configuration no longer has is too far behind, and cannot leave its backlog \
-                     behind: it holds the journal"
-                );
-            }
-        }
-    }
-
     fn report(&self, status: Status) {
         if *self.shared.status().borrow() != status
             && let Some(reason) = status.refusal()
@@ -515,49 +477,6 @@ impl Writer {
                 let folder = self.shared.folder.path().display().to_string();
                 tracing::debug!(%error, folder, "cannot allocate the next journal segment yet");
                 self.spare.disk_was_full = Some(now);
-            }
-        }
-    }
-
-    /// Removes segments that every output has passed and that were retained long enough, and leaves their chunk ids
-    /// behind while those are needed.
-    pub(super) fn release(&mut self, now: Moment) {
-        let unattended = self.shared.ask_those_behind();
-        self.skip_for(unattended);
-        for segment in self.retention.over(&self.shared, now.wall) {
-            if !self.remove_segment(segment) {
-                break;
-            }
-        }
-        let dedup = &self.dedup;
-        let folder = &self.shared.folder;
-        self.left_behind.retain(|segment| {
-            dedup.ids_in_segment(*segment) > 0
-                || folder
-                    .remove(&folder.ids_path(*segment))
-                    .inspect_err(|error| {
-                        tracing::warn!(%error, segment, "cannot remove old chunk ids; will try again");
-                    })
-                    .is_err()
-        });
-    }
-
-    /// Removes a segment that every output has passed; `false` where it is still there.
-    pub(super) fn remove_segment(&mut self, segment: u64) -> bool {
-        let needed = self.dedup.ids_in_segment(segment) > 0;
-        let large = self.shared.large_of(segment);
-        match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
-            Ok(()) => {
-                self.shared.remove_segment(segment);
-                self.remove_large(&large);
-                if needed {
-                    self.left_behind.insert(segment);
-                }
-                true
-            }
-            Err(error) => {
-                tracing::warn!(%error, segment, "cannot remove a journal segment that was delivered; will try again");
-                false
             }
         }
     }
