@@ -48,6 +48,24 @@ impl<'a> Source<'a> {
             user: chunk.user(),
         }
     }
+
+    /// For tests: the first chunk of a journal, of whose sender no more than its identity is known.
+    #[cfg(test)]
+    pub(crate) fn of_engine(tag: &'a [u8], received_at: EventTime) -> Self {
+        Self {
+            tag,
+            position: Position::new(1, 64),
+            received_at,
+            input: "edge",
+            sender: "CN=engine-1",
+            source_address: None,
+            subject: None,
+            fingerprint: None,
+            alternative_names: &[],
+            host_name: None,
+            user: None,
+        }
+    }
 }
 
 /// One event on its way to an output.

@@ -183,7 +183,6 @@ pub(super) fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
 mod tests {
     use super::*;
     use crate::event_time::EventTime;
-    use crate::journal::Position;
     use crate::pipeline::condition::Condition;
     use crate::pipeline::event::Source;
     use crate::pipeline::record::RecordBuffer;
@@ -210,19 +209,7 @@ mod tests {
             takes.iter().enumerate().map(|(index, take)| routed(&index.to_string(), take)).collect();
         let routes = Routes { outputs };
         let time = EventTime::from_unix_nanoseconds(0);
-        let source = Source {
-            tag: tag.as_bytes(),
-            position: Position::new(1, 64),
-            received_at: time,
-            input: "edge",
-            sender: "CN=engine-1",
-            source_address: None,
-            subject: None,
-            fingerprint: None,
-            alternative_names: &[],
-            host_name: None,
-            user: None,
-        };
+        let source = Source::of_engine(tag.as_bytes(), time);
         let mut buffer = RecordBuffer::default();
         let editor = buffer.open(record);
         let event =

@@ -1,114 +1,48 @@
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{
-    FileFormat, FileOutputConfig, FilterConfig, FilterKind, InjectConfig, InputConfig, OutputConfig,
-    OutputKind, OutputTake, StartAt, TlsConfig,
-};
+use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::pipeline::field_path::FieldPath;
-use crate::pipeline::tag_pattern::TagPatterns;
-use crate::pipeline::template::{PathTemplate, ValueTemplate};
 
-fn input() -> InputConfig {
-    InputConfig {
-        id: "edge".to_owned(),
-        pipeline: None,
-        listen: "0.0.0.0:8888".parse().unwrap(),
-        tls: Some(TlsConfig {
-            client_ca: vec![PathBuf::from("certs/ca.crt")],
-            ..TlsConfig::new("certs/server.crt".into(), "certs/server.key".into())
-        }),
-        security: None,
-        max_connections: 10_000,
-        handshake_timeout: Duration::from_secs(10),
-        max_message_size: 64 << 20,
-        spool_above: 8 << 20,
-        max_spool_size: 1 << 30,
-        min_rate: 64 << 10,
-        max_entry_size: 16 << 20,
-        max_depth: 128,
-        max_inflated_size: 256 << 20,
-        max_inflate_ratio: 1000,
-        max_in_flight: 256 << 20,
-        max_in_flight_by_sender: 64 << 20,
-        max_pending_acks: 64,
-        max_connections_by_sender: 1000,
-        max_handshakes_by_address: 1000,
-        idle_timeout: None,
-        stall_timeout: Duration::from_secs(60),
-        max_events_per_second: None,
-        max_bytes_per_second: None,
-        refusal_window: Duration::from_secs(3600),
-        max_remembered_refusals: 100,
-        socket_mode: 0o660,
-        udp_heartbeat: true,
-        tag: None,
-        add_tag_prefix: None,
-        metadata_field: None,
-        ownership: None,
-        resolve_hostname: false,
-    }
-}
+const CONFIG: &str = r#"
+[[input]]
+id = "edge"
+type = "forward"
+listen = "0.0.0.0:8888"
+tls = { cert = "certs/server.crt", key = "certs/server.key", client_ca = "certs/ca.crt" }
 
-fn output(id: &str, take: OutputTake) -> OutputConfig {
-    OutputConfig {
-        pipeline: None,
-        id: id.to_owned(),
-        take,
-        start: StartAt::Newest,
-        retry_min_interval: Duration::from_secs(1),
-        retry_max_interval: Duration::from_secs(30),
-        backlog: crate::config::BacklogConfig::default(),
-        kind: OutputKind::File(Box::new(FileOutputConfig {
-            path: PathTemplate::parse("/archive/{customer_name}/%H.log.gz").unwrap(),
-            path_characters: BTreeMap::new(),
-            format: FileFormat::Json,
-            inject: InjectConfig::default(),
-            timezone: jiff::tz::TimeZone::UTC,
-            flush_interval: Duration::from_secs(10),
-            checkpoint_interval: Duration::from_secs(30),
-            buffer_memory: 64 << 20,
-            max_open_files: 256,
-            compression_level: 6,
-            compression_threads: 1,
-            undone_max_size: 256 << 20,
-        })),
-    }
-}
+[[filter]]
+match = "nginx.**"
+type = "set"
+fields = { log_type = "nginx", api_token = "hunter2" }
 
-fn matching(id: &str, patterns: &str) -> OutputConfig {
-    output(
-        id,
-        OutputTake::Match {
-            tags: TagPatterns::parse(patterns).unwrap(),
-            condition: None,
-            require: Vec::new(),
-        },
-    )
-}
+[[output]]
+id = "archive"
+type = "file"
+match = "nginx.** openappsec.**"
+path = "/archive/{customer_name}/%H.log.gz"
 
-fn filter() -> FilterConfig {
-    FilterConfig {
-        line: 1,
-        pipeline: None,
-        condition: None,
-        tags: TagPatterns::parse("nginx.**").unwrap(),
-        kind: FilterKind::Set {
-            fields: vec![
-                (FieldPath::parse("log_type").unwrap(), ValueTemplate::parse("nginx").unwrap()),
-                (FieldPath::parse("api_token").unwrap(), ValueTemplate::parse("hunter2").unwrap()),
-            ],
-        },
-    }
-}
+[[output]]
+id = "errors"
+type = "file"
+match = "nginx.error"
+path = "/errors/%H.log.gz"
 
-/// One input, four outputs and a filter, after some traffic.
+[[output]]
+id = "invalid"
+type = "file"
+invalid = true
+path = "/invalid/%H.log.gz"
+
+[[output]]
+id = "unmatched"
+type = "file"
+fallback = true
+path = "/unmatched/%H.log.gz"
+"#;
+
+/// Of what [`CONFIG`] has, after some traffic.
 fn routes() -> MonitorAgentRoutes {
     let metrics = Metrics::new("logserver-1", 10);
     let edge = metrics.input("edge");
@@ -120,19 +54,15 @@ fn routes() -> MonitorAgentRoutes {
     archive.buffer_total_bytes.set(300);
     archive.retry_count.inc_by(2);
     archive.emit_records.inc_by(7);
-    let outputs = [
-        matching("archive", "nginx.** openappsec.**"),
-        matching("errors", "nginx.error"),
-        output("invalid", OutputTake::Invalid),
-        output("unmatched", OutputTake::Fallback),
-    ];
+    let config = Config::parse(CONFIG, None, &|_| None).unwrap();
     let plugins = move || {
-        let outputs = outputs
+        let outputs = config
+            .outputs
             .iter()
             .map(|config| output_plugin(config, &metrics.output(&config.id, "file"), 1000, 100));
-        let mut plugins = vec![input_plugin(&input(), &edge)];
+        let mut plugins = vec![input_plugin(&config.inputs[0], &edge)];
         plugins.extend(outputs);
-        plugins.push(filter_plugin(0, &filter()));
+        plugins.push(filter_plugin(0, &config.filters[0]));
         plugins
     };
     MonitorAgentRoutes {

@@ -11,19 +11,7 @@ const RECORD: &[u8] =
 
 fn holds(condition: &str) -> bool {
     let condition = Condition::parse(condition).unwrap_or_else(|error| panic!("{condition}: {error:?}"));
-    let source = Source {
-        tag: b"nginx.access",
-        position: crate::journal::Position::new(1, 64),
-        received_at: EventTime::new(1_771_322_400, 0).unwrap(),
-        input: "edge",
-        sender: "CN=engine-1",
-        source_address: None,
-        subject: None,
-        fingerprint: None,
-        alternative_names: &[],
-        host_name: None,
-        user: None,
-    };
+    let source = Source::of_engine(b"nginx.access", EventTime::new(1_771_322_400, 0).unwrap());
     let mut buffer = RecordBuffer::default();
     let editor = buffer.open(RECORD);
     let time = EventTime::new(1, 0).unwrap();

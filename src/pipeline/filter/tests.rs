@@ -3,7 +3,6 @@
 use super::*;
 use crate::config::{FilterConfig, FilterKind};
 use crate::event_time::EventTime;
-use crate::journal::Position;
 use crate::pipeline::event::Source;
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::json;
@@ -31,19 +30,7 @@ pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
         &Pipelines::default(),
     );
     let time = EventTime::new(1_771_322_400, 0).unwrap();
-    let source = Source {
-        tag: b"nginx.access",
-        position: Position::new(1, 64),
-        received_at: time,
-        input: "edge",
-        sender: "CN=engine-1",
-        source_address: None,
-        subject: None,
-        fingerprint: None,
-        alternative_names: &[],
-        host_name: None,
-        user: None,
-    };
+    let source = Source::of_engine(b"nginx.access", time);
     let mut buffer = RecordBuffer::default();
     let mut draft = Draft {
         context: Context { source: &source, server: "logserver-1", time, metadata: None, index: 0 },

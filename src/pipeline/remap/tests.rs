@@ -3,7 +3,6 @@
 use super::check::MAX_INDEX;
 use super::*;
 use crate::event_time::EventTime;
-use crate::journal::Position;
 use crate::pipeline::event::Source;
 use crate::pipeline::filter::{Context, Draft};
 use crate::pipeline::json::write_value;
@@ -33,17 +32,9 @@ fn run(source: &str, record: &[u8]) -> Ran {
     let program = Program::compile(source).unwrap_or_else(|mistakes| panic!("{source}: {mistakes:?}"));
     let time = EventTime::new(1_771_322_400, 5).unwrap();
     let source = Source {
-        tag: b"app.web",
-        position: Position::new(1, 64),
-        received_at: EventTime::new(1_771_322_401, 0).unwrap(),
-        input: "edge",
-        sender: "CN=engine-1",
         source_address: Some("192.0.2.7"),
-        subject: None,
-        fingerprint: None,
         alternative_names: &["DNS:a.example.com", "URI:spiffe://a", "DNS:b.example.com"],
-        host_name: None,
-        user: None,
+        ..Source::of_engine(b"app.web", EventTime::new(1_771_322_401, 0).unwrap())
     };
     let mut buffer = RecordBuffer::default();
     let metadata = Some(&b"\x81\xa1k\xa1v"[..]);

@@ -43,19 +43,7 @@ fn tags(text: &str) -> TagPatterns {
 }
 
 fn source(tag: &[u8]) -> Source<'_> {
-    Source {
-        tag,
-        position: crate::journal::Position::new(1, 64),
-        received_at: EventTime::new(7, 0).unwrap(),
-        input: "edge",
-        sender: "CN=engine-1",
-        source_address: None,
-        subject: None,
-        fingerprint: None,
-        alternative_names: &[],
-        host_name: None,
-        user: None,
-    }
+    Source::of_engine(tag, EventTime::new(7, 0).unwrap())
 }
 
 fn pipeline() -> Pipeline {

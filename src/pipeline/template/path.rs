@@ -191,19 +191,7 @@ mod tests {
     /// The key and the path of an event with this tag and this record.
     fn render(renderer: &mut PathRenderer, tag: &[u8], record: &[u8], time: i64) -> (Vec<u8>, String) {
         let time = EventTime::new(time, 123_000_000).unwrap();
-        let source = Source {
-            tag,
-            position: crate::journal::Position::new(1, 64),
-            received_at: time,
-            input: "edge",
-            sender: "CN=engine/1",
-            source_address: None,
-            subject: None,
-            fingerprint: None,
-            alternative_names: &[],
-            host_name: None,
-            user: None,
-        };
+        let source = Source { sender: "CN=engine/1", ..Source::of_engine(tag, time) };
         let mut buffer = RecordBuffer::default();
         let editor = buffer.open(record);
         let event =

@@ -138,21 +138,14 @@ fn proof(placeholder: &Placeholder) -> Option<Proof> {
 mod tests {
     use super::*;
     use crate::event_time::EventTime;
-    use crate::journal::Position;
 
     fn rendered(template: &str, names: &[&str], user: Option<&str>) -> Option<String> {
         let source = Source {
-            tag: b"t",
-            position: Position::new(1, 64),
-            received_at: EventTime::from_unix_nanoseconds(0),
-            input: "edge",
-            sender: "CN=engine-1",
             source_address: Some("192.0.2.7"),
-            subject: None,
-            fingerprint: None,
             alternative_names: names,
             host_name: Some("acme"),
             user,
+            ..Source::of_engine(b"t", EventTime::from_unix_nanoseconds(0))
         };
         let value = SenderTemplate::parse(template).unwrap().render(&source)?;
         Some(String::from_utf8(value).unwrap())

@@ -159,14 +159,7 @@ mod tests {
     fn rendered(template: &str) -> String {
         let template = ValueTemplate::parse(template).unwrap();
         let source = Source {
-            tag: b"nginx.access",
-            position: crate::journal::Position::new(1, 64),
-            received_at: EventTime::new(1_771_322_400, 123_000_000).unwrap(),
-            input: "edge",
-            sender: "CN=engine-1",
             source_address: Some("192.0.2.7"),
-            subject: None,
-            fingerprint: None,
             alternative_names: &[
                 "DNS:engine-1",
                 "URI:spiffe://a",
@@ -175,6 +168,7 @@ mod tests {
             ],
             host_name: Some("engine-1.lan"),
             user: Some("engine"),
+            ..Source::of_engine(b"nginx.access", EventTime::new(1_771_322_400, 123_000_000).unwrap())
         };
         let mut buffer = RecordBuffer::default();
         let editor = buffer.open(RECORD);

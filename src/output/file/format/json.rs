@@ -110,19 +110,7 @@ mod tests {
             let mut record = encoded(|out| write_map(out, pairs.len() as u32));
             record.extend(pairs.into_iter().flat_map(|(key, value)| [key, value].concat()));
             let time = EventTime::new(1_771_322_400, 123_456_789).unwrap();
-            let source = Source {
-                tag: b"nginx.access",
-                position: crate::journal::Position::new(1, 64),
-                received_at: time,
-                input: "edge",
-                sender: "CN=engine-1",
-                source_address: None,
-                subject: None,
-                fingerprint: None,
-                alternative_names: &[],
-                host_name: None,
-                user: None,
-            };
+            let source = Source::of_engine(b"nginx.access", time);
             let mut buffer = RecordBuffer::default();
             let mut editor = buffer.open(&record);
             if let Some((name, value)) = set {

@@ -13,19 +13,7 @@ use crate::wire::msgpack::{
 
 fn written(format: &FileFormat, inject: &InjectConfig, record: &[u8]) -> Vec<u8> {
     let time = EventTime::new(1_771_322_400, 123_456_789).unwrap();
-    let source = Source {
-        tag: b"nginx.access",
-        position: crate::journal::Position::new(1, 64),
-        received_at: time,
-        input: "edge",
-        sender: "CN=engine-1",
-        source_address: None,
-        subject: None,
-        fingerprint: None,
-        alternative_names: &[],
-        host_name: None,
-        user: None,
-    };
+    let source = Source::of_engine(b"nginx.access", time);
     let mut buffer = RecordBuffer::default();
     let editor = buffer.open(record);
     let event =
