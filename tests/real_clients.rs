@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "server/support.rs"]
+#[path = "server/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of the server")]
 mod support;
 
@@ -107,10 +107,7 @@ enabled = false
 listen = "127.0.0.1:0"
 "#
     );
-    std::fs::write(scene.path("relay.toml"), config).unwrap();
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("relay.toml"));
-    Server::start(command, 2)
+    Server::run(&scene.path("relay.toml"), &config, 2)
 }
 
 #[test]

@@ -8,10 +8,9 @@
 mod attackers;
 mod good_sender;
 #[allow(dead_code, reason = "shared with the other tests of the whole server")]
-#[path = "../server/support.rs"]
+#[path = "../server/support/mod.rs"]
 mod support;
 
-use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use attackers::Target;
 use good_sender::GoodSender;
-use support::{HIKYAKU, Scene, Server};
+use support::{Scene, Server};
 
 const ATTACKERS: usize = 300;
 
@@ -41,10 +40,7 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
         .map_or(ATTACKERS, |count| count.parse().expect("HIKYAKU_ATTACKERS is a number"));
     raise_open_files();
     let scene = Scene::new();
-    std::fs::write(scene.path("hikyaku.toml"), config(&scene, attackers)).unwrap();
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
-    let server = Server::start(command, 5);
+    let server = Server::run(&scene.path("hikyaku.toml"), &config(&scene, attackers), 5);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
 
     let mut sender = runtime.block_on(GoodSender::connect(&scene, server.port("edge")));

@@ -47,10 +47,7 @@ enabled = false
 listen = "127.0.0.1:0"
 "#
     );
-    fs::write(scene.path("hikyaku.toml"), config).unwrap();
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
-    Server::start(command, 2)
+    Server::run(&scene.path("hikyaku.toml"), &config, 2)
 }
 
 /// How far a retry has come: the segments that are left, and where each begins.

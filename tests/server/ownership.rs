@@ -6,11 +6,7 @@ use crate::support::{HIKYAKU, Scene, Server, run_with_input};
 fn scene() -> (Scene, Server) {
     let scene = Scene::new();
     for client in ["acme", "globex"] {
-        let certs = Command::new(HIKYAKU)
-            .args(["certs", "--client", client, "--dir"])
-            .arg(scene.path("certs"))
-            .output();
-        assert!(certs.unwrap().status.success());
+        scene.certify(client);
     }
     let root = scene.directory.path().display();
     let config = format!(
@@ -58,10 +54,7 @@ enabled = false
 listen = "127.0.0.1:0"
 "#
     );
-    std::fs::write(scene.path("hikyaku.toml"), config).unwrap();
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
-    let server = Server::start(command, 3);
+    let server = Server::run(&scene.path("hikyaku.toml"), &config, 3);
     (scene, server)
 }
 
@@ -69,17 +62,6 @@ fn send(mut command: Command, lines: &str) {
     command.arg("nginx.access");
     let output = run_with_input(command, lines);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn engine(scene: &Scene, port: u16, name: &str) -> Command {
-    let mut command = Command::new(HIKYAKU);
-    command.arg("send").arg("--server").arg(format!("localhost:{port}"));
-    for (option, file) in
-        [("--ca", "ca.crt"), ("--cert", &format!("{name}.crt")), ("--key", &format!("{name}.key"))]
-    {
-        command.arg(option).arg(scene.path("certs").join(file));
-    }
-    command
 }
 
 fn user(port: u16, name: &str, password: &str) -> Command {
@@ -106,10 +88,10 @@ const GLOBEX: &str = "{\"customer_name\":\"globex\"}\n";
 fn an_engine_that_claims_anothers_customer_is_found_in_the_invalid_store_only() {
     let (scene, server) = scene();
     let (edge, users) = (server.port("edge"), server.port("users"));
-    send(engine(&scene, edge, "acme"), &[ACME, ACME].concat());
+    send(scene.send_as("acme", edge), &[ACME, ACME].concat());
     // Its own, the other's twice, and both in one record.
     let both = "{\"customer_name\":\"globex\",\"customer_name\":\"acme\"}\n";
-    send(engine(&scene, edge, "globex"), &[GLOBEX, ACME, ACME, both].concat());
+    send(scene.send_as("globex", edge), &[GLOBEX, ACME, ACME, both].concat());
     send(user(users, "acme", "a"), ACME);
     send(user(users, "globex", "g"), &[ACME, "{}\n"].concat());
     let line = server.line_with("what is not its own");

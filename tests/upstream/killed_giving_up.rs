@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use tokio::net::TcpListener;
 
-use crate::process::{HIKYAKU, Server, get, lines_below, sum_of};
+use crate::process::{HIKYAKU, Server, kill_while_sending, planned_kills, sum_of, whole_lines_below};
 use crate::support::upstream::Peer;
 
 /// `HIKYAKU_KILLS=100 cargo nextest run killed_giving_up` is a longer campaign.
@@ -42,8 +42,7 @@ fn killed_giving_up_each_event_is_with_the_upstream_or_with_the_secondary() {
 }
 
 fn campaign(secondary: Option<&str>) {
-    let planned_kills = std::env::var("HIKYAKU_KILLS")
-        .map_or(KILLS, |kills| kills.parse().expect("HIKYAKU_KILLS is a number"));
+    let planned_kills = planned_kills(KILLS);
     let events = planned_kills as u64 * EVENTS_FOR_A_KILL;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
     let received = Received::default();
@@ -60,30 +59,15 @@ fn campaign(secondary: Option<&str>) {
         .spawn()
         .unwrap();
 
-    let mut kills = 0;
-    while kills < planned_kills {
-        // In the middle of handing over: after another number of messages in each life.
+    // In the middle of handing over: after another number of messages in each life. And new ones have come in it, so that
+    // the sender does not lose its patience.
+    let is_time = |kills: usize, metrics: &str| {
         let given_up = (CHUNK_EVENTS * (1 + kills as u64 * 7 % 11)) as f64;
-        let reached = || {
-            get(metrics_port, "/metrics").is_some_and(|(_, text)| {
-                // And new ones have come in this life, so that the sender does not lose its patience.
-                sum_of(&text, "hikyaku_output_given_up_records_total") >= given_up
-                    && sum_of(&text, "hikyaku_journal_chunks_total") >= 5.0
-            })
-        };
-        while !reached() && sender.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        if sender.try_wait().unwrap().is_some() {
-            break;
-        }
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
-        kills += 1;
-        server = start(port, metrics_port);
-    }
-    assert!(sender.wait().unwrap().success(), "the sender got every acknowledgement");
-    assert!(kills >= planned_kills / 2, "only {kills} kills: the load was over too soon to show anything");
+        sum_of(metrics, "hikyaku_output_given_up_records_total") >= given_up
+            && sum_of(metrics, "hikyaku_journal_chunks_total") >= 5.0
+    };
+    let restart = || start(port, metrics_port);
+    let kills = kill_while_sending(&mut server, &mut sender, planned_kills, is_time, restart);
     server.until("every event is somewhere", |_| {
         let mut somewhere: HashSet<u64> = given_up(folder.path()).into_keys().collect();
         somewhere.extend(received.lock().unwrap().values().flatten());
@@ -157,21 +141,18 @@ fn unsigned(bytes: &[u8]) -> u64 {
 
 /// How often each event is in the dead letters or with the secondary output.
 fn given_up(folder: &Path) -> BTreeMap<u64, u32> {
+    // A server may just be writing to them.
+    let lines_in = |name: &str| whole_lines_below(&folder.join(name)).unwrap_or_default();
     let mut seen = BTreeMap::new();
-    let letters = lines_below_that_are_whole(&folder.join("data/dead-letters"));
+    let letters = lines_in("data/dead-letters");
     let in_letters = letters
         .iter()
         .flat_map(|letter| numbers(&BASE64_STANDARD.decode(letter["entries"].as_str().unwrap()).unwrap()));
-    let lines = lines_below_that_are_whole(&folder.join("rescue"));
+    let lines = lines_in("rescue");
     for number in in_letters.chain(lines.iter().map(|line| line["number"].as_u64().unwrap())) {
         *seen.entry(number).or_default() += 1;
     }
     seen
-}
-
-/// A server may just be writing to them.
-fn lines_below_that_are_whole(folder: &Path) -> Vec<serde_json::Value> {
-    std::panic::catch_unwind(|| lines_below(folder)).unwrap_or_default()
 }
 
 /// Starts the relay on these ports (0: any).
@@ -229,9 +210,5 @@ enabled = false
 listen = "127.0.0.1:{metrics_port}"
 "#
     );
-    let path: PathBuf = folder.join("relay.toml");
-    std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(path);
-    Server::start(command, 2)
+    Server::run(&folder.join("relay.toml"), &config, 2)
 }

@@ -13,7 +13,7 @@ mod killed_giving_up;
 mod left_behind;
 mod limits;
 mod pass_through;
-#[path = "../server/support.rs"]
+#[path = "../server/support/mod.rs"]
 #[allow(dead_code, reason = "the tests of the whole process need more of it")]
 mod process;
 mod reencoding;

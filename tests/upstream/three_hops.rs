@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::process::{HIKYAKU, Server, files_below, get, lines_below, sum_of};
+use crate::process::{Scene, Server, files_below, kill_while_sending, lines_below, planned_kills, sum_of};
 
 /// `HIKYAKU_KILLS=30 cargo nextest run --release killed_again` is a longer campaign.
 const KILLS: usize = 4;
@@ -12,32 +12,11 @@ const KILLS: usize = 4;
 /// Enough for a kill every few chunks.
 const EVENTS_FOR_A_KILL: u64 = 5_000;
 
-/// One folder for all three, with one authority.
-struct Scene {
-    directory: tempfile::TempDir,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let scene = Self { directory: tempfile::tempdir().unwrap() };
-        let certs = Command::new(HIKYAKU)
-            .args(["certs", "--client", "client", "--dir"])
-            .arg(scene.path("certs"))
-            .output()
-            .unwrap();
-        assert!(certs.status.success(), "{}", String::from_utf8_lossy(&certs.stderr));
-        scene
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Starts a hikyaku of this name, on these ports (0: any), with this output.
-    fn start(&self, name: &str, port: u16, metrics_port: u16, output: &str) -> Server {
-        let root = self.directory.path().display();
-        let config = format!(
-            r#"
+/// Starts a hikyaku of this name, on these ports (0: any), with this output.
+fn start(scene: &Scene, name: &str, port: u16, metrics_port: u16, output: &str) -> Server {
+    let root = scene.directory.path().display();
+    let config = format!(
+        r#"
 [server]
 name = "{name}"
 data_dir = "{root}/{name}"
@@ -64,31 +43,25 @@ enabled = false
 [metrics]
 listen = "127.0.0.1:{metrics_port}"
 "#
-        );
-        let path = self.path(&format!("{name}.toml"));
-        std::fs::write(&path, config).unwrap();
-        let mut command = Command::new(HIKYAKU);
-        command.arg("run").arg("-c").arg(path);
-        Server::start(command, 2)
-    }
+    );
+    Server::run(&scene.path(&format!("{name}.toml")), &config, 2)
+}
 
-    fn forward_to(&self, ports: &[u16]) -> String {
-        let certs = self.path("certs");
-        let certs = certs.display();
-        let servers: Vec<_> =
-            ports.iter().map(|port| format!("{{ address = \"127.0.0.1:{port}\" }}")).collect();
-        let servers = servers.join(", ");
-        format!(
-            "type = \"forward\"\nservers = [{servers}]\ncheckpoint_interval = \"50ms\"\n\
-             retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n\
-             tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
-        )
-    }
+fn forward_to(scene: &Scene, ports: &[u16]) -> String {
+    let certs = scene.path("certs");
+    let certs = certs.display();
+    let servers: Vec<_> = ports.iter().map(|port| format!("{{ address = \"127.0.0.1:{port}\" }}")).collect();
+    let servers = servers.join(", ");
+    format!(
+        "type = \"forward\"\nservers = [{servers}]\ncheckpoint_interval = \"50ms\"\n\
+         retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n\
+         tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
+    )
+}
 
-    fn archive_of(&self, name: &str) -> String {
-        let folder = self.path("archive").join(name);
-        format!("type = \"file\"\npath = \"{}/%Y.log\"\nflush_interval = \"100ms\"", folder.display())
-    }
+fn archive_of(scene: &Scene, name: &str) -> String {
+    let folder = scene.path("archive").join(name);
+    format!("type = \"file\"\npath = \"{}/%Y.log\"\nflush_interval = \"100ms\"", folder.display())
 }
 
 #[test]
@@ -102,58 +75,31 @@ fn every_event_is_in_one_of_two_archives_once_although_the_middle_is_killed_agai
 }
 
 fn kill_the_middle(last: &[&str]) {
-    let planned_kills = std::env::var("HIKYAKU_KILLS")
-        .map_or(KILLS, |kills| kills.parse().expect("HIKYAKU_KILLS is a number"));
+    let planned_kills = planned_kills(KILLS);
     let planned_events = planned_kills as u64 * EVENTS_FOR_A_KILL;
+    // One folder for all, with one authority.
     let scene = Scene::new();
-    let last: Vec<_> = last.iter().map(|name| scene.start(name, 0, 0, &scene.archive_of(name))).collect();
+    let last: Vec<_> = last.iter().map(|name| start(&scene, name, 0, 0, &archive_of(&scene, name))).collect();
     let ports: Vec<_> = last.iter().map(|server| server.port("edge")).collect();
-    let middle_output = scene.forward_to(&ports);
-    let mut middle = scene.start("middle", 0, 0, &middle_output);
+    let middle_output = forward_to(&scene, &ports);
+    let mut middle = start(&scene, "middle", 0, 0, &middle_output);
     let (port, metrics_port) = (middle.port("edge"), middle.port("metrics"));
-    let first = scene.start("first", 0, 0, &scene.forward_to(&[port]));
+    let first = start(&scene, "first", 0, 0, &forward_to(&scene, &[port]));
 
-    let mut sender = Command::new(HIKYAKU);
-    sender.arg("send").arg("--server").arg(format!("localhost:{}", first.port("edge")));
-    for (option, file) in [("--ca", "ca.crt"), ("--cert", "client.crt"), ("--key", "client.key")] {
-        sender.arg(option).arg(scene.path("certs").join(file));
-    }
-    let mut sender = sender
-        .args([
-            "nginx.access",
-            "--chunk-events",
-            "50",
-            "--rate",
-            "10000",
-            "--count",
-            &planned_events.to_string(),
-        ])
+    let mut sender = scene
+        .send(first.port("edge"))
+        .args(["nginx.access", "--chunk-events", "50", "--rate", "10000"])
+        .args(["--count", &planned_events.to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
-
-    let mut kills = 0;
-    while kills < planned_kills {
-        // In the middle of the work: a different number of chunks after each start.
-        let chunks = 10.0 + (kills * 7 % 23) as f64;
-        let reached = || {
-            get(metrics_port, "/metrics")
-                .is_some_and(|(_, text)| sum_of(&text, "hikyaku_journal_chunks_total") >= chunks)
-        };
-        while !reached() && sender.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        if sender.try_wait().unwrap().is_some() {
-            break;
-        }
-        middle.child.kill().unwrap();
-        middle.child.wait().unwrap();
-        kills += 1;
-        middle = scene.start("middle", port, metrics_port, &middle_output);
-    }
-    assert!(sender.wait().unwrap().success());
-    assert!(kills >= planned_kills / 2, "only {kills} kills: the load was over too soon to show anything");
+    // In the middle of the work: after a different number of chunks in each life.
+    let is_time = |kills: usize, metrics: &str| {
+        sum_of(metrics, "hikyaku_journal_chunks_total") >= 10.0 + (kills * 7 % 23) as f64
+    };
+    let restart = || start(&scene, "middle", port, metrics_port, &middle_output);
+    let kills = kill_while_sending(&mut middle, &mut sender, planned_kills, is_time, restart);
     // Files that are being written may end in half a line.
     last[0].until("all events have arrived", |_| lines_so_far(&scene.path("archive")) >= planned_events);
     for server in [first, middle].into_iter().chain(last) {

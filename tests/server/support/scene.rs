@@ -1,0 +1,133 @@
+//! A folder with certificates, a configuration, and what the server makes of it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{HIKYAKU, Server, lines_below};
+
+/// A folder with certificates, a configuration, and what the server makes of it.
+pub(crate) struct Scene {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let scene = Self { directory: tempfile::tempdir().unwrap() };
+        scene.certify("client");
+        scene.write_config(0, 0);
+        scene
+    }
+
+    /// Makes a certificate for a client, and the authority and the server's own with the first one.
+    pub(crate) fn certify(&self, client: &str) {
+        let certs = Command::new(HIKYAKU)
+            .args(["certs", "--client", client, "--dir"])
+            .arg(self.path("certs"))
+            .output()
+            .unwrap();
+        assert!(certs.status.success(), "{}", String::from_utf8_lossy(&certs.stderr));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The log server, in small: with ports that the system chooses where they are 0.
+    pub(crate) fn write_config(&self, port: u16, metrics_port: u16) {
+        let root = self.directory.path().display();
+        let config = format!(
+            r#"
+[server]
+name = "logserver-1"
+data_dir = "{root}/data"
+
+[log]
+format = "json"
+
+[journal]
+max_size = "64MiB"
+segment_size = "4MiB"
+
+[[input]]
+id = "edge"
+type = "forward"
+listen = "127.0.0.1:{port}"
+max_message_size = "2MiB"
+tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+
+[[input]]
+id = "containers"
+type = "forward"
+listen = "127.0.0.1:0"
+max_message_size = "2MiB"
+
+[[filter]]
+type = "set"
+fields = {{ received_at = "{{@received_at}}", logserver_hostname = "{{@server}}" }}
+
+[[filter]]
+match = "{{nginx,openappsec}}.**"
+type = "default"
+fields = {{ customer_name = "unknown", fqdn = "unknown" }}
+
+[[output]]
+id = "archive"
+type = "file"
+match = "{{nginx,openappsec}}.**"
+require = ["customer_name", "fqdn"]
+path = "{root}/archive/{{customer_name}}/{{log_type}}/{{fqdn}}/%Y/%m/%d/%H.log.gz"
+flush_interval = "100ms"
+checkpoint_interval = "400ms"
+
+[[output]]
+id = "invalid"
+type = "file"
+invalid = true
+path = "{root}/invalid/%Y%m%d%H.log"
+flush_interval = "100ms"
+
+[[output]]
+id = "unmatched"
+type = "file"
+fallback = true
+path = "{root}/unmatched/%Y%m%d%H.log"
+flush_interval = "100ms"
+
+[health]
+listen = "127.0.0.1:0"
+[monitor_agent]
+listen = "127.0.0.1:0"
+[metrics]
+listen = "127.0.0.1:{metrics_port}"
+"#
+        );
+        std::fs::write(self.path("hikyaku.toml"), config).unwrap();
+    }
+
+    pub(crate) fn start(&self) -> Server {
+        let mut command = Command::new(HIKYAKU);
+        command.arg("run").arg("-c").arg(self.path("hikyaku.toml"));
+        Server::start(command, 5)
+    }
+
+    /// `hikyaku send` with the certificate of the client `client`.
+    pub(crate) fn send(&self, port: u16) -> Command {
+        self.send_as("client", port)
+    }
+
+    /// `hikyaku send` with the certificate of a client.
+    pub(crate) fn send_as(&self, client: &str, port: u16) -> Command {
+        let mut command = Command::new(HIKYAKU);
+        command.arg("send").arg("--server").arg(format!("localhost:{port}"));
+        let (cert, key) = (format!("{client}.crt"), format!("{client}.key"));
+        for (option, file) in [("--ca", "ca.crt"), ("--cert", &cert), ("--key", &key)] {
+            command.arg(option).arg(self.path("certs").join(file));
+        }
+        command
+    }
+
+    /// All lines of all files below a folder, decompressed by the system's own gzip.
+    pub(crate) fn lines(&self, folder: &str) -> Vec<serde_json::Value> {
+        lines_below(&self.path(folder))
+    }
+}
