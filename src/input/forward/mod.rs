@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! listener ── accepts, limits ──▶ connection ── TLS, handshake ──▶ session
-//!                                                                    ├─ reader ── intake ──▶ journal
-//!                                                                    │     └─ large, through a file ─┘
+//!                                                                    ├─ reader ── intake, taking ──▶ journal
+//!                                                                    │     └─ large, through a file ────┘
 //!                                                                    └─ acker ◀── receipts ────┘
 //! ```
 //!
@@ -36,6 +36,7 @@ mod session;
 mod socket;
 mod space;
 mod tagging;
+mod taking;
 mod throttle;
 mod unix_socket;
 mod warnings;
