@@ -7,7 +7,7 @@ use hikyaku::journal::AppendError;
 use hikyaku::wire::client::{Packed, encode_packed};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::client::{ENTRY, message, plain, sized_message};
+use crate::support::client::{ENTRY, all_send, message, plain, sized_message};
 use crate::support::journal::{ScriptedJournal, Taken};
 use crate::support::server::{Server, config};
 
@@ -237,15 +237,7 @@ async fn at_the_limit_of_all_files_senders_wait_and_everything_arrives() {
     let config = InputConfig { max_spool_size: 3 << 20, ..spooling() };
     let server = Server::start(&config, &journal);
     let bytes = sized_message("id", LARGE);
-    let mut senders = Vec::new();
-    for _ in 0..SENDERS {
-        let mut client = plain(server.address).await;
-        let bytes = bytes.clone();
-        senders.push(tokio::spawn(async move {
-            client.send(&bytes).await;
-            client.ack().await
-        }));
-    }
+    let senders = all_send(SENDERS, server.address, &bytes).await;
     for _ in 0..SENDERS {
         let taken = journal.next().await;
         let held = server.samples().input("spool_bytes");

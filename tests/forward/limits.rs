@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::certificates::Authority;
-use crate::support::client::{Client, ENTRY, message, plain, sized_message, tls};
+use crate::support::client::{Client, ENTRY, all_send, message, plain, sized_message, tls};
 use crate::support::journal::ScriptedJournal;
 use crate::support::server::{Server, config};
 
@@ -58,15 +58,7 @@ async fn memory_between_reading_and_sync_stays_within_its_limit_and_everything_a
     let server = Server::start(&small_budget(), &journal);
     let bytes = sized_message("id", 16_000);
     assert!(bytes.len() > 90 << 10);
-    let mut senders = Vec::new();
-    for _ in 0..SENDERS {
-        let mut client = plain(server.address).await;
-        let bytes = bytes.clone();
-        senders.push(tokio::spawn(async move {
-            client.send(&bytes).await;
-            client.ack().await
-        }));
-    }
+    let senders = all_send(SENDERS, server.address, &bytes).await;
     for _ in 0..SENDERS {
         let taken = journal.next().await;
         let held = server.samples().input("in_flight_bytes");

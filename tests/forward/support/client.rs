@@ -8,6 +8,7 @@ use hikyaku::wire::client::{AckReader, Packed, encode_packed};
 use rustls::{ClientConfig, HandshakeKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -24,6 +25,24 @@ pub(crate) struct Client<S> {
 
 pub(crate) async fn plain(address: SocketAddr) -> Client<TcpStream> {
     Client::new(TcpStream::connect(address).await.unwrap())
+}
+
+/// So many clients send this at the same time, and wait; what each is acknowledged.
+pub(crate) async fn all_send(
+    clients: usize,
+    address: SocketAddr,
+    bytes: &[u8],
+) -> Vec<JoinHandle<Option<Vec<u8>>>> {
+    let mut sending = Vec::new();
+    for _ in 0..clients {
+        let mut client = plain(address).await;
+        let bytes = bytes.to_vec();
+        sending.push(tokio::spawn(async move {
+            client.send(&bytes).await;
+            client.ack().await
+        }));
+    }
+    sending
 }
 
 pub(crate) async fn tls(

@@ -1,5 +1,7 @@
 //! A server process with a folder, certificates and ports of its own.
 
+#![allow(unused_imports, reason = "several crates of tests share it, and each needs a part")]
+
 mod files;
 mod kills;
 mod scene;
