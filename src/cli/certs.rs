@@ -10,7 +10,7 @@ use crate::tls::generate::{
     CertificateRequest, DEFAULT_DAYS, FileState, GenerateError, GeneratedFile, generate, revoke,
 };
 
-/// Makes a CA, a server certificate, and a certificate per client; revokes them
+/// Make a CA, a server certificate, and a certificate per client; revoke them
 ///
 /// What exists is kept, so that the same command can be repeated to add clients. Give ca.crt, NAME.crt and NAME.key
 /// to the engine NAME; ca.key stays here, and signs whoever may connect.

@@ -10,7 +10,7 @@ use crate::config::KeyFile;
 use crate::pipeline::field_cipher::{DecryptError, FieldCipher, PREFIX};
 use crate::pipeline::json::write_value;
 
-/// Puts back what the filter `encrypt` has encrypted
+/// Put back what the filter `encrypt` has encrypted
 ///
 /// Reads JSON lines and prints them with every encrypted value decrypted; whatever else a line holds stays as it is. A
 /// value that no key opens stays encrypted and is counted; then the exit code is 1.

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::{complain, say};
 use crate::config::parse_time;
 
-/// Asks a running server whether it is healthy
+/// Ask a running server whether it is healthy
 ///
 /// Prints one line and exits with 0 where the answer is 200, else with 1: for scripts and the health checks of
 /// containers. `/health` says that the process is alive, `/ready` that it takes and writes logs.

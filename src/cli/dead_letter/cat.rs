@@ -17,6 +17,10 @@ use crate::journal::inspect::InspectError;
 ///
 /// What an output left behind at `max_backlog` comes as `hikyaku journal cat` prints it, with the `output`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku dead-letter cat --sender engine-1 --limit 10
+  hikyaku dead-letter cat --letter 6c0a4e1b8d2f9733 --raw > bytes.msgpack")]
 pub(super) struct Cat {
     #[command(flatten)]
     selection: Selection,

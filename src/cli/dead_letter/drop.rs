@@ -17,6 +17,10 @@ use crate::journal::{CursorFolder, SetAside};
 /// are gone; the server looks for such files once a minute, and when it starts. Segments that an output left behind go at
 /// once, each as a whole.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku dead-letter drop --reason 'no map' --until 7d     asks first
+  hikyaku dead-letter drop --segment 7 --segment 8 --yes")]
 pub(super) struct Drop {
     #[command(flatten)]
     selection: Selection,

@@ -16,6 +16,11 @@ const MAX_GROUPS: usize = 10_000;
 
 /// Count the letters, and what outputs left behind: how many, how many bytes, from when to when
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku dead-letter ls
+  hikyaku dead-letter ls --by day,reason --json          for scripts
+  hikyaku dead-letter ls --output upstream --since 2h")]
 pub(super) struct Ls {
     #[command(flatten)]
     selection: Selection,

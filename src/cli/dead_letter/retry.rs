@@ -30,6 +30,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// `max_backlog`, by the filters of today, and no faster than the output takes it. Each of it once, however often this is
 /// asked and whatever crashes. What still can't be taken stays.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku dead-letter retry --output upstream
+  hikyaku dead-letter retry --letter 6c0a4e1b8d2f9733 --wait 5m")]
 pub(super) struct Retry {
     #[command(flatten)]
     selection: Selection,

@@ -12,6 +12,10 @@ use crate::pipeline::tag_pattern::TagPatterns;
 
 /// Print the events that are kept, as JSON lines: position, time, sender, tag and record, before any filter
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku journal cat --tag nginx.** --limit 10    ten events, as they were received
+  hikyaku journal cat --output archive | wc -l     how many events it has still to deliver")]
 pub(super) struct Cat {
     /// Only tags that match, as nginx.**
     #[arg(long, value_name = "PATTERN")]

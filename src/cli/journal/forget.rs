@@ -12,6 +12,9 @@ use crate::journal::{CursorFolder, Journal};
 /// An output that was removed or renamed holds what it had not delivered, so that nothing is lost by a slip. This
 /// lets go of it. The server must be stopped.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku journal forget old-archive")]
 pub(super) struct Forget {
     /// The id of the output
     id: String,

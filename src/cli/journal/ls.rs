@@ -10,6 +10,10 @@ use crate::journal::{CursorFolder, Position, SavedCursor};
 
 /// List the segments, and how far each output has come
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku journal ls
+  hikyaku journal ls --data-dir /var/lib/hikyaku --json | jq .outputs    how far each output is")]
 pub(super) struct Ls {
     /// Print JSON
     #[arg(long)]

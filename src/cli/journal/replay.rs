@@ -34,6 +34,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// The server may run or not: one that runs takes the request up within seconds, one that does not when it starts. How
 /// far back a replay can go is set by `journal.retain`. An output that is new must have been started once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku journal replay --output archive --from 2h --dry-run    how much would it be?
+  hikyaku journal replay --output archive --from 2h --wait
+  hikyaku journal replay --output archive --cancel")]
 pub(super) struct Replay {
     /// The id of the output
     #[arg(long, value_name = "ID")]

@@ -14,6 +14,9 @@ use crate::storage::disk;
 /// away from archive files that have gone on meanwhile, and delivers what they may have already once more. The server
 /// must be stopped.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku journal restored --data-dir /var/lib/hikyaku")]
 pub(super) struct Restored {}
 
 impl Restored {

@@ -15,6 +15,12 @@ use crate::storage::disk;
 /// Reads every byte of the segments and of large chunks, all cursors, requests, old chunk ids and undo logs. May run
 /// beside a server. Exit code 1 where something is damaged.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hikyaku journal verify
+  hikyaku journal verify --data-dir /backup/today/data    a copy, before it is needed
+
+Exit codes: 0 everything reads back, 1 something is damaged.")]
 pub(super) struct Verify {
     /// Print JSON
     #[arg(long)]

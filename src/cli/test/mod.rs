@@ -17,7 +17,7 @@ use compare::{Difference, differences};
 use deliver::deliver;
 use update::{UpdateError, updated};
 
-/// Runs the tests of a configuration
+/// Run the tests of a configuration
 ///
 /// They are the [[test]] tables in the file itself, and in NAME.tests.toml beside NAME.toml: events that come in, and
 /// what each output is expected to write. Filters, routes, paths and formats are those of the server; nothing is
