@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::config_notes::config_notes;
 use super::{complain, exit_code, explain, say};
 use crate::config::{Config, ConfigErrors, OwnershipRow, TestCase};
 
-/// Checks a configuration and touches nothing
+/// Check a configuration and touch nothing
 ///
 /// Reads the file as `run` would, reports every mistake at once with its line and column, and exits with 0 or 78.
-/// Nothing is bound, created or opened besides the file and the key files that its filters name.
+/// Nothing is bound, created or changed. Certificates that can't be read here are noted and no mistake: they may be made
+/// later, or be on the machine of the server.
 ///
 /// With --explain it also tells which way an event takes through the filters and outputs.
 #[derive(Debug, clap::Args)]
@@ -25,8 +27,8 @@ pub(super) struct Arguments {
     /// The file to check
     #[arg(short, long, value_name = "FILE", env = "HIKYAKU_CONFIG", default_value = "config/hikyaku.toml")]
     config: PathBuf,
-    /// Print one JSON object: `{"file", "ok", "errors": [{"line", "column", "length", "text", "message"}]}`; with
-    /// --explain, the way of the event
+    /// Print one JSON object: `{"file", "ok", "errors": [{"line", "column", "length", "text", "message"}], "notes":
+    /// ["…"]}`; with --explain, the way of the event
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -43,19 +45,14 @@ impl Arguments {
             return self.explain(config);
         }
         if self.json {
-            say(report(&self.config, result.as_ref().err()));
+            let notes = result.as_ref().map(|(config, _)| config_notes(config)).unwrap_or_default();
+            say(report(&self.config, result.as_ref().err(), &notes));
         } else {
             match &result {
                 Ok((config, tests)) => {
-                    say(format!(
-                        "{}: ok ({} inputs, {} filters, {} outputs{})",
-                        self.config.display(),
-                        config.inputs.len(),
-                        config.filters.len(),
-                        config.outputs.len(),
-                        if *tests > 0 { format!(", {tests} tests") } else { String::new() }
-                    ));
+                    say(format!("{}: ok ({})", self.config.display(), contents(config, *tests)));
                     bindings(config).iter().for_each(say);
+                    config_notes(config).iter().for_each(|note| complain(format_args!("note: {note}")));
                 }
                 Err(errors) => complain(errors.to_string().trim_end()),
             }
@@ -76,6 +73,21 @@ impl Arguments {
     }
 }
 
+/// What a file has, in numbers.
+fn contents(config: &Config, tests: usize) -> String {
+    let counted = [
+        (config.inputs.len(), "input"),
+        (config.filters.len(), "filter"),
+        (config.outputs.len(), "output"),
+        (tests, "test"),
+    ];
+    let words = counted.iter().filter(|(count, _)| *count > 0);
+    words
+        .map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// What senders are held to, a line for each row and field.
 fn bindings(config: &Config) -> Vec<String> {
     let rows = config.inputs.iter().flat_map(|input| {
@@ -91,7 +103,7 @@ fn bindings(config: &Config) -> Vec<String> {
     rows.flat_map(|(id, row)| line(id, row)).collect()
 }
 
-fn report(path: &Path, errors: Option<&ConfigErrors>) -> serde_json::Value {
+fn report(path: &Path, errors: Option<&ConfigErrors>, notes: &[String]) -> serde_json::Value {
     let path = path.display().to_string();
     let (file, problems) = match errors {
         None => (&path, json!([])),
@@ -100,7 +112,7 @@ fn report(path: &Path, errors: Option<&ConfigErrors>) -> serde_json::Value {
         // A file that can't be read has no lines.
         Some(unreadable) => (&path, json!([{ "message": unreadable.to_string() }])),
     };
-    json!({ "file": file, "ok": errors.is_none(), "errors": problems })
+    json!({ "file": file, "ok": errors.is_none(), "errors": problems, "notes": notes })
 }
 
 #[cfg(test)]
@@ -111,7 +123,7 @@ mod tests {
     fn errors_are_machine_readable() {
         let path = PathBuf::from("x.toml");
         let result = Config::parse("[server]\nnmae = 1\n", Some(path.clone()), &|_| None);
-        let report = report(&path, result.as_ref().err());
+        let report = report(&path, result.as_ref().err(), &[]);
         assert_eq!(report["file"], "x.toml");
         assert_eq!(report["ok"], false);
         let unknown = &report["errors"][2];
@@ -125,8 +137,20 @@ mod tests {
 
     #[test]
     fn a_valid_file_has_no_errors() {
-        let report = report(&PathBuf::from("x.toml"), Config::development().as_ref().err());
+        let report = report(&PathBuf::from("x.toml"), Config::development().as_ref().err(), &[]);
         assert_eq!((&report["ok"], &report["errors"]), (&json!(true), &json!([])));
+    }
+
+    #[test]
+    fn what_there_is_none_of_is_not_counted() {
+        assert_eq!(
+            contents(&Config::development().unwrap(), 1).split(", ").last(),
+            Some("1 test"),
+            "one of a kind has no s"
+        );
+        let text = "[[input]]\nid = \"edge\"\ntype = \"forward\"\nlisten = \"127.0.0.1:0\"\n\
+                    [[output]]\nid = \"a\"\ntype = \"file\"\nfallback = true\npath = \"a\"\n";
+        assert_eq!(contents(&Config::parse(text, None, &|_| None).unwrap(), 0), "1 input, 1 output");
     }
 
     #[test]
@@ -148,7 +172,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_an_error_without_a_line() {
         let path = PathBuf::from("/nowhere/x.toml");
-        let report = report(&path, Config::load(&path).as_ref().err());
+        let report = report(&path, Config::load(&path).as_ref().err(), &[]);
         assert!(report["errors"][0]["message"].as_str().unwrap().contains("/nowhere/x.toml"));
         assert!(report["errors"][0].get("line").is_none());
     }

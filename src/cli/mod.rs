@@ -3,6 +3,7 @@
 mod backup;
 mod certs;
 mod check;
+mod config_notes;
 mod data_folder;
 mod dead_letter;
 mod decrypt;
@@ -110,11 +111,40 @@ mod tests {
 
     #[test]
     fn every_command_has_a_description_and_examples() {
-        for command in CommandLine::command().get_subcommands() {
+        let mut commands: Vec<_> = CommandLine::command().get_subcommands().cloned().collect();
+        while let Some(command) = commands.pop() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.starts_with("Examples:\n"), "{}", command.get_name());
+            commands.extend(command.get_subcommands().cloned());
         }
+    }
+
+    /// Of a command's page, each line behind `Examples:` that calls hikyaku, up to its explanation.
+    fn examples_of(command: &clap::Command) -> Vec<String> {
+        let page = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let calls = page.lines().filter_map(|line| line.find("hikyaku ").map(|at| &line[at..]));
+        let calls = calls.filter_map(|line| line.split(['|', '<', '>', '&']).next());
+        calls.filter_map(|line| line.split("   ").next()).map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        let mut commands = vec![CommandLine::command()];
+        let mut examples = 0;
+        while let Some(command) = commands.pop() {
+            for example in examples_of(&command) {
+                let words = example.split_whitespace().map(|word| word.trim_matches('\''));
+                // What is in quotes has blanks and is one word.
+                let words = words.filter(|word| !matches!(*word, "array" | "map"));
+                if let Err(error) = CommandLine::try_parse_from(words) {
+                    panic!("{example}: {error}");
+                }
+                examples += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(examples > 30, "{examples}");
     }
 
     #[test]

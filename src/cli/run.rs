@@ -39,6 +39,9 @@ impl Arguments {
             Ok(config) => config,
             Err(errors) => {
                 complain(errors);
+                if !self.dev && !self.config.exists() {
+                    complain("To try hikyaku with nothing prepared: hikyaku run --dev");
+                }
                 return ExitCode::from(exit_code::CONFIGURATION);
             }
         };

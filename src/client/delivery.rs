@@ -58,8 +58,12 @@ pub enum Progress {
 /// Why chunks are left over.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    #[error("{address} did not answer for {} s; last: {last}. {unacknowledged} events are not acknowledged", patience.as_secs())]
-    GaveUp { address: String, patience: Duration, last: io::Error, unacknowledged: u64 },
+    #[error(
+        "{address} did not answer for {} s: {reason}. Is a server listening there? {unacknowledged} events that were sent \
+         are not acknowledged",
+        patience.as_secs()
+    )]
+    GaveUp { address: String, patience: Duration, reason: io::Error, unacknowledged: u64 },
     #[error("{address}: {source}")]
     Answer { address: String, source: AckError },
     #[error("{address}: {source}")]
@@ -82,6 +86,7 @@ pub async fn deliver(
         last_progress: Instant::now(),
     };
     let mut wait = MIN_RECONNECT_WAIT;
+    let mut reason: Option<io::Error> = None;
     loop {
         let before = delivery.last_progress;
         let lost = match delivery.session().await {
@@ -97,12 +102,17 @@ pub async fn deliver(
         (delivery.report)(Progress::Disconnected);
         if delivery.last_progress > before {
             wait = MIN_RECONNECT_WAIT;
+            reason = None;
+        }
+        // At the end there is no time left for another connection, and that says less than why there was none before.
+        if reason.is_none() || lost.kind() != io::ErrorKind::TimedOut {
+            reason = Some(lost);
         }
         if delivery.deadline() <= Instant::now() {
             return Err(DeliveryError::GaveUp {
                 address: endpoint.address.clone(),
                 patience: limits.patience,
-                last: lost,
+                reason: reason.unwrap_or_else(|| io::ErrorKind::TimedOut.into()),
                 unacknowledged: delivery.unacknowledged.iter().map(|sent| sent.chunk.events).sum(),
             });
         }
@@ -252,4 +262,19 @@ async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>)
     timeout_at(deadline, work)
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the server took too long")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_gives_up_says_why_there_was_no_connection_and_not_that_time_was_up() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let endpoint = Endpoint { address: nobody.to_string(), tls: None, handshake: None };
+        let (_open, chunks) = mpsc::channel(1);
+        let limits = DeliveryLimits { window: 1, patience: Duration::from_millis(50) };
+        let gave_up = deliver(&endpoint, &Arc::new(Mutex::new(chunks)), limits, |_| {}).await.unwrap_err();
+        assert!(gave_up.to_string().contains("Connection refused"), "{gave_up}");
+    }
 }

@@ -102,6 +102,15 @@ impl Config {
         Ok(Self { path, ..config })
     }
 
+    /// Whether every event that no filter drops goes to an output.
+    pub fn has_a_place_for_every_event(&self) -> bool {
+        let has_pipelines = self.outputs.iter().any(|output| output.pipeline.is_some());
+        self.outputs.iter().any(|output| match &output.take {
+            OutputTake::Fallback => true,
+            take => !has_pipelines && take.is_everything(),
+        })
+    }
+
     /// The built-in configuration of `run --dev`.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use crate::storage::{Storage, StorageFile, is_for_want_of_space, write_all_at};
 /// A journal that can't be opened; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error(
         "{} is in use by another hikyaku: stop that one first, or give this one a data_dir of its own",
@@ -46,6 +46,20 @@ pub enum OpenError {
     Cursor(#[from] super::CursorError),
     #[error(transparent)]
     SetAside(#[from] super::SetAsideError),
+}
+
+/// What an operator can do where it is not the disk that fails.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::ReadOnlyFilesystem => {
+            "; `data_dir` in [server] must name a folder that the user of this process may make and write to"
+        }
+        _ => "",
+    }
 }
 
 /// What opening found, besides the segment to go on with.

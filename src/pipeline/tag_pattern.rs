@@ -45,6 +45,11 @@ enum Step {
 }
 
 impl TagPatterns {
+    /// Whether one of the patterns is `**`.
+    pub fn take_every_tag(&self) -> bool {
+        self.text.split_whitespace().any(|pattern| pattern == "**")
+    }
+
     /// Parses patterns separated by spaces.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let mut patterns = Vec::new();

@@ -66,7 +66,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         None => Unrecovered::default(),
     };
     warn_of_cursors_without_an_output(&journal, &config.outputs)?;
-    if config.outputs.iter().all(|output| !matches!(output.take, OutputTake::Fallback)) {
+    if !config.has_a_place_for_every_event() {
         tracing::warn!(
             "no output has `fallback = true`: events that no output's `match` takes go nowhere. Add one to keep them"
         );

@@ -67,6 +67,10 @@ pub fn write_packed_options(out: &mut Vec<u8>, chunk: Option<&[u8]>, count: u64,
     );
 }
 
+/// How a server that speaks TLS begins its answer to anything else: with a record of this type.
+/// [RFC 8446, 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)
+const TLS_ALERT: u8 = 21;
+
 /// Reads acknowledgements as their bytes arrive.
 #[derive(Debug)]
 pub struct AckReader {
@@ -83,7 +87,11 @@ pub enum AckError {
     TooLarge,
     #[error("the server asks for a shared key; give it with --shared-key")]
     Handshake,
-    #[error("the server's answer is no acknowledgement")]
+    #[error(
+        "the server speaks TLS, and this client does not: give its output a `tls`, or `hikyaku send` no --plain"
+    )]
+    Tls,
+    #[error("the server's answer is no acknowledgement; does a forward input listen there?")]
     Shape,
 }
 
@@ -105,6 +113,9 @@ impl AckReader {
     ///
     /// Where the server answers something else. Nothing more can be read afterwards.
     pub fn next_ack(&mut self) -> Result<Option<Bytes>, AckError> {
+        if self.buffer.first() == Some(&TLS_ALERT) {
+            return Err(AckError::Tls);
+        }
         let length = self.scanner.advance(&self.buffer).map_err(|error| match error {
             ScanError::Msgpack(error) => AckError::Msgpack(error),
             ScanError::TooLarge => AckError::TooLarge,
@@ -173,6 +184,7 @@ mod tests {
     #[test]
     fn answers_that_are_no_acks_are_told_apart() {
         assert_eq!(acks(b"\x92\xa4HELO\x80"), Err(AckError::Handshake));
+        assert_eq!(acks(b"\x15\x03\x03\0\x02\x02\x32"), Err(AckError::Tls));
         assert_eq!(acks(b"\x80"), Err(AckError::Shape));
         assert_eq!(acks(b"\x81\xa3ack\x01"), Err(AckError::Shape));
         assert_eq!(acks(b"H"), Err(AckError::Shape));

@@ -11,15 +11,24 @@ use crate::wire::time::write_time;
 /// A line that is no event.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
-    #[error("no JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    #[error("no JSON: {what} at column {column}")]
+    Json { what: String, column: usize },
     #[error("a JSON object is expected, as {{\"message\":\"hello\"}}")]
     NoObject,
 }
 
+impl From<serde_json::Error> for LineError {
+    /// Whose lines are of another count: the text that it sees is one.
+    fn from(error: serde_json::Error) -> Self {
+        let (text, column) = (error.to_string(), error.column());
+        let place = format!(" at line {} column {column}", error.line());
+        Self::Json { what: text.strip_suffix(&place).unwrap_or(&text).to_owned(), column }
+    }
+}
+
 /// Appends one entry, `[time, record]`, for a line of JSON.
 pub(super) fn write_entry(out: &mut Vec<u8>, time: EventTime, line: &[u8]) -> Result<(), LineError> {
-    let record: Value = serde_json::from_slice(line)?;
+    let record: Value = serde_json::from_slice(line.trim_ascii_end())?;
     if !record.is_object() {
         return Err(LineError::NoObject);
     }
@@ -67,6 +76,12 @@ mod tests {
         expected.extend_from_slice(&1.5f64.to_be_bytes());
         expected.extend_from_slice(b"\xc0\xc3\xa1x");
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_mistake_is_told_by_its_column() {
+        let error = write_entry(&mut Vec::new(), EventTime::new(1, 0).unwrap(), b"{\"a\":\n").unwrap_err();
+        assert_eq!(error.to_string(), "no JSON: EOF while parsing a value at column 5");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Table;
-use super::document::Read;
+use super::document::{Read, closest};
 use crate::config::{
     FileOutputConfig, FilterConfig, InputConfig, JournalConfig, ListenAddress, OutputConfig, OutputKind,
     OutputTake, TestCase,
@@ -143,7 +143,11 @@ pub(super) fn secondaries(outputs: &[(&Table<'_>, &OutputConfig)]) {
         named.push(id);
         match outputs.iter().find(|(_, other)| other.id == id) {
             None => {
-                table.report("secondary", format!("there is no output with the id `{id}`"));
+                let meant = closest(id, outputs.iter().map(|(_, other)| other.id.as_str()));
+                let suggestion = meant.map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+                table.report("secondary", format!("there is no output with the id `{id}`{suggestion}"));
+                // That nobody names the other one is no second mistake.
+                named.extend(meant);
             }
             Some((_, other)) if !matches!(other.take, OutputTake::Secondary) => {
                 let message = format!("output `{id}` takes events by itself; name one without `match`");

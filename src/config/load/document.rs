@@ -62,6 +62,11 @@ impl<'a> Document<'a> {
 
 /// The candidate that was probably meant, as `; did you mean …?`.
 pub(super) fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    closest(name, candidates).map(|candidate| format!("; did you mean `{candidate}`?")).unwrap_or_default()
+}
+
+/// The candidate that was probably meant.
+pub(super) fn closest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     /// Below this similarity a suggestion would puzzle more than help.
     const MIN_SIMILARITY: f64 = 0.8;
     candidates
@@ -69,6 +74,5 @@ pub(super) fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = 
         .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| format!("; did you mean `{candidate}`?"))
-        .unwrap_or_default()
+        .map(|(_, candidate)| candidate)
 }

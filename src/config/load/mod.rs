@@ -18,6 +18,7 @@ mod test_case;
 mod text;
 mod value;
 
+use std::ops::Range;
 use std::path::Path;
 
 use document::{Document, Read};
@@ -68,6 +69,14 @@ fn with_table<T>(
 ) -> Result<T, Vec<Problem>> {
     let document = Document::new(source, environment);
     let (root, errors) = DeTable::parse_recoverable(source);
+    if let Some(directive) = fluentd_directive(source).filter(|_| !errors.is_empty()) {
+        document.report(
+            &directive,
+            "this is a configuration of Fluentd, and hikyaku's is TOML: docs/replacing-fluentd.md tells what becomes of \
+             what, and config/hikyaku.toml is one to begin with",
+        );
+        return Err(document.into_problems());
+    }
     if !errors.is_empty() {
         // What could be recovered behind a syntax error may miss half of a table: judging it would mislead.
         for error in errors {
@@ -80,6 +89,13 @@ fn with_table<T>(
         (Ok(found), problems) if problems.is_empty() => Ok(found),
         (_, problems) => Err(problems),
     }
+}
+
+/// The first line that says anything, if it is a directive as `<source>`: no TOML begins like that.
+fn fluentd_directive(source: &str) -> Option<Range<usize>> {
+    let first = source.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let start = first.starts_with('<').then(|| source.find(first))??;
+    Some(start..start + first.len())
 }
 
 fn read(file: &Table<'_>) -> Read<Config> {

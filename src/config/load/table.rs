@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::document::{Document, Read, Reported, did_you_mean};
+use super::document::{Document, Read, Reported, closest};
 use super::value::Value;
 use crate::config::reference::{Default, Key, Section};
 
@@ -14,6 +14,8 @@ pub(super) struct Table<'a> {
     section: &'static Section,
     /// `None`: the file has no such table, every key has its default.
     entries: Option<&'a DeTable<'a>>,
+    /// Keys that the file probably means by others, which are unknown and were reported.
+    misspelt: Vec<(&'static str, Reported)>,
     /// The header, or the whole of an inline table.
     span: Range<usize>,
 }
@@ -26,20 +28,24 @@ impl<'a> Table<'a> {
         entries: &'a DeTable<'a>,
         span: Range<usize>,
     ) -> Self {
+        let mut misspelt = Vec::new();
         for (key, _) in entries.iter() {
             let name: &str = key.get_ref();
             if section.key(name).is_none() {
-                let suggestion = did_you_mean(name, section.all_keys().map(|key| key.name));
-                document
-                    .report(&key.span(), format!("unknown key `{name}` in `{}`{suggestion}", section.title));
+                let meant = closest(name, section.all_keys().map(|key| key.name));
+                let suggestion = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+                let message = format!("unknown key `{name}` in `{}`{suggestion}", section.title);
+                let reported = document.report(&key.span(), message);
+                misspelt.extend(meant.map(|meant| (meant, reported)));
             }
         }
-        Self { document, section, entries: Some(entries), span }
+        Self { document, section, entries: Some(entries), misspelt, span }
     }
 
     /// The single table of this name; where the file has none, one that is all defaults.
     pub(super) fn table(&self, name: &str, section: &'static Section) -> Table<'a> {
-        let absent = Table { document: self.document, section, entries: None, span: 0..0 };
+        let absent =
+            Table { document: self.document, section, entries: None, misspelt: Vec::new(), span: 0..0 };
         let Some(value) = self.entries.and_then(|entries| entries.get(name)) else { return absent };
         match value.get_ref() {
             DeValue::Table(entries) => Table::open(self.document, section, entries, value.span()),
@@ -128,6 +134,13 @@ impl<'a> Table<'a> {
         self.entries.is_some_and(|entries| entries.contains_key(name))
     }
 
+    /// Whether the key is left out only because it is misspelt: then that is on record, and its absence is no second
+    /// mistake.
+    pub(super) fn misspelt(&self, name: &str) -> Option<Reported> {
+        let found = self.misspelt.iter().find(|(meant, _)| *meant == name);
+        found.filter(|_| !self.has(name)).map(|(_, reported)| *reported)
+    }
+
     /// Reports a mistake in the value of a key, or in the table where the key is left out.
     pub(super) fn report(&self, name: &str, message: impl Into<String>) -> Reported {
         let value = self.entries.and_then(|entries| entries.get(name));
@@ -135,6 +148,9 @@ impl<'a> Table<'a> {
     }
 
     fn missing(&self, name: &str, meaning: &str) -> Reported {
+        if let Some(reported) = self.misspelt(name) {
+            return reported;
+        }
         let kind = self.section.key(name).map(|Key { kind, .. }| format!(" ({kind})")).unwrap_or_default();
         let meaning = if meaning.is_empty() { String::new() } else { format!(": {meaning}") };
         self.document.report(&self.span, format!("`{}` needs `{name}`{kind}{meaning}", self.section.title))

@@ -68,6 +68,14 @@ pub enum OutputTake {
     Secondary,
 }
 
+impl OutputTake {
+    /// Whether it takes every event that comes to its pipeline, or leaves it to the output for invalid ones, which there
+    /// has to be.
+    pub(super) fn is_everything(&self) -> bool {
+        matches!(self, Self::Match { tags, condition: None, .. } if tags.take_every_tag())
+    }
+}
+
 /// Where an output without a cursor starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartAt {

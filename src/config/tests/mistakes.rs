@@ -53,6 +53,28 @@ fn syntax_errors_are_reported_alone() {
 }
 
 #[test]
+fn a_key_that_is_misspelt_is_not_missing_besides() {
+    assert_refused(
+        |text| text.to_owned(),
+        &[
+            (
+                &MINIMAL.replace("listen", "listn"),
+                "5:1: unknown key `listn` in `[[input]]`; did you mean `listen`?",
+            ),
+            (&MINIMAL.replace("match", "mach"), "10:1: unknown key `mach`"),
+        ],
+    );
+    let missing = problems(&MINIMAL.replace("listen", "address"));
+    assert_eq!(missing.len(), 2, "what nobody could mean by it is missing: {missing:#?}");
+}
+
+#[test]
+fn a_configuration_of_fluentd_is_told_what_it_is() {
+    let fluentd = "# the edge\n\n<source>\n  @type forward\n</source>\n";
+    assert_problem(fluentd, "3:1: this is a configuration of Fluentd");
+}
+
+#[test]
 fn wrong_types_say_what_was_expected() {
     assert_refused(
         |first| format!("{first}\n{MINIMAL}"),

@@ -42,7 +42,11 @@ pub enum GenerateError {
         path.display(), authority.display()
     )]
     ForeignCertificate { path: PathBuf, authority: PathBuf },
-    #[error("{} does not exist: make it first, with `hikyaku certs`", path.display())]
+    #[error(
+        "{} does not exist: name the folder of the certificates with --dir, and a client that has one there; \
+         `hikyaku certs --client NAME` makes them",
+        path.display()
+    )]
     Missing { path: PathBuf },
     #[error("{} is no revocation list in PEM: {reason}", path.display())]
     BadList { path: PathBuf, reason: String },

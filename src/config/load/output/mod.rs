@@ -78,7 +78,10 @@ fn take(table: &Table<'_>) -> Read<OutputTake> {
         (None, true, false) => Ok(OutputTake::Invalid),
         (None, false, true) => Ok(OutputTake::Fallback),
         // That another output names it is checked when all are known.
-        (None, false, false) => Ok(OutputTake::Secondary),
+        (None, false, false) => {
+            let misspelt = ["match", "invalid", "fallback"].iter().find_map(|name| table.misspelt(name));
+            misspelt.map_or(Ok(OutputTake::Secondary), Err)
+        }
         (_, true, _) => Err(table.report("invalid", ONE_OF_THREE)),
         (_, _, true) => Err(table.report("fallback", ONE_OF_THREE)),
     }

@@ -159,6 +159,7 @@ fn it_gives_up_after_three_days_after_what_it_says_or_never() {
         ("retry_timeout = \"366d\"", "out of range"),
         ("retry_forever = true\nretry_timeout = \"1h\"", "means nothing"),
         ("secondary = \"rescue\"", "there is no output"),
+        (&format!("secondary = \"recsue\"\n{RESCUE}"), "did you mean `rescue`?"),
         ("secondary = \"up\"", "takes events by itself"),
         (RESCUE, "which events?"),
     ] {
