@@ -57,7 +57,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Value {
 
 /// The entries of real messages, as `hikyaku send` makes them.
 fn chunks(arguments: &Arguments) -> Vec<Vec<u8>> {
-    let upstream = Upstream::start();
+    let upstream = Upstream::start_keeping();
     let status = Load { events: KEPT as u64 * CHUNK, chunk: CHUNK, rate: None, ..Load::new(arguments) }
         .command(arguments)
         .args(["--plain", "--server"])

@@ -19,7 +19,7 @@ use crate::process::{PATIENCE, POLL};
 
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
-    /// The entries of the first messages.
+    /// The entries of the first messages, where they are kept.
     pub(crate) entries: Receiver<Bytes>,
     events: Arc<AtomicU64>,
     _runtime: tokio::runtime::Runtime,
@@ -32,6 +32,11 @@ impl Upstream {
     /// Listens on a port of its own.
     pub(crate) fn start() -> Self {
         ClosedUpstream::new().open()
+    }
+
+    /// The same, and keeps the entries of the first [`KEPT`] messages of each connection.
+    pub(crate) fn start_keeping() -> Self {
+        ClosedUpstream::new().open_keeping(KEPT)
     }
 
     /// Events that came so far, by what their messages say.
@@ -66,6 +71,10 @@ impl ClosedUpstream {
 
     /// Takes connections from now on.
     pub(crate) fn open(self) -> Upstream {
+        self.open_keeping(0)
+    }
+
+    fn open_keeping(self, kept: usize) -> Upstream {
         self.socket.listen(1024).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -76,22 +85,21 @@ impl ClosedUpstream {
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, sender.clone(), Arc::clone(&count)));
+                tokio::spawn(serve(stream, kept, sender.clone(), Arc::clone(&count)));
             }
         });
         Upstream { address: self.address, entries, events, _runtime: runtime }
     }
 }
 
-async fn serve(mut stream: TcpStream, sender: Sender<Bytes>, events: Arc<AtomicU64>) {
+async fn serve(mut stream: TcpStream, mut to_keep: usize, sender: Sender<Bytes>, events: Arc<AtomicU64>) {
     let mut framer = Framer::new(1 << 30);
-    let mut kept = 0;
     loop {
         while let Some(message) = framer.next_message().unwrap() {
             let message = Message::decode(&message).unwrap();
             events.fetch_add(message.options.size.unwrap_or_default(), Ordering::Relaxed);
-            if kept < KEPT {
-                kept += 1;
+            if to_keep > 0 {
+                to_keep -= 1;
                 // Nobody may want them.
                 let _ = sender.send(message.entries.clone());
             }
@@ -101,7 +109,9 @@ async fn serve(mut stream: TcpStream, sender: Sender<Bytes>, events: Arc<AtomicU
                 return;
             }
         }
-        framer.buffer().reserve(256 * 1024);
+        // Room for the rest of a message, so that its memory serves for the next one as well.
+        let missing = framer.known_length().saturating_sub(framer.buffered());
+        framer.buffer().reserve(missing.max(256 * 1024));
         match stream.read_buf(framer.buffer()).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}

@@ -1,6 +1,6 @@
 //! From entries to messages.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::Write;
 
 use base64::Engine;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::chunk::Encoding;
 use crate::client::delivery::OutgoingChunk;
-use crate::wire::client::{Packed, encode_packed_as};
+use crate::wire::client::{write_packed_head, write_packed_options};
 
 /// Collects entries until there are enough for a message.
 #[derive(Debug)]
@@ -18,8 +18,14 @@ pub(super) struct ChunkBuilder {
     max_events: u64,
     ack: bool,
     encoding: Encoding,
-    entries: Vec<u8>,
+    /// Room for the head of a message, and the entries so far.
+    memory: Vec<u8>,
+    /// Where the entries begin.
+    start: usize,
     events: u64,
+    /// The memory of messages that may have been sent by now, to be used again: new memory costs more than writing to
+    /// it does.
+    sent: VecDeque<Bytes>,
     /// Makes the ids of this run different from those of any other.
     run: [u8; 8],
     number: u64,
@@ -28,31 +34,40 @@ pub(super) struct ChunkBuilder {
 /// Bytes of entries from which a message is closed, however few there are: well below what servers refuse.
 const MAX_MESSAGE_LENGTH: usize = 4 * 1024 * 1024;
 
+/// Messages whose memory is kept to be used again.
+const MAX_SENT: usize = 32;
+
+/// The longest head of a message, but for its tag.
+const HEAD_ROOM: usize = 16;
+
 impl ChunkBuilder {
     pub(super) fn new(tag: &str, max_events: u64, ack: bool, encoding: Encoding) -> Self {
         let mut run = [0; 8];
         aws_lc_rs::rand::fill(&mut run).expect("the operating system gives random bytes");
+        let start = HEAD_ROOM + tag.len();
         Self {
             tag: tag.to_owned(),
             max_events,
             ack,
             encoding,
-            entries: Vec::new(),
+            memory: vec![0; start],
+            start,
             events: 0,
+            sent: VecDeque::new(),
             run,
             number: 0,
         }
     }
 
-    /// The entries so far; append one and call [`added`](Self::added).
+    /// Where entries are collected; append one and call [`added`](Self::added).
     pub(super) fn entries(&mut self) -> &mut Vec<u8> {
-        &mut self.entries
+        &mut self.memory
     }
 
     /// Counts the entry that was appended; a message, if there are enough now.
     pub(super) fn added(&mut self) -> Option<OutgoingChunk> {
         self.events += 1;
-        let full = self.events >= self.max_events || self.entries.len() >= MAX_MESSAGE_LENGTH;
+        let full = self.events >= self.max_events || self.memory.len() - self.start >= MAX_MESSAGE_LENGTH;
         if full { self.finish() } else { None }
     }
 
@@ -62,17 +77,34 @@ impl ChunkBuilder {
             return None;
         }
         let id = self.ack.then(|| self.next_id());
-        let compressed = compress(self.encoding, &self.entries);
-        let packed = Packed {
-            tag: self.tag.as_bytes(),
-            entries: &compressed,
-            count: self.events,
-            chunk: id.as_deref(),
-            gzip: self.encoding == Encoding::Gzip,
-        };
-        let message = encode_packed_as(&packed, self.encoding);
-        self.entries.clear();
-        Some(OutgoingChunk { message: message.into(), id, events: std::mem::take(&mut self.events) })
+        if self.encoding != Encoding::Plain {
+            let compressed = compress(self.encoding, &self.memory[self.start..]);
+            self.memory.truncate(self.start);
+            self.memory.extend_from_slice(&compressed);
+        }
+        let mut head = Vec::with_capacity(self.start);
+        write_packed_head(&mut head, self.tag.as_bytes(), self.memory.len() - self.start);
+        let begin = self.start - head.len();
+        self.memory[begin..self.start].copy_from_slice(&head);
+        let events = std::mem::take(&mut self.events);
+        write_packed_options(&mut self.memory, id.as_deref(), events, self.encoding);
+        let next = self.next_memory();
+        let memory = Bytes::from(std::mem::replace(&mut self.memory, next));
+        let message = memory.slice(begin..);
+        self.sent.push_back(memory);
+        Some(OutgoingChunk { message, id, events })
+    }
+
+    /// Of a message that is acknowledged by now, if there is one.
+    fn next_memory(&mut self) -> Vec<u8> {
+        if self.sent.len() >= MAX_SENT {
+            self.sent.pop_front();
+        }
+        let free = self.sent.iter().position(Bytes::is_unique).and_then(|index| self.sent.remove(index));
+        let mut memory = free.and_then(|memory| memory.try_into_mut().ok()).unwrap_or_default();
+        memory.truncate(self.start);
+        memory.resize(self.start, 0);
+        memory.into()
     }
 
     /// 16 bytes in base64, as Fluentd's are.
@@ -85,16 +117,16 @@ impl ChunkBuilder {
     }
 }
 
-fn compress(encoding: Encoding, entries: &[u8]) -> Cow<'_, [u8]> {
+fn compress(encoding: Encoding, entries: &[u8]) -> Vec<u8> {
     let compressed = match encoding {
-        Encoding::Plain => return Cow::Borrowed(entries),
+        Encoding::Plain => Ok(entries.to_vec()),
         Encoding::Gzip => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             encoder.write_all(entries).and_then(|()| encoder.finish())
         }
         Encoding::Zstd => zstd::encode_all(entries, zstd::DEFAULT_COMPRESSION_LEVEL),
     };
-    Cow::Owned(compressed.expect("writing to memory does not fail"))
+    compressed.expect("writing to memory does not fail")
 }
 
 #[cfg(test)]
@@ -134,8 +166,30 @@ mod tests {
     #[test]
     fn a_large_entry_closes_a_chunk_before_its_number_is_reached() {
         let mut builder = ChunkBuilder::new("a.b", 1_000, false, Encoding::Plain);
-        builder.entries().resize(MAX_MESSAGE_LENGTH, 0xc0);
+        builder.entries().extend_from_slice(&[0xc0; MAX_MESSAGE_LENGTH]);
         let chunk = builder.added().unwrap();
         assert_eq!((chunk.events, chunk.id), (1, None));
+    }
+
+    #[test]
+    fn memory_of_messages_is_used_again_once_nobody_holds_them() {
+        let mut builder = ChunkBuilder::new("a.b", 1, true, Encoding::Plain);
+        let mut chunk = |text: &[u8]| {
+            builder.entries().extend_from_slice(b"\x92\x01\x81\xa1k\xc5\x27\x10");
+            builder.entries().extend_from_slice(&text.repeat(10_000));
+            builder.added().unwrap()
+        };
+        let held = chunk(b"a");
+        let before = held.message.clone();
+        let place = chunk(b"b").message.as_ptr();
+        let again: Vec<_> = (0..3).map(|_| chunk(b"c").message.as_ptr()).collect();
+        assert!(again.contains(&place), "{again:?} and {place:?}");
+        assert_eq!(held.message, before);
+        assert!(Message::decode(&held.message).is_ok());
+        for _ in 0..2 * MAX_SENT {
+            let all: Vec<_> = (0..2 * MAX_SENT).map(|_| chunk(b"d")).collect();
+            drop(all);
+        }
+        assert!(builder.sent.len() <= MAX_SENT);
     }
 }

@@ -178,8 +178,7 @@ impl Arguments {
         let chunks = ChunkBuilder::new(&self.tag, self.chunk_events, !self.no_ack, encoding);
         let source = match self.count {
             Some(count) => {
-                let events =
-                    LoadEvents { customers: self.customers, run: format!("{:08x}", std::process::id()) };
+                let events = LoadEvents::new(self.customers, &format!("{:08x}", std::process::id()));
                 Source::Load { events, count, rate: self.rate }
             }
             None => {

@@ -6,16 +6,14 @@ use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
 use prometheus::IntGauge;
+use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::handshake::{Welcome, shake_hands};
 use super::linger::close;
 use super::peer::Peer;
-use super::read_ahead::ReadAhead;
 use super::reader::ReadError;
 use super::senders::Handshake;
 use super::session::{self, SessionError, Shared};
@@ -25,13 +23,14 @@ use crate::sender::Sender;
 use crate::tls::expiry::check_validity;
 use crate::tls::explain::{Explanation, explain};
 use crate::tls::identity::sender_certificate;
+use crate::tls::server::stream::{TlsStream, accept};
 use crate::tls::shown::{ShownCertificate, with_refused};
 
 /// Serves a connection to its end.
 pub(super) async fn serve<J: ChunkSink>(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     shared: Arc<Shared<J>>,
 ) {
     let Some(place) = shared.senders.begin_handshake(peer.ip()) else {
@@ -50,8 +49,7 @@ pub(super) async fn serve<J: ChunkSink>(
         match stream.peek(&mut [0]).await {
             Ok(0) => None,
             _ => {
-                let stream = ReadAhead::new(stream);
-                let (accepted, refused) = with_refused(tls.accept(stream).into_fallible()).await;
+                let (accepted, refused) = with_refused(accept(tls, stream)).await;
                 Some(accepted.map(Box::new).map_err(|(error, stream)| (error, stream, refused)))
             }
         }
@@ -97,7 +95,7 @@ fn sender_of<S>(stream: &TlsStream<S>, peer: SocketAddr) -> Result<Sender, Expla
 }
 
 fn certificate_of<S>(stream: &TlsStream<S>) -> Option<&CertificateDer<'static>> {
-    stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())
+    stream.peer_certificates().and_then(|chain| chain.first())
 }
 
 /// `handshake` is the place that the connection had while nobody knew who it is. Nothing was sent on it before the journal
@@ -396,7 +394,7 @@ mod tests {
             stream.read(&mut [0; 16]).await.unwrap()
         });
         let (stream, peer) = listener.accept().await.unwrap();
-        serve(stream, peer, Some(TlsAcceptor::from(Arc::new(server))), shared.clone()).await;
+        serve(stream, peer, Some(Arc::new(server)), shared.clone()).await;
         assert_eq!(connecting.await.unwrap(), 0);
         assert!(metrics.render().unwrap().contains(
             "hikyaku_input_refused_connections_total{input=\"edge\",reason=\"certificate_expired\"} 1"

@@ -8,7 +8,6 @@ use hickory_resolver::net::NetError;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -216,7 +215,7 @@ async fn accept<J: ChunkSink>(
             tracing::debug!(input = &*shared.id, %peer, %error, "the connection was gone before it was served");
             continue;
         }
-        let (tls, shared) = (tls.map(|tls| TlsAcceptor::from(tls.current())), shared.clone());
+        let (tls, shared) = (tls.map(|tls| tls.current()), shared.clone());
         connections.spawn(async move {
             match accepted {
                 Accepted::Tcp(stream, address) => connection::serve(stream, address, tls, shared).await,

@@ -28,7 +28,6 @@ mod linger;
 mod listener;
 mod pace;
 mod peer;
-mod read_ahead;
 mod reader;
 mod refused;
 mod senders;

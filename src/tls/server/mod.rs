@@ -2,6 +2,7 @@
 
 mod resolver;
 mod revocation;
+pub mod stream;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -44,13 +44,18 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) {
 ///
 /// Beyond 4 GiB, which no message that was let in can hold; so does [`write_bin`].
 pub fn write_str(out: &mut Vec<u8>, bytes: &[u8]) {
-    match bytes.len() {
-        length @ 0..=31 => out.push(0xa0 | length as u8),
-        length @ 32..=0xff => out.extend_from_slice(&[0xd9, length as u8]),
-        length @ 0x100..=0xffff => marked(out, 0xda, &(length as u16).to_be_bytes()),
-        length => marked(out, 0xdb, &length_of_four_bytes(length)),
-    }
+    write_str_head(out, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// Writes the head of a `str`; that many bytes have to follow.
+pub fn write_str_head(out: &mut Vec<u8>, length: usize) {
+    match length {
+        0..=31 => out.push(0xa0 | length as u8),
+        32..=0xff => out.extend_from_slice(&[0xd9, length as u8]),
+        0x100..=0xffff => marked(out, 0xda, &(length as u16).to_be_bytes()),
+        _ => marked(out, 0xdb, &length_of_four_bytes(length)),
+    }
 }
 
 /// Writes a `bin`.

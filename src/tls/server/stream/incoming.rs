@@ -1,0 +1,150 @@
+//! Bytes of a socket that TLS has not taken yet.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+/// Bytes that are read at once: a few records, which are 16 KiB each at most.
+const LANDING: usize = 64 * 1024;
+
+/// A handshake message of 64 KiB in records of its own length each; the longest that rustls takes.
+const MAX_LENGTH: usize = 2 * LANDING;
+
+thread_local! {
+    /// A buffer that no connection holds just now, for the next one that reads.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Where a socket is read to, and where rustls deciphers in place. Most of ten thousand connections are idle: without
+/// bytes there is no memory, and a part of a record that waits for its rest has hardly more than its length.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    buffer: Vec<u8>,
+    /// What of the buffer was read and not taken yet.
+    taken: Range<usize>,
+}
+
+/// A peer sent more than [`MAX_LENGTH`] bytes of which nothing can be taken.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Incoming {
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.taken.clone()]
+    }
+
+    /// These many bytes have been dealt with.
+    pub(super) fn discard(&mut self, count: usize) {
+        self.taken.start = self.taken.end.min(self.taken.start + count);
+        if self.taken.is_empty() {
+            self.clear();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.taken = 0..0;
+        lend(std::mem::take(&mut self.buffer));
+    }
+
+    /// Where more can be read to; say how much it was with [`filled`](Self::filled).
+    pub(super) fn room(&mut self) -> Result<&mut [u8], Full> {
+        let length = self.taken.len();
+        if self.buffer.len() < LANDING {
+            let mut landing = borrow();
+            landing[..length].copy_from_slice(&self.buffer[self.taken.clone()]);
+            self.buffer = landing;
+        } else if self.buffer.len() - self.taken.end < LANDING / 2 {
+            self.buffer.copy_within(self.taken.clone(), 0);
+            if self.buffer.len() - length < LANDING / 2 {
+                self.buffer.resize(MAX_LENGTH, 0);
+            }
+        } else {
+            return Ok(&mut self.buffer[self.taken.end..]);
+        }
+        self.taken = 0..length;
+        if length == self.buffer.len() { Err(Full) } else { Ok(&mut self.buffer[length..]) }
+    }
+
+    pub(super) fn filled(&mut self, count: usize) {
+        self.taken.end = self.buffer.len().min(self.taken.end + count);
+    }
+
+    /// Nothing comes for now.
+    pub(super) fn rest(&mut self) {
+        let length = self.taken.len();
+        if length == 0 {
+            self.clear();
+        } else if length < self.buffer.len() / 4 {
+            let part = self.buffer[self.taken.clone()].to_vec();
+            self.taken = 0..length;
+            lend(std::mem::replace(&mut self.buffer, part));
+        }
+    }
+}
+
+fn borrow() -> Vec<u8> {
+    let mut landing = SPARE.take();
+    landing.resize(LANDING, 0);
+    landing
+}
+
+fn lend(buffer: Vec<u8>) {
+    if buffer.len() == LANDING {
+        SPARE.set(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(incoming: &mut Incoming, bytes: &[u8]) {
+        incoming.room().unwrap()[..bytes.len()].copy_from_slice(bytes);
+        incoming.filled(bytes.len());
+    }
+
+    #[test]
+    fn bytes_stay_in_order_through_rests_and_discards() {
+        let mut incoming = Incoming::default();
+        let (mut sent, mut taken) = (0u8, 0u8);
+        for step in 1..2_000usize {
+            let bytes: Vec<u8> = (0..step * 7 % 20_000).map(|at| sent.wrapping_add(at as u8)).collect();
+            sent = sent.wrapping_add(bytes.len() as u8);
+            read(&mut incoming, &bytes);
+            if step % 3 == 0 {
+                incoming.rest();
+            }
+            let count = incoming.bytes().len().saturating_sub(step % 5 * 1_000);
+            for byte in &incoming.bytes()[..count] {
+                assert_eq!(*byte, taken);
+                taken = taken.wrapping_add(1);
+            }
+            incoming.discard(count);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_holds_no_more_than_what_came() {
+        let mut incoming = Incoming::default();
+        read(&mut incoming, &[1; 100]);
+        incoming.rest();
+        assert_eq!(incoming.buffer.capacity(), 100);
+        incoming.discard(100);
+        assert_eq!(incoming.buffer.capacity(), 0);
+        incoming.room().unwrap();
+        incoming.rest();
+        assert_eq!(incoming.buffer.capacity(), 0);
+    }
+
+    #[test]
+    fn what_is_never_taken_ends_at_the_limit() {
+        let mut incoming = Incoming::default();
+        let mut length = 0;
+        while let Ok(room) = incoming.room() {
+            assert!(!room.is_empty());
+            length += room.len();
+            let count = room.len();
+            incoming.filled(count);
+        }
+        assert_eq!(length, MAX_LENGTH);
+    }
+}
