@@ -125,7 +125,7 @@ impl Wire {
             if self.server.is_handshaking() {
                 self.server.shake_hands()?;
             }
-            if self.cut % 2 == 0 {
+            if self.cut.is_multiple_of(2) {
                 self.server.write(b"ack").ok();
             }
             self.read()?;
