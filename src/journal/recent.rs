@@ -84,11 +84,7 @@ impl Recent {
         {
             self.size -= oldest.size;
             // Unless a reader still has a part of it.
-            unused.extend(oldest.memory.try_into_mut().map(|mut memory| {
-                // Its bytes are not to be moved to where they are.
-                memory.clear();
-                Vec::from(memory)
-            }));
+            unused.extend(oldest.memory.try_into_mut().map(Vec::from));
         }
         unused
     }

@@ -4,6 +4,7 @@
 //! time into memory that it makes small again after each record. `session` is the protocol without a socket; here its
 //! bytes are moved.
 
+mod ahead;
 mod incoming;
 mod outgoing;
 mod session;

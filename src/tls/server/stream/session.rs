@@ -12,6 +12,7 @@ use rustls::{Error, InvalidMessage, ServerConfig};
 use rustls_pki_types::CertificateDer;
 use tokio::io::ReadBuf;
 
+use super::ahead::Ahead;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 
@@ -207,29 +208,6 @@ impl Session {
             if self.outgoing.encode(alert).is_err() {
                 return;
             }
-        }
-    }
-}
-
-/// Plaintext that nobody has asked for yet.
-#[derive(Debug, Default)]
-struct Ahead {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-impl Ahead {
-    fn keep(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn hand_out(&mut self, into: &mut ReadBuf<'_>) {
-        let rest = &self.bytes[self.start..];
-        let count = rest.len().min(into.remaining());
-        into.put_slice(&rest[..count]);
-        self.start += count;
-        if self.start == self.bytes.len() {
-            *self = Self::default();
         }
     }
 }
