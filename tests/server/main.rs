@@ -11,6 +11,7 @@ mod dead_letters;
 mod dev;
 mod equal_content;
 mod full;
+mod giving_up_files;
 mod kill;
 mod large;
 mod left_behind;

@@ -78,6 +78,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             compression_level: 6,
             compression_threads: 1,
             undone_max_size: 256 << 20,
+            give_up: None,
         })),
     }
 }
