@@ -93,6 +93,19 @@ pub struct HandedOver {
     /// as an output would have delivered them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_received: Option<AsReceived>,
+    /// Of what a file output gave up: the file that the events were for. `first` and `end` are those of all that was read
+    /// with them then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PartOfFile>,
+}
+
+/// Events of a chunk, or of a piece of a large one, that were for one file and have one tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PartOfFile {
+    /// Where the file is, or should be.
+    pub path: String,
+    /// Where there are many, they are handed over in parts, counted from 0.
+    pub part: u32,
 }
 
 /// A chunk that an output left behind, and that is to be delivered to it after all.

@@ -28,11 +28,13 @@ pub enum Bug {
     ForgottenGivenUp,
     /// What an output gave up is let go before the output's own cursor has passed it.
     EarlyRelease,
+    /// A file output saves how far it is before what it gave up is durable elsewhere.
+    CheckpointBeforeHandOver,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
@@ -45,6 +47,7 @@ impl Bug {
         Self::UnsyncedGivenUp,
         Self::ForgottenGivenUp,
         Self::EarlyRelease,
+        Self::CheckpointBeforeHandOver,
     ];
 }
 

@@ -64,9 +64,27 @@ impl ForwardOutputFamilies {
             in_doubt: self.in_doubt.with_label_values(&[id]),
             moved_in_doubt: self.moved_in_doubt.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
-            id: id.to_owned(),
-            given_up: self.given_up.clone(),
+            given_up: self.bind_given_up(id),
         }
+    }
+
+    pub(super) fn bind_given_up(&self, id: &str) -> GivenUpMetrics {
+        GivenUpMetrics { id: id.to_owned(), records: self.given_up.clone() }
+    }
+}
+
+/// What an output that can give up counts about that.
+#[derive(Debug, Clone)]
+pub struct GivenUpMetrics {
+    id: String,
+    records: IntCounterVec,
+}
+
+impl GivenUpMetrics {
+    /// Counts records that were given up: to the dead letters, or to the output of this id.
+    pub fn given_up(&self, to: &str, in_doubt: bool, records: u64) {
+        let in_doubt = if in_doubt { "true" } else { "false" };
+        self.records.with_label_values(&[self.id.as_str(), to, in_doubt]).inc_by(records);
     }
 }
 
@@ -80,17 +98,11 @@ pub struct ForwardOutputMetrics {
     pub moved_in_doubt: IntCounter,
     /// Seconds from the first byte of a message to its acknowledgement.
     pub ack_latency: Histogram,
-    id: String,
-    given_up: IntCounterVec,
+    /// What was given up.
+    pub given_up: GivenUpMetrics,
 }
 
 impl ForwardOutputMetrics {
-    /// Counts records that were given up: to the dead letters, or to the output of this id.
-    pub fn given_up(&self, to: &str, in_doubt: bool, records: u64) {
-        let in_doubt = if in_doubt { "true" } else { "false" };
-        self.given_up.with_label_values(&[self.id.as_str(), to, in_doubt]).inc_by(records);
-    }
-
     /// Counts a message that waits for its acknowledgement, if it does, until the guard goes.
     pub fn waits_for_ack(&self, waits: bool) -> AwaitedAck {
         let gauge = waits.then(|| self.awaited_acks.clone());

@@ -22,7 +22,7 @@ use prometheus::core::Collector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use dead_letters::DeadLetterMetrics;
-pub use forward_output::{AwaitedAck, ForwardOutputMetrics};
+pub use forward_output::{AwaitedAck, ForwardOutputMetrics, GivenUpMetrics};
 pub use input::InputMetrics;
 pub use journal::JournalMetrics;
 pub use labels::LabelValues;
@@ -98,6 +98,11 @@ impl Metrics {
     /// What the forward output with this `id` counts beside that.
     pub fn forward_output(&self, id: &str) -> ForwardOutputMetrics {
         self.forward_outputs.bind(id)
+    }
+
+    /// What the output with this `id` counts where it can give up.
+    pub fn given_up(&self, id: &str) -> GivenUpMetrics {
+        self.forward_outputs.bind_given_up(id)
     }
 
     /// The upstream servers of the output with this `id`.

@@ -116,6 +116,11 @@ impl Selector {
         *self.throttle_in_use() = state.unwrap_or_default();
     }
 
+    /// Goes on with counts that it had before.
+    pub(crate) fn restore(&mut self, throttled: ThrottleState) {
+        *self.throttle_in_use() = throttled;
+    }
+
     /// Walks over a run of entries in plain (inflated) msgpack, and hands those that are for this output to `sink`, in
     /// their order, as the filters left them.
     ///

@@ -241,6 +241,7 @@ fn handed_back(id: LetterId, letter: &Letter, output: String) -> HandedOver {
         message_id: letter.message_id.clone().unwrap_or_else(|| id.to_string()),
         chunk: letter.chunk.clone(),
         as_received: None,
+        file: None,
     }
 }
 

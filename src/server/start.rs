@@ -20,7 +20,7 @@ use crate::output::file::{
     DEAD_LETTERS, FileOutput, RecoverError, Unrecovered, open_dead_letters, open_forgotten, open_given_up,
     open_output, recover_all,
 };
-use crate::output::given_up::GivenUp;
+use crate::output::given_up::{GivenUp, HoldError};
 use crate::output::{Controls, Output, forward};
 use crate::pipeline::Pipeline;
 
@@ -34,6 +34,8 @@ pub enum StartError {
     Journal(#[from] OpenError),
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    GivenUp(#[from] HoldError),
     #[error(transparent)]
     Changes(#[from] changes::ChangesError),
     #[error(transparent)]
@@ -109,11 +111,14 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
                     backlog: BacklogConfig::default(),
                     ..output.clone()
                 };
-                let output = open_output(&output, file, data_dir, journal, max_size, &pipeline, &metrics)?;
+                let output =
+                    open_output(&output, file, data_dir, journal, max_size, None, &pipeline, &metrics)?;
                 boxed(output, &mut unrecovered_given_up)
             }
             OutputKind::File(file) => {
-                let output = open_output(output, file, data_dir, &journal, max_size, &pipeline, &metrics)?;
+                let given_up = given_up.as_ref();
+                let output =
+                    open_output(output, file, data_dir, &journal, max_size, given_up, &pipeline, &metrics)?;
                 boxed(output, &mut unrecovered)
             }
             OutputKind::Forward(upstream) => {

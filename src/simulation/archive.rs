@@ -34,6 +34,18 @@ pub(super) fn events(path: &Path, bytes: &[u8], lenient: bool) -> Result<Vec<usi
     Ok(events)
 }
 
+/// Which events are in the letters of an output.
+pub(super) fn events_in_letters(path: &Path, bytes: &[u8], output: &str) -> Result<Vec<usize>, String> {
+    let mut found = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let letter: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+        if letter.is_none_or(|letter| letter["output"] == output) {
+            found.extend(events(path, line, false)?);
+        }
+    }
+    Ok(found)
+}
+
 fn numbers_in(line: &[u8]) -> Option<Vec<usize>> {
     let text = str::from_utf8(line).ok()?;
     if let Some((_, number)) = text.split_once("\"n\":") {

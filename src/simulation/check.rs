@@ -1,19 +1,23 @@
 //! Comparing what is there with what was promised.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::archive::events;
+use super::archive::{events, events_in_letters};
 use super::given_up::GivenUpLife;
 use super::life::Life;
 use super::model::Model;
 use super::settings::{
-    OUTPUTS, SPARE, UP, UP_NUMBER, data_dir, folder_of_output, given_up_dir, moved_folder,
+    ASIDE, OUTPUTS, PACKED, PLAIN, SPARE, UP, UP_NUMBER, archive_folder, data_dir, folders_of_output,
+    given_up_dir, moved_folder,
 };
 use super::upstream::{Upstream, events_of};
+use crate::chunk::HandedOver;
 use crate::journal::format::chunk_payload::ChunkPayload;
 use crate::journal::inspect::{InspectError, Inspection};
 use crate::journal::{CursorFolder, Position, SetAside, SetAsideSegment};
 use crate::output::file::{DEAD_LETTERS, GIVEN_UP};
+use crate::output::given_up::GivenUp;
 use crate::storage::Storage;
 use crate::storage::simulated::Simulated;
 
@@ -30,7 +34,6 @@ pub(super) fn check(
     let cursors = CursorFolder::on(storage, data_dir());
     let mut pending = [0; OUTPUTS.len()];
     for (number, id) in OUTPUTS.into_iter().enumerate() {
-        let folder = folder_of_output(number);
         let segments = data_dir().join("dead-letters/segments");
         let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
         if id == UP && life.forward.is_none() {
@@ -39,7 +42,7 @@ pub(super) fn check(
         let mut counts = vec![0; model.events.len()];
         if life.unrecovered.contains(id) {
             // Its files are as the last process left them, until it has gone back to its checkpoint.
-            add_pending(model, life, number, cursor.position, &mut counts)?;
+            add_pending(disk, model, life, number, cursor.position, &mut counts)?;
             pending[number] = counts.iter().sum::<usize>() as u64;
             continue;
         }
@@ -49,14 +52,26 @@ pub(super) fn check(
             pending[number] = counts.iter().sum::<usize>() as u64;
             continue;
         }
+        let takers = [SPARE, ASIDE, GIVEN_UP];
+        if id == PLAIN || id == PACKED {
+            if takers.iter().any(|reader| life.unrecovered.contains(*reader)) {
+                add_pending(disk, model, life, number, cursor.position, &mut counts)?;
+                pending[number] = counts.iter().sum::<usize>() as u64;
+                continue;
+            }
+            add_letters(disk, id, &mut counts)?;
+            add_on_its_way(disk, model, life, id, &mut counts)?;
+        }
+        let mut handed_over = counts.clone();
+        let aside = archive_folder().join(ASIDE);
         let moved = disk.files_below(moved_folder());
         let moved = moved.iter().filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             name.starts_with(&format!("{id}-"))
         });
-        for (path, lenient) in
-            disk.files_below(&folder).iter().map(|path| (path, false)).chain(moved.map(|path| (path, true)))
-        {
+        let folders = folders_of_output(number);
+        let own: Vec<_> = folders.iter().flat_map(|folder| disk.files_below(folder)).collect();
+        for (path, lenient) in own.iter().map(|path| (path, false)).chain(moved.map(|path| (path, true))) {
             if path.starts_with(&segments) {
                 continue;
             }
@@ -65,6 +80,7 @@ pub(super) fn check(
                 *counts
                     .get_mut(event)
                     .ok_or_else(|| format!("{} has an event that nobody sent", path.display()))? += 1;
+                handed_over[event] += usize::from(path.starts_with(&aside));
             }
         }
         let archived: usize;
@@ -76,9 +92,16 @@ pub(super) fn check(
             add_left_behind(disk, model, &mut counts)?;
             archived = counts.iter().sum::<usize>() - under_way;
         } else {
-            add_set_aside(disk, model, number, &mut counts)?;
+            let mut set_aside = vec![0; counts.len()];
+            add_set_aside(disk, model, number, &mut set_aside)?;
+            for (event, count) in set_aside.into_iter().enumerate() {
+                // While an output is not in the configuration nobody looks after what it handed over.
+                if !(model.left_out[number] && handed_over[event] > 0) {
+                    counts[event] += count;
+                }
+            }
             archived = counts.iter().sum();
-            add_pending(model, life, number, cursor.position, &mut counts)?;
+            add_pending(disk, model, life, number, cursor.position, &mut counts)?;
         }
         pending[number] = (counts.iter().sum::<usize>() - archived) as u64;
         model.check(number, &counts, at_rest, life.drops)?;
@@ -95,13 +118,33 @@ pub(super) fn check(
 /// Counts what a server has, and what is a dead letter in its place.
 fn add_delivered(disk: &Simulated, upstream: &Upstream, counts: &mut [usize]) -> Result<(), String> {
     upstream.events().for_each(|event| counts[event] += 1);
+    add_letters(disk, UP, counts)
+}
+
+/// Counts what became dead letters since an output gave it up.
+fn add_letters(disk: &Simulated, output: &str, counts: &mut [usize]) -> Result<(), String> {
     for path in disk.files_below(&given_up_dir().join("dead-letters")) {
         let bytes = disk.content(&path).unwrap_or_default();
-        for event in events(&path, &bytes, false)? {
+        for event in events_in_letters(&path, &bytes, output)? {
             *counts.get_mut(event).ok_or("a dead letter has an event that nobody sent")? += 1;
         }
     }
     Ok(())
+}
+
+/// How many events file outputs gave up, once everything is delivered.
+pub(super) fn given_up_by_files(disk: &Simulated) -> Result<u64, String> {
+    let mut given_up = 0;
+    for path in disk.files_below(&archive_folder().join(ASIDE)) {
+        given_up += events(&path, &disk.content(&path).unwrap_or_default(), false)?.len() as u64;
+    }
+    for path in disk.files_below(&given_up_dir().join("dead-letters")) {
+        for output in [PLAIN, PACKED] {
+            let bytes = disk.content(&path).unwrap_or_default();
+            given_up += events_in_letters(&path, &bytes, output)?.len() as u64;
+        }
+    }
+    Ok(given_up)
 }
 
 /// Counts what was set aside for the forward output while it was not in the configuration, but for what is somewhere
@@ -131,19 +174,59 @@ fn add_under_way(
             events_of(&sent, model)?.into_iter().for_each(|event| counts[event] += 1);
         }
     }
-    let cursors = CursorFolder::on(Arc::new(disk.clone()), &given_up_dir());
-    for (id, to) in [(SPARE, SPARE), (GIVEN_UP, DEAD_LETTERS)] {
-        let Some(cursor) = cursors.load(id).map_err(|error| error.to_string())? else { continue };
-        let mut reader = given_up.journal().reader(cursor.position);
-        while let Some(chunk) = reader.try_next().map_err(|error| error.to_string())? {
-            if chunk.handed_over().is_some_and(|handed_over| handed_over.to == to) {
-                let events = model.find_records(chunk.entries());
-                let events = events.ok_or("what was given up has events that nobody sent like this")?;
-                events.into_iter().for_each(|event| counts[event] += 1);
-            }
+    on_its_way(disk, model, given_up, UP, counts)
+}
+
+/// Counts what a file output gave up and nobody took yet.
+fn add_on_its_way(
+    disk: &Simulated,
+    model: &Model,
+    life: &Life,
+    output: &str,
+    counts: &mut [usize],
+) -> Result<(), String> {
+    match &life.given_up {
+        Some(life) => on_its_way(disk, model, &life.given_up, output, counts),
+        None => Ok(()),
+    }
+}
+
+fn on_its_way(
+    disk: &Simulated,
+    model: &Model,
+    given_up: &GivenUp,
+    output: &str,
+    counts: &mut [usize],
+) -> Result<(), String> {
+    for (id, to) in [(SPARE, SPARE), (ASIDE, ASIDE), (GIVEN_UP, DEAD_LETTERS)] {
+        for event in given_up_from(disk, model, given_up, id, |it| it.from == output && it.to == to)? {
+            counts[event] += 1;
         }
     }
     Ok(())
+}
+
+/// The events in the journal of what was given up, from a cursor on.
+fn given_up_from(
+    disk: &Simulated,
+    model: &Model,
+    given_up: &GivenUp,
+    cursor: &str,
+    is_wanted: impl Fn(&HandedOver) -> bool,
+) -> Result<Vec<usize>, String> {
+    let cursors = CursorFolder::on(Arc::new(disk.clone()), &given_up_dir());
+    let Some(cursor) = cursors.load(cursor).map_err(|error| error.to_string())? else {
+        return Ok(Vec::new());
+    };
+    let mut reader = given_up.journal().reader(cursor.position);
+    let mut found = Vec::new();
+    while let Some(chunk) = reader.try_next().map_err(|error| error.to_string())? {
+        if chunk.handed_over().is_some_and(|handed_over| is_wanted(&handed_over)) {
+            let events = model.find_records(chunk.entries());
+            found.extend(events.ok_or("what was given up has events that nobody sent like this")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Large messages that are not in the journal must be gone once a server has started, and each file that is there must
@@ -213,20 +296,27 @@ fn start_of_chunk(position: Position) -> Position {
     Position { entry: 0, ..position }
 }
 
-/// Counts what an output will read from its cursor on.
+/// Counts what an output will deliver from its cursor on, without what it knows that it gave up.
 fn add_pending(
+    disk: &Simulated,
     model: &Model,
     life: &Life,
     output: usize,
     position: Position,
     counts: &mut [usize],
 ) -> Result<(), String> {
+    let id = OUTPUTS[output];
+    let known = match &life.given_up {
+        Some(life) => given_up_from(disk, model, &life.given_up, &format!("@from-{id}"), |it| it.from == id)?,
+        None => Vec::new(),
+    };
+    let known: BTreeSet<usize> = known.into_iter().collect();
     let mut reader = life.journal.reader(position);
     while let Some(chunk) = reader.try_next().map_err(|error| error.to_string())? {
         let events = model
             .find(chunk.entries())
             .ok_or_else(|| format!("the journal has a chunk at {} that nobody sent", chunk.position))?;
-        for event in events.filter(|event| model.is_for(output, *event)) {
+        for event in events.filter(|event| model.is_for(output, *event) && !known.contains(event)) {
             counts[event] += 1;
         }
     }

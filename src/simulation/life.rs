@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::given_up::{GivenUpLife, as_secondary};
-use super::settings::{SPARE, Settings, UP, data_dir, given_up_dir};
+use super::settings::{ASIDE, SPARE, Settings, data_dir, given_up_dir, gives_up};
 use crate::config::{OutputConfig, OutputKind, WhenFull};
 use crate::journal::Journal;
 use crate::journal::durable::create_folder;
@@ -13,8 +13,8 @@ use crate::journal::writer::{Moment, Step, Writer};
 use crate::metrics::Metrics;
 use crate::output::Output;
 use crate::output::file::{
-    DEAD_LETTERS, FileOutput, GIVEN_UP, Next, Unrecovered, open_dead_letters, open_given_up, open_output,
-    recover_all,
+    DEAD_LETTERS, DeliveryError, FileOutput, GIVEN_UP, Next, Unrecovered, open_dead_letters, open_given_up,
+    open_output, recover_all,
 };
 use crate::output::forward::simulated::SimulatedForward;
 use crate::pipeline::Pipeline;
@@ -40,6 +40,9 @@ pub(super) struct Life {
     pub(super) given_up: Option<GivenUpLife>,
 }
 
+/// How often an output is tried that waits for what it gave up, when the process stops.
+const MAX_TRIES: usize = 20;
+
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -49,6 +52,8 @@ pub(super) enum Progress {
     Nothing,
     /// It could not be done now, and may be later.
     Blocked,
+    /// What is given up has to be written first.
+    Waits,
     /// It can't go on: the process ends.
     Ended,
 }
@@ -64,7 +69,7 @@ impl Life {
         let text = |error: &dyn std::error::Error| error.to_string();
         let metrics = Metrics::new("simulation", 10);
         create_folder(storage.as_ref(), data_dir()).map_err(|error| text(&error))?;
-        let can_give_up = settings.outputs.iter().any(|output| output.id == UP);
+        let can_give_up = settings.outputs.iter().any(gives_up);
         let given_up = can_give_up.then(|| GivenUpLife::open(storage, settings, now)).transpose()?;
         let (journal, writer) =
             Journal::open_on(storage, data_dir(), &settings.journal, metrics.journal.clone(), now.wall)
@@ -91,16 +96,35 @@ impl Life {
         }
         for output in outputs {
             match (&output.kind, &given_up) {
-                (OutputKind::File(file), Some(GivenUpLife { given_up, .. })) if output.id == SPARE => {
+                (OutputKind::File(file), Some(GivenUpLife { given_up, .. }))
+                    if [SPARE, ASIDE].contains(&output.id.as_str()) =>
+                {
                     let (output, journal) = (as_secondary(output), given_up.journal());
                     let max_size = given_up.max_size(settings.journal.segment_size);
-                    let output =
-                        open_output(&output, file, &given_up_dir(), journal, max_size, &pipeline, &metrics);
+                    let output = open_output(
+                        &output,
+                        file,
+                        &given_up_dir(),
+                        journal,
+                        max_size,
+                        None,
+                        &pipeline,
+                        &metrics,
+                    );
                     opened.push(unrecovered_given_up.hand_over_to(output.map_err(|error| text(&error))?));
                 }
-                (OutputKind::File(file), _) => {
-                    let output =
-                        open_output(output, file, data_dir(), &journal, max_size, &pipeline, &metrics);
+                (OutputKind::File(file), given_up) => {
+                    let given_up = given_up.as_ref().map(|life| &life.given_up);
+                    let output = open_output(
+                        output,
+                        file,
+                        data_dir(),
+                        &journal,
+                        max_size,
+                        given_up,
+                        &pipeline,
+                        &metrics,
+                    );
                     opened.push(unrecovered.hand_over_to(output.map_err(|error| text(&error))?));
                 }
                 (OutputKind::Forward(config), Some(GivenUpLife { given_up, .. })) => {
@@ -171,6 +195,7 @@ impl Life {
                 self.ended.insert(number);
                 Progress::Ended
             }
+            Err(DeliveryError::HandingOver) => Progress::Waits,
             Err(error) => {
                 output.make_room_after(&error);
                 Progress::Blocked
@@ -191,6 +216,15 @@ impl Life {
             let mut progress = Progress::Some;
             while progress == Progress::Some {
                 progress = self.deliver(number, now.monotonic, false);
+            }
+            // What is given up has to be written first.
+            for _ in 0..MAX_TRIES {
+                if !matches!(progress, Progress::Waits | Progress::Some)
+                    || self.write_given_up(now) == Progress::Ended
+                {
+                    break;
+                }
+                progress = self.deliver(number, now.monotonic, true);
             }
             good &= progress == Progress::Nothing && self.outputs[number].finish().is_ok();
         }

@@ -8,7 +8,8 @@
 //! * a **forward output** that is the real one but for sockets and threads, with a server that answers or not
 //!   (`upstream.rs`); what it gives up goes through a **journal of its own** (`given_up.rs`) to another output or to the
 //!   dead letters;
-//! * a **disk** whose calls fail, that fills up, and that lies after a failed sync ([`crate::storage::simulated`]);
+//! * a **disk** whose calls fail, that fills up, that lies after a failed sync, and on which some files can't be written for
+//!   a long while, so that outputs give them up ([`crate::storage::simulated`]);
 //! * **ends** of the process in any call, by a kill or by a power failure, also while it starts and recovers;
 //! * **restarts**, some without one of the outputs;
 //! * **others** who move, cut and remove archive files, and a clock that jumps.

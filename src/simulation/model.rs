@@ -16,6 +16,8 @@ pub(super) const LARGE: usize = 10;
 pub(super) struct Model {
     pub(super) chunks: Vec<SentChunk>,
     pub(super) events: Vec<SentEvent>,
+    /// By output, in the order of [`OUTPUTS`]: whether it was missing from the configuration for a while.
+    pub(super) left_out: [bool; OUTPUTS.len()],
 }
 
 /// A chunk, by its place in the model.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::archive::events;
 use super::model::{Disturbance, Model};
-use super::settings::{OUTPUTS, archive_folder, folder_of_output, moved_folder};
-use crate::storage::simulated::{Random, Simulated};
+use super::settings::{OUTPUTS, PACKED, PLAIN, archive_folder, folders_of_output, moved_folder};
+use crate::storage::simulated::{Broken, BrokenHow, Random, Simulated};
 
 /// Moves, cuts or removes one file of the archive, and says what it did.
 pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) -> Option<String> {
@@ -47,9 +47,23 @@ pub(super) fn meddle(disk: &Simulated, model: &mut Model, random: &mut Random) -
     Some(format!("somebody {done}: {} with the events {held:?}{synced}", path.display()))
 }
 
+/// Breaks one file or one folder of the archive, or none any more.
+pub(super) fn break_files(disk: &Simulated, random: &mut Random) -> Option<Broken> {
+    let mut files = disk.files_below(archive_folder());
+    if !random.one_in(4) {
+        // Of outputs that give up, if they do.
+        files.retain(|path| [PLAIN, PACKED].iter().any(|id| path.starts_with(archive_folder().join(id))));
+    }
+    let path = random.pick(&files).filter(|_| !random.one_in(4))?;
+    let below = if random.one_in(2) { path.parent()?.to_owned() } else { path.clone() };
+    let how = if random.one_in(3) { BrokenHow::Locked } else { BrokenHow::TooLarge };
+    Some(Broken { below, how })
+}
+
 /// The output that writes a file, by its place among all.
 fn output_of(path: &Path) -> Option<(usize, &'static str)> {
-    let index = (0..OUTPUTS.len()).find(|output| path.starts_with(folder_of_output(*output)))?;
+    let holds = |output: &usize| folders_of_output(*output).iter().any(|folder| path.starts_with(folder));
+    let index = (0..OUTPUTS.len()).find(holds)?;
     Some((index, OUTPUTS[index]))
 }
 

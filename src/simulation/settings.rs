@@ -41,6 +41,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         match = "app.**"
         path = "/logs/plain/{host}/%H.log"
         start = "oldest"
+        retry_timeout = "1s"
+        secondary = "aside"
 
         [[output]]
         id = "packed"
@@ -48,6 +50,7 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         match = "**"
         path = "/logs/packed/{tag}/%d.log.gz"
         start = "oldest"
+        retry_timeout = "1s"
 
         [[output]]
         id = "hosts"
@@ -68,6 +71,11 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         id = "spare"
         type = "file"
         path = "/logs/spare/{host}.log"
+
+        [[output]]
+        id = "aside"
+        type = "file"
+        path = "/logs/aside/{host}.log"
     "#;
     Config::parse(text, None, &|_| None).expect("the configuration above is valid")
 });
@@ -84,6 +92,8 @@ pub(super) struct Settings {
     pub(super) faults: Faults,
     /// How often a disk fills up or has space again: once in so many steps.
     pub(super) space_changes: u64,
+    /// How often files break, or are mended: once in so many steps.
+    pub(super) breakages: u64,
     /// How often others touch the archive.
     pub(super) meddling: u64,
     /// How often the clock is set.
@@ -135,13 +145,19 @@ impl Settings {
         let max_backlogs = [None, None, Some(journal.segment_size), Some(2 * journal.segment_size)];
         let max_backlog = max_backlogs[one_of(&[0, 1, 2, 3]) as usize];
         // Where outputs may lose the oldest segments, this one would have to be told.
-        let has_upstream = journal.when_full != WhenFull::DropOldest && one_of(&[0, 1]) == 1;
-        let outputs = CONFIG.outputs.iter();
-        let outputs = outputs.filter(|output| has_upstream || ![UP, SPARE].contains(&output.id.as_str()));
+        let has_upstream = journal.when_full != WhenFull::DropOldest && one_of(&[0, 1, 1]) == 1;
+        // In the others files that can't be written hold up their outputs.
+        let gives_files_up = one_of(&[0, 1, 1]) == 1;
+        let outputs = CONFIG.outputs.iter().filter(|output| match output.id.as_str() {
+            UP | SPARE => has_upstream,
+            ASIDE => gives_files_up,
+            _ => true,
+        });
         Self {
             journal,
             faults,
             space_changes: one_of(&[0, 0, 15, 40]),
+            breakages: one_of(&[0, 50, 100]),
             meddling: one_of(&[0, 0, 25]),
             clock_jumps: one_of(&[0, 40]),
             lost_acks: one_of(&[0, 3, 10]),
@@ -150,7 +166,7 @@ impl Settings {
             padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
             large: one_of(&[0, 6, 12]),
             large_length: segment_size / one_of(&[2, 4]),
-            outputs: outputs.map(|output| vary(output, max_backlog, random)).collect(),
+            outputs: outputs.map(|output| vary(output, max_backlog, gives_files_up, random)).collect(),
         }
     }
 }
@@ -161,7 +177,11 @@ pub(super) fn given_up_dir() -> PathBuf {
 }
 
 /// Ids of everything that has a cursor: the outputs of the configuration, and the dead letters.
-pub(super) const OUTPUTS: [&str; 5] = ["plain", "packed", "hosts", DEAD_LETTERS, UP];
+pub(super) const OUTPUTS: [&str; 5] = [PLAIN, PACKED, "hosts", DEAD_LETTERS, UP];
+
+/// The outputs that give up files that can't be written, in half of the worlds.
+pub(super) const PLAIN: &str = "plain";
+pub(super) const PACKED: &str = "packed";
 
 /// The forward output.
 pub(super) const UP: &str = "up";
@@ -169,11 +189,22 @@ pub(super) const UP: &str = "up";
 /// The output that gets what the forward output gives up, in half of the worlds that have one.
 pub(super) const SPARE: &str = "spare";
 
+/// The output that gets what the output `plain` gives up, in half of the worlds in which file outputs do.
+pub(super) const ASIDE: &str = "aside";
+
 /// The place of the dead letters among them.
 pub(super) const DEAD_LETTERS_NUMBER: usize = 3;
 
 /// The place of the forward output among them.
 pub(super) const UP_NUMBER: usize = 4;
+
+/// Whether an output gives up.
+pub(super) fn gives_up(output: &OutputConfig) -> bool {
+    match &output.kind {
+        OutputKind::File(file) => file.give_up.is_some(),
+        OutputKind::Forward(forward) => forward.give_up.is_some(),
+    }
+}
 
 /// The folder that an output writes to, or of the forward output the one that gets what it gives up.
 pub(super) fn folder_of_output(output: usize) -> PathBuf {
@@ -182,6 +213,12 @@ pub(super) fn folder_of_output(output: usize) -> PathBuf {
         UP => archive_folder().join(SPARE),
         id => archive_folder().join(id),
     }
+}
+
+/// That folder, and where it is another one, that of whoever gets what the output gives up.
+pub(super) fn folders_of_output(output: usize) -> Vec<PathBuf> {
+    let secondary = (OUTPUTS[output] == PLAIN).then(|| archive_folder().join(ASIDE));
+    [folder_of_output(output)].into_iter().chain(secondary).collect()
 }
 
 /// Which outputs take events of a tag, as their `match` says; the dead letters take none.
@@ -205,9 +242,14 @@ pub(super) fn file_config(output: &OutputConfig) -> Option<&FileOutputConfig> {
     }
 }
 
-fn vary(output: &OutputConfig, max_backlog: Option<u64>, random: &mut Random) -> OutputConfig {
+fn vary(
+    output: &OutputConfig,
+    max_backlog: Option<u64>,
+    gives_files_up: bool,
+    random: &mut Random,
+) -> OutputConfig {
     let mut output = output.clone();
-    let is_file_of_journal = file_config(&output).is_some() && output.id != SPARE;
+    let is_file_of_journal = file_config(&output).is_some() && ![SPARE, ASIDE].contains(&output.id.as_str());
     if max_backlog.is_some() && is_file_of_journal {
         output.backlog =
             BacklogConfig { max_backlog, when_backlogged: WhenBacklogged::DeadLetter, ..output.backlog };
@@ -227,6 +269,17 @@ fn vary(output: &OutputConfig, max_backlog: Option<u64>, random: &mut Random) ->
         // The simulation has no threads.
         file.compression_threads = 1;
         file.undone_max_size = random.below(3) * 4096;
+        file.give_up = file.give_up.take().filter(|_| gives_files_up);
+        if let Some(give_up) = &mut file.give_up {
+            // Soon, so that much can go wrong afterwards.
+            give_up.after = Duration::from_millis(10 + random.below(500));
+            output.retry_max_interval = Duration::from_millis(10 + random.below(4000));
+            file.flush_interval = Duration::from_millis(random.below(500));
+            file.checkpoint_interval = Duration::from_millis(random.below(1000));
+            if random.one_in(2) {
+                give_up.secondary = None;
+            }
+        }
     }
     output
 }

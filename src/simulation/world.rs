@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::check::check;
+use super::check::{check, given_up_by_files};
 use super::counters::Tally;
 use super::life::{Life, Progress};
 use super::model::Model;
-use super::others::meddle;
+use super::others::{break_files, meddle};
 use super::report::{Failure, Options, Report};
 use super::sender::SimulatedSender;
-use super::settings::{OUTPUTS, Settings, archive_folder, data_dir, moved_folder};
+use super::settings::{OUTPUTS, PACKED, PLAIN, Settings, archive_folder, data_dir, moved_folder};
 use super::upstream::Upstream;
 use crate::event_time::EventTime;
 use crate::journal::writer::Moment;
@@ -145,7 +145,10 @@ impl World {
         // All are there once, so that each has a cursor; later one may be missing for a while.
         if self.attached && !is_last && self.random.one_in(3) {
             let missing = self.random.below(outputs.len() as u64) as usize;
-            outputs.remove(missing);
+            let missing = outputs.remove(missing).id;
+            if let Some(number) = OUTPUTS.iter().position(|id| *id == missing) {
+                self.model.left_out[number] = true;
+            }
         }
         self.report.starts += 1;
         let started = Life::start(&self.storage, &self.settings, &outputs, self.now());
@@ -177,6 +180,10 @@ impl World {
 
     /// Some steps, until the process ends or has done enough.
     fn steps(&mut self, life: &mut Life, tally: &mut Tally) -> Result<(), String> {
+        // For long: outputs come by only now and then.
+        if self.settings.breakages > 0 {
+            self.break_files();
+        }
         let now = self.now().wall;
         for sender in &mut self.senders {
             // Some are faster than others to find that the server is back.
@@ -208,6 +215,9 @@ impl World {
                 self.note(|_| done);
             }
         }
+        if self.random.one_in(self.settings.breakages) {
+            self.break_files();
+        }
         if self.random.one_in(self.settings.space_changes) {
             let spaces = [Space::Enough, Space::Enough, Space::Full, Space::FullAtSync];
             let space = self.random.pick(&spaces).copied().unwrap_or_default();
@@ -236,10 +246,11 @@ impl World {
                 self.report.failed_journals += u64::from(progress == Progress::Ended);
                 progress
             }
-            7 => life.write_given_up(now),
+            7 if self.random.one_in(2) => life.write_given_up(now),
+            7 => Progress::Nothing,
             8 | 9 => self.forward(life)?,
             _ => {
-                let output = self.random.below(life.output_count() as u64) as usize;
+                let output = self.pick_output(life);
                 let asked = self.random.one_in(12);
                 let mut progress = Progress::Some;
                 for _ in 0..1 + self.random.below(4) {
@@ -252,6 +263,24 @@ impl World {
                 progress
             }
         })
+    }
+
+    /// Breaks a file or a folder of the archive, or mends what is broken.
+    fn break_files(&mut self) {
+        let broken = break_files(&self.disk, &mut self.random);
+        self.report.broken_files += u64::from(broken.is_some());
+        self.note(|_| format!("what can't be written: {broken:?}"));
+        self.disk.set_broken(broken);
+    }
+
+    /// The output that does something next; where files break, often one that may give them up.
+    fn pick_output(&mut self, life: &Life) -> usize {
+        let picked = self.random.below(life.output_count() as u64) as usize;
+        if self.settings.breakages == 0 || self.random.one_in(2) {
+            return picked;
+        }
+        let id = if self.random.one_in(2) { PLAIN } else { PACKED };
+        life.output_ids().position(|running| running == id).unwrap_or(picked)
     }
 
     /// Lets the forward output and its server do some things.
@@ -293,6 +322,7 @@ impl World {
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.disk.set_faults(Faults::default());
         self.disk.set_space(Space::Enough);
+        self.disk.set_broken(None);
         let (mut life, mut tally) = self.start(true)?.ok_or("no start on a sound disk")?;
         for round in 0.. {
             if self.senders.iter().all(SimulatedSender::is_content) {
@@ -314,7 +344,7 @@ impl World {
             self.deliver_all(&mut life)?;
         }
         // What was given up last is written in one round, and delivered in the next.
-        for _ in 0..3 {
+        for _ in 0..8 {
             self.deliver_all(&mut life)?;
         }
         let now = self.now();
@@ -329,6 +359,7 @@ impl World {
         self.is_delivered = true;
         let (mut life, _) = self.start(true)?.ok_or("no start on a sound disk")?;
         self.disk.aside(|| check(&self.disk, &self.model, &self.upstream, &mut life, true))?;
+        self.report.given_up_by_files = given_up_by_files(&self.disk)?;
         self.report.given_up = self.upstream.given_up;
         self.report.given_up_in_doubt = self.upstream.given_up_in_doubt;
         self.report.events = self.model.events.len() as u64;

@@ -25,7 +25,10 @@ pub struct Disk;
 impl Storage for Disk {
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Below a file there is nothing.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
             metadata => Ok(Some(stat(&metadata?))),
         }
     }

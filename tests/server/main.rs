@@ -12,6 +12,7 @@ mod dev;
 mod equal_content;
 mod first_steps;
 mod full;
+mod giving_up_files;
 mod kill;
 mod large;
 mod left_behind;

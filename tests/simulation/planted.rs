@@ -58,6 +58,11 @@ fn an_output_that_forgets_over_a_restart_what_it_gave_up_is_found() {
 }
 
 #[test]
+fn a_file_output_that_goes_on_before_what_it_gave_up_is_durable_is_found() {
+    assert_found(Bug::CheckpointBeforeHandOver);
+}
+
+#[test]
 fn letting_go_too_early_of_what_was_given_up_is_found() {
     assert_found(Bug::EarlyRelease);
 }

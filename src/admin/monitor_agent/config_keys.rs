@@ -5,8 +5,9 @@ use super::pool_keys::push_pool;
 use crate::chunk::Encoding;
 use crate::config::{
     CertificatePair, FileFormat, FileOutputConfig, FilterConfig, FilterKind, ForwardOutputConfig,
-    InputConfig, LevelConfig, ListenAddress, MaskConfig, MetadataHandling, MultilineConfig, OutputConfig,
-    OutputKind, OutputTake, ParseConfig, SanitizeConfig, ThrottleConfig, TimeSource, show_size, show_time,
+    GiveUpConfig, InputConfig, LevelConfig, ListenAddress, MaskConfig, MetadataHandling, MultilineConfig,
+    OutputConfig, OutputKind, OutputTake, ParseConfig, SanitizeConfig, ThrottleConfig, TimeSource, show_size,
+    show_time,
 };
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::ValueTemplate;
@@ -158,6 +159,18 @@ fn push_file(keys: &mut Vec<(String, String)>, file: &FileOutputConfig) {
     push(keys, "max_open_files", file.max_open_files);
     push(keys, "compression_level", file.compression_level);
     push(keys, "compression_threads", file.compression_threads);
+    push_give_up(keys, file.give_up.as_ref());
+}
+
+fn push_give_up(keys: &mut Vec<(String, String)>, give_up: Option<&GiveUpConfig>) {
+    let Some(GiveUpConfig { after, secondary }) = give_up else {
+        push(keys, "retry_forever", true);
+        return;
+    };
+    push(keys, "retry_timeout", show_time(*after));
+    if let Some(secondary) = secondary {
+        push(keys, "secondary", secondary);
+    }
 }
 
 /// The part of an output of `type = "forward"`.
@@ -174,15 +187,7 @@ fn push_forward(keys: &mut Vec<(String, String)>, forward: &ForwardOutputConfig)
             push(keys, "tls.server_name", server_name);
         }
     }
-    match &forward.give_up {
-        None => push(keys, "retry_forever", true),
-        Some(give_up) => {
-            push(keys, "retry_timeout", show_time(give_up.after));
-            if let Some(secondary) = &give_up.secondary {
-                push(keys, "secondary", secondary);
-            }
-        }
-    }
+    push_give_up(keys, forward.give_up.as_ref());
     if let Some(self_hostname) = &forward.self_hostname {
         push(keys, "self_hostname", self_hostname);
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::JournalError;
 use crate::journal::{CursorFolder, Journal};
+use crate::output::given_up;
 
 /// Give up the backlog of an output that the configuration no longer has
 ///
@@ -33,6 +34,7 @@ impl Forget {
         }
         // Under the lock of the folder, so that no server saves the cursor once more.
         let _lock = Journal::lock(data_dir)?;
+        given_up::forget(data_dir, &self.id)?;
         cursors.remove(&self.id)?;
         writeln!(
             io::stdout(),

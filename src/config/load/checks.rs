@@ -136,10 +136,18 @@ pub(super) fn takes(outputs: &[(&Table<'_>, &OutputConfig)]) {
 pub(super) fn secondaries(outputs: &[(&Table<'_>, &OutputConfig)]) {
     let mut named = Vec::new();
     for (table, output) in outputs {
-        let OutputKind::Forward(forward) = &output.kind else { continue };
-        let Some(id) = forward.give_up.as_ref().and_then(|give_up| give_up.secondary.as_deref()) else {
-            continue;
+        let give_up = match &output.kind {
+            OutputKind::Forward(forward) => &forward.give_up,
+            OutputKind::File(file) => &file.give_up,
         };
+        if give_up.is_some() && matches!(output.take, OutputTake::Secondary) {
+            table.report(
+                "retry_timeout",
+                "an output that gets what others gave up can't give up; leave it out",
+            );
+            continue;
+        }
+        let Some(id) = give_up.as_ref().and_then(|give_up| give_up.secondary.as_deref()) else { continue };
         named.push(id);
         match outputs.iter().find(|(_, other)| other.id == id) {
             None => {

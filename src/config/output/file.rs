@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::GiveUpConfig;
 use crate::pipeline::characters::CharacterSet;
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::template::PathTemplate;
@@ -33,6 +34,8 @@ pub struct FileOutputConfig {
     pub compression_threads: usize,
     /// Bytes kept of file tails that a recovery cut off; the oldest go first. Default: 256 MiB.
     pub undone_max_size: u64,
+    /// When a file that can't be written is given up; `None`: never. Default: never.
+    pub give_up: Option<GiveUpConfig>,
 }
 
 /// `format`

@@ -49,10 +49,10 @@ pub struct ForwardOutputConfig {
     pub verify_connection_at_startup: bool,
 }
 
-/// `retry_timeout`, `secondary`
+/// `retry_timeout`, `secondary`, of an output of either type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GiveUpConfig {
-    /// For how long the output must have failed, and how old the message must be.
+    /// For how long the output must have failed with it, and how old it must be: a message, or what a file is to get.
     pub after: Duration,
     /// The output that gets it; `None`: the dead letters.
     pub secondary: Option<String>,

@@ -103,3 +103,30 @@ fn files_block_and_the_network_does_not() {
     let set = backlog(&format!("{upstream}max_backlog = \"64MiB\"\nwhen_backlogged = \"drop_oldest\"\n"));
     assert_eq!((set.when_backlogged, set.max_bytes(1000)), (WhenBacklogged::DropOldest, Some(64 << 20)));
 }
+
+#[test]
+fn a_file_output_gives_up_only_with_a_retry_timeout() {
+    let rescue = "[[output]]\nid = \"rescue\"\ntype = \"file\"\npath = \"rescue/%Y.log\"";
+    let give_up = |keys: &str| file(&parse(&with_output(keys)).unwrap().outputs[0]).give_up.clone();
+    let after = |after, secondary: Option<&str>| {
+        Some(GiveUpConfig { after, secondary: secondary.map(ToOwned::to_owned) })
+    };
+    assert_eq!(give_up(""), None);
+    assert_eq!(give_up("retry_forever = true"), None);
+    assert_eq!(give_up("retry_timeout = \"10ms\""), after(Duration::from_millis(10), None));
+    assert_eq!(give_up("retry_timeout = \"365d\""), after(Duration::from_secs(365 * 86_400), None));
+    let with_secondary = format!("retry_timeout = \"1h\"\nsecondary = \"rescue\"\n{rescue}");
+    assert_eq!(give_up(&with_secondary), after(Duration::from_secs(3600), Some("rescue")));
+    for (keys, expected) in [
+        ("retry_timeout = \"9ms\"".to_owned(), "out of range"),
+        ("retry_timeout = \"366d\"".to_owned(), "out of range"),
+        ("retry_timeout = \"1h\"\nretry_forever = true".to_owned(), "means nothing"),
+        ("retry_forever = false".to_owned(), "needs `retry_timeout`"),
+        ("secondary = \"rescue\"".to_owned(), "means nothing without `retry_timeout`"),
+        ("retry_timeout = \"1h\"\nsecondary = \"rescue\"".to_owned(), "there is no output"),
+        ("retry_timeout = \"1h\"\nsecondary = \"archive\"".to_owned(), "takes events by itself"),
+        (format!("{with_secondary}\nretry_timeout = \"1h\""), "can't give up"),
+    ] {
+        assert_problem(&with_output(&keys), expected);
+    }
+}

@@ -174,6 +174,9 @@ fn given_up(mut line: Value, handed_over: &HandedOver, chunk: &StoredChunk, entr
         // A server that has one piece must not take the next for it.
         piece => format!("{message_id}.{piece}").into(),
     };
+    if let Some(file) = &handed_over.file {
+        line["path"] = file.path.as_str().into();
+    }
     line["events"] = chunk.entry_count().into();
     line["entries"] = BASE64_STANDARD.encode(entries).into();
     line

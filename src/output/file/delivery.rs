@@ -1,7 +1,9 @@
 //! The loop of a file output: read, filter, format, flush, checkpoint.
 
+mod giving_up;
 mod skip;
 mod take_back;
+mod waiting;
 
 use std::io;
 use std::path::Path;
@@ -18,12 +20,14 @@ use crate::config::{BacklogConfig, StartAt};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::durable::create_folder;
 use crate::journal::{
-    CursorError, Journal, OutputCursor, Position, ReadError, Reader, SavedCursor, Skip, SkipError, Status,
+    AppendError, CursorError, Journal, OutputCursor, Position, ReadError, Reader, SavedCursor, Skip,
+    SkipError, Status,
 };
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
 use crate::pipeline::throttle_state::ThrottleState;
-use crate::storage::{Storage, is_for_want_of_space};
+use crate::storage::Storage;
+use giving_up::GivingUp;
 
 /// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
 const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
@@ -52,11 +56,17 @@ pub struct FileOutput {
     flushed: Position,
     /// What its filters had counted there.
     throttled: ThrottleState,
+    /// Files that are being given up.
+    giving_up: Option<GivingUp>,
+    /// Of the journal that they are given up into; `None` where they can't be.
+    given_up_status: Option<watch::Receiver<Status>>,
     /// When the oldest line in memory is due in its file.
     flush_due: Option<Instant>,
     /// When the cursor is due, once it is behind.
     checkpoint_due: Option<Instant>,
     retry_wait: Duration,
+    /// When to give up waiting after being told to stop.
+    patience_ends: Option<tokio::time::Instant>,
 }
 
 /// What is tried again.
@@ -72,12 +82,21 @@ pub(crate) enum DeliveryError {
     Recovery(#[from] RecoveryError),
     #[error(transparent)]
     Request(#[from] CursorError),
+    /// It goes on when that has come further.
+    #[error("what it gives up is not durable elsewhere yet; everything is kept in the journal until it is")]
+    HandingOver,
+    #[error("it can't give up a file: {0}")]
+    GiveUp(AppendError),
 }
 
 impl DeliveryError {
     /// Whether only a restart helps.
     pub(crate) fn needs_restart(&self) -> bool {
-        matches!(self, Self::Skip(error) if error.is_uncertain())
+        match self {
+            Self::Skip(error) => error.is_uncertain(),
+            Self::GiveUp(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -118,6 +137,10 @@ impl FileOutput {
         })?;
         let position = cursor.saved().position;
         lines.resume(cursor.attribute(THROTTLE));
+        let given_up_status = lines.give_up().map(|give_up| {
+            give_up.set_replays(&cursor.saved().replays);
+            give_up.status()
+        });
         let recovery = RecoveryOptions {
             undo_folder: undo_folder.clone(),
             generation: cursor.saved().generation,
@@ -147,9 +170,12 @@ impl FileOutput {
             cursor,
             metrics,
             flushed: position,
+            giving_up: None,
+            given_up_status,
             flush_due: None,
             checkpoint_due: None,
             retry_wait: options.retry_min_interval,
+            patience_ends: None,
             options,
         })
     }
@@ -182,14 +208,15 @@ impl Output for FileOutput {
             match advanced {
                 // However much there is to replay, it goes on after the restart.
                 Ok(Next::GoOn) if stopping && self.cursor.saved().replays.current.is_some() => {
-                    return self.finish();
+                    return self.finish_handing_over(&mut controls);
                 }
                 // It is no progress yet that a file took what its disk may refuse at the next sync.
                 Ok(Next::GoOn) if self.is_held_up => {}
                 Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
-                Ok(Next::CaughtUp) if stopping => return self.finish(),
+                Ok(Next::CaughtUp) if stopping => return self.finish_handing_over(&mut controls),
                 Ok(Next::CaughtUp) => self.wait(&mut controls),
                 Err(error) if error.needs_restart() => return Err(self.fatal(&error)),
+                Err(DeliveryError::HandingOver) if self.wait_for_hand_over(&mut controls) => {}
                 Err(error) => {
                     if matches!(error, DeliveryError::Read(_)) {
                         self.metrics.num_errors.inc();
@@ -233,19 +260,29 @@ impl FileOutput {
 
     fn step(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
         self.find_out()?;
+        if let Some(give_up) = self.lines.give_up() {
+            give_up.set_time(now);
+        }
         if let Some(skip) = self.cursor.requested_skip() {
             self.leave_behind(skip)?;
         }
         if self.must_recover {
             self.take_back()?;
         }
+        self.go_on_giving_up()?;
         let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let housekeeping = is_due(self.lines.housekeeping_due());
         let unproven = self.is_held_up && self.cursor.saved().position != self.reader.position();
         let checkpoint =
             asked || housekeeping || unproven || is_due(self.checkpoint_due) || self.journal_needs_space();
         let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
-        if checkpoint || is_due(self.flush_due) || is_full || self.archive.is_worth_flushing() {
+        let is_unfinished = self.archive.is_half_flushed();
+        if checkpoint
+            || is_unfinished
+            || is_due(self.flush_due)
+            || is_full
+            || self.archive.is_worth_flushing()
+        {
             self.flush()?;
         }
         if checkpoint {
@@ -260,6 +297,7 @@ impl FileOutput {
         if self.cursor.saved().ends_replay(self.reader.position()) {
             return self.end_replay();
         }
+        self.leave_room_for_more()?;
         let chunk = self.reader.try_next()?;
         let next = chunk.as_ref().map_or(Position::END, |chunk| chunk.position);
         if self.cursor.saved().ends_replay(next) {
@@ -271,6 +309,7 @@ impl FileOutput {
                 self.checkpoint()?;
                 self.all_is_well();
             }
+            self.let_go_of_what_was_given_up();
             return Ok(Next::CaughtUp);
         };
         self.lines.take(&chunk, &mut self.archive);
@@ -285,20 +324,23 @@ impl FileOutput {
 
     /// The last words of an output that has delivered everything.
     pub(crate) fn finish(&mut self) -> Result<(), OutputError> {
-        let finished = self.flush().and_then(|()| self.checkpoint());
-        match finished {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::warn!(
-                    output = self.options.id, %error,
-                    "stopping with unsaved events: they are kept in the journal"
-                );
-                Ok(())
-            }
+        if let Err(error) = self.save_all() {
+            tracing::warn!(
+                output = self.options.id, %error,
+                "stopping with unsaved events: they are kept in the journal"
+            );
         }
+        Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ArchiveError> {
+    /// Writes and saves everything that was read.
+    fn save_all(&mut self) -> Result<(), DeliveryError> {
+        self.flush()?;
+        Ok(self.checkpoint()?)
+    }
+
+    /// Writes everything in memory into its files, but for files that are given up.
+    fn write(&mut self) -> Result<(), ArchiveError> {
         let generation = self.archive.generation();
         let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
         let result = self.archive.flush(&mut |generation| save(cursor, flushed, throttled, generation));
@@ -322,12 +364,20 @@ impl FileOutput {
             self.all_is_well();
         }
         self.checkpoint_due = None;
+        let position = self.cursor.saved().position;
+        if let Some(give_up) = self.lines.give_up() {
+            give_up.saved(position);
+        }
         Ok(())
     }
 
     /// Takes up what an operator asked for, right after a checkpoint; `false` where there is nothing to do.
     fn obey(&mut self) -> Result<bool, DeliveryError> {
         let Some(asked) = self.cursor.asked(self.flushed)? else { return Ok(false) };
+        let position = self.cursor.saved().position;
+        if let Some(give_up) = self.lines.give_up() {
+            give_up.release(position)?;
+        }
         self.jump(asked)?;
         self.cursor.forget_request();
         match asked.replays.current {
@@ -357,6 +407,9 @@ impl FileOutput {
         let cursor = &mut self.cursor;
         self.archive.checkpoint(&mut |generation| replace(cursor, SavedCursor { generation, ..to }))?;
         self.lines.saved();
+        if let Some(give_up) = self.lines.give_up() {
+            give_up.jumped(&to.replays);
+        }
         self.reader = self.cursor.reader(to.position);
         self.flushed = to.position;
         self.lines.resume(None);
@@ -374,61 +427,6 @@ impl FileOutput {
         let read = self.reader.bytes_since(saved);
         let is_full = matches!(*self.journal_status.borrow(), Status::Full | Status::DiskFull);
         is_full || read > self.options.journal_max_size / CHECKPOINTS_IN_A_JOURNAL
-    }
-
-    fn retry(&mut self, error: &DeliveryError, controls: &mut Controls) {
-        // That the output is held up was told when it began.
-        if !self.is_held_up {
-            tracing::error!(
-                output = self.options.id, %error, wait_seconds = self.retry_wait.as_secs_f64(),
-                "cannot deliver; everything is kept in the journal, trying again"
-            );
-        }
-        self.make_room_after(error);
-        self.metrics.retry_count.inc();
-        self.metrics.retry_wait.set(self.retry_wait.as_secs() as i64);
-        let until = Instant::now() + self.retry_wait;
-        self.retry_wait = (self.retry_wait * 2).min(self.options.retry_max_interval);
-        controls.runtime.clone().block_on(async {
-            tokio::select! {
-                () = tokio::time::sleep_until(until.into()) => {}
-                () = controls.stop.cancelled() => {}
-                Ok(()) = self.skips.changed() => {}
-            }
-        });
-        self.metrics.retry_wait.set(0);
-    }
-
-    /// Before an output tries again: where a full disk kept it from saving, there is a reserve.
-    pub(crate) fn make_room_after(&self, error: &DeliveryError) {
-        let (DeliveryError::Archive(ArchiveError::UndoLog { source, .. })
-        | DeliveryError::Recovery(RecoveryError::Undone { source, .. })) = error
-        else {
-            return;
-        };
-        if is_for_want_of_space(source) {
-            self.cursor.use_reserve();
-        }
-    }
-
-    /// Waits for something to do.
-    fn wait(&mut self, controls: &mut Controls) {
-        self.update_gauges();
-        let due =
-            [self.flush_due, self.checkpoint_due, self.lines.housekeeping_due()].into_iter().flatten().min();
-        let saved = self.cursor.saved().position == self.reader.position();
-        let (reader, status, skips) = (&mut self.reader, &mut self.journal_status, &mut self.skips);
-        controls.runtime.clone().block_on(async {
-            tokio::select! {
-                () = reader.wait() => {}
-                () = controls.stop.cancelled() => {}
-                _ = controls.flush_requests.changed() => controls.flush_requests.mark_changed(),
-                Ok(()) = skips.changed() => {}
-                // A full journal waits for a checkpoint of what is read and not saved yet.
-                _ = status.wait_for(|status| matches!(status, Status::Full | Status::DiskFull)), if !saved => {}
-                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
-            }
-        });
     }
 
     fn update_gauges(&self) {

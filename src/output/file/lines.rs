@@ -8,6 +8,7 @@ use crate::pipeline::throttle_state::ThrottleState;
 use crate::wire::compression::{InflateError, inflate};
 
 use super::archive::Archive;
+use super::give_up::{GiveUp, Hopeless};
 
 /// Bytes of one chunk after inflating. Inputs check every chunk against their own, lower limit before they take it.
 const MAX_INFLATED_SIZE: usize = 4 << 30;
@@ -25,6 +26,21 @@ pub(super) trait Lines: Send + std::fmt::Debug {
 
     /// What was taken and is not saved is forgotten, and will be taken again or left behind; slots of the archive are void.
     fn abandoned(&mut self);
+
+    /// What is given up of them; `None` where nothing can be.
+    fn give_up(&mut self) -> Option<&mut GiveUp> {
+        None
+    }
+
+    /// Hands over what a chunk, which was taken before, has for files that are being given up.
+    fn hand_over(&mut self, _chunk: &StoredChunk, _files: &Hopeless) {}
+
+    /// Chunks are read once more from where everything was written last, for [`hand_over`](Self::hand_over), as filters had
+    /// counted there.
+    fn begin_handing_over(&mut self) {}
+
+    /// It is over: what filters had counted before holds again.
+    fn end_handing_over(&mut self) {}
 
     /// What its filters have counted of the chunks so far.
     fn throttled(&self) -> ThrottleState {

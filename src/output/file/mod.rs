@@ -78,6 +78,7 @@
 //! The undo log still tells the way back, so the output drops the archive, finds out which cursor holds, recovers, and
 //! reads on from the cursor (`delivery/take_back.rs`), as often as it takes, while all else goes on. An output that can't
 //! be recovered at the start begins with that, unless another one could write to its files ([`recover_all`]).
+//! A single file that can't be written however often it is tried is given up where the configuration says so (`give_up/`).
 //!
 //! # How it is tested
 //!
@@ -92,6 +93,7 @@ mod delivery;
 mod error;
 mod event_lines;
 pub mod format;
+mod give_up;
 mod gzip;
 mod lines;
 mod outputs;
@@ -109,7 +111,7 @@ pub use dead_letters::DEAD_LETTERS;
 pub(crate) use dead_letters::GIVEN_UP;
 pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
-pub(crate) use delivery::Next;
+pub(crate) use delivery::{DeliveryError, Next};
 pub use error::{ArchiveError, SaveCursorError};
 pub use outputs::{open_dead_letters, open_forgotten, open_given_up, open_output};
 pub use preview::FilePreview;

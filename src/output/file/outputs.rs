@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use super::dead_letters::{DEAD_LETTERS, DeadLetterLines, GIVEN_UP};
 use super::delivery::{DeliveryOptions, FileOutput};
 use super::event_lines::EventLines;
+use super::give_up::GiveUp;
 use crate::config::{BacklogConfig, FileOutputConfig, OutputConfig, StartAt};
 use crate::dead_letters::{self, Keeper, Store};
 use crate::journal::{CursorError, Journal};
 use crate::metrics::Metrics;
-use crate::output::given_up::GivenUp;
+use crate::output::given_up::{GivenUp, HoldError};
 use crate::pipeline::Pipeline;
 
 /// Bytes that are kept of what was cut off the files of an output that says nothing about it.
@@ -19,16 +20,24 @@ pub(super) const DEFAULT_UNDONE_MAX_SIZE: u64 = 256 * 1024 * 1024;
 /// The dead letters are few, and whoever looks for one should find it soon.
 const DEAD_LETTER_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Opens an output of the configuration.
+/// Opens an output of the configuration. `given_up`: where it gives files up to; `None` for one that gets what others gave
+/// up, and where nobody can.
+#[allow(clippy::too_many_arguments, reason = "each is another part of the server")]
 pub fn open_output(
     config: &OutputConfig,
     file: &FileOutputConfig,
     data_dir: &Path,
     journal: &Journal,
     journal_max_size: u64,
+    given_up: Option<&GivenUp>,
     pipeline: &Pipeline,
     metrics: &Metrics,
-) -> Result<FileOutput, CursorError> {
+) -> Result<FileOutput, HoldError> {
+    let give_up = given_up.map(|given_up| {
+        let (limit, interval) = (file.give_up.as_ref(), config.retry_max_interval);
+        GiveUp::open(&config.id, limit, interval, journal, given_up, metrics.given_up(&config.id))
+    });
+    let give_up = give_up.transpose()?.flatten();
     let metrics = metrics.output(&config.id, "file");
     let options = DeliveryOptions {
         id: config.id.clone(),
@@ -45,8 +54,8 @@ pub fn open_output(
         undone_max_size: file.undone_max_size,
         backlog: config.backlog.clone(),
     };
-    let lines = EventLines::new(&config.id, file, pipeline, metrics.clone());
-    FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)
+    let lines = EventLines::new(&config.id, file, pipeline, give_up, metrics.clone());
+    Ok(FileOutput::new(options, Box::new(lines), data_dir, journal, metrics)?)
 }
 
 /// Opens the reader that takes the dead letters out of the journal. Every server has it. `max_size` bounds their files,

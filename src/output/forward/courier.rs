@@ -211,7 +211,7 @@ impl Courier {
             }
         }
         self.metrics.retry_wait.set(0);
-        self.forward_metrics.given_up(to, was_in_doubt, message.events);
+        self.forward_metrics.given_up.given_up(to, was_in_doubt, message.events);
         tracing::error!(
             output = self.output, to, position = %message.place.start, events = message.events, attempts, error,
             in_doubt = was_in_doubt,

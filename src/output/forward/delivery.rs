@@ -66,6 +66,7 @@ struct Deliveries {
     /// Whether an operator may have asked for something since it was last looked.
     is_asked: bool,
     journal_status: watch::Receiver<Status>,
+    given_up_status: Option<watch::Receiver<Status>>,
     /// When to give up after being told to stop.
     patience_ends: Option<Instant>,
     metrics: OutputMetrics,
@@ -95,6 +96,9 @@ impl ForwardOutput {
         let id = courier.output.clone();
         let metrics = courier.metrics.clone();
         let back_off = courier.back_off.clone();
+        let skips = cursor.skip_requests();
+        let ledger = Ledger::new(resumed_at, packer.throttled().clone());
+        let progress = Progress::new(ledger, cursor, hold, courier.sent_log.clone());
         Self {
             id: id.clone(),
             reader: journal.reader(Position { entry: 0, ..resumed_at }),
@@ -102,13 +106,9 @@ impl ForwardOutput {
             deliveries: Deliveries {
                 id,
                 under_way: JoinSet::new(),
-                skips: cursor.skip_requests(),
-                progress: Progress::new(
-                    Ledger::new(resumed_at, packer.throttled().clone()),
-                    cursor,
-                    hold,
-                    courier.sent_log.clone(),
-                ),
+                skips,
+                given_up_status: progress.given_up_status(),
+                progress,
                 courier: Arc::new(courier),
                 checkpoint_interval,
                 checkpoint_due: None,
@@ -393,6 +393,8 @@ impl Deliveries {
             }
             // A full journal waits for a checkpoint of what is delivered and not saved yet.
             () = until_full(&mut self.journal_status), if is_behind && !self.saving_fails => self.save(),
+            // What it holds there, without needing it, may be in the way of others.
+            () = until_filled(&mut self.given_up_status) => self.progress.let_go(),
             () = controls.stop.cancelled(), if self.patience_ends.is_none() => {
                 self.patience_ends = Some(now + controls.stop_patience);
             }
@@ -454,6 +456,18 @@ impl Deliveries {
         self.metrics.buffer_queue_bytes.set(behind);
         self.metrics.buffer_total_bytes.set(staged + behind);
     }
+}
+
+/// Resolves when a journal changes to full; never where there is none.
+async fn until_filled(status: &mut Option<watch::Receiver<Status>>) {
+    if let Some(status) = status {
+        while status.changed().await.is_ok() {
+            if matches!(*status.borrow_and_update(), Status::Full | Status::DiskFull) {
+                return;
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 async fn until_full(status: &mut watch::Receiver<Status>) {

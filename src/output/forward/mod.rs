@@ -58,4 +58,5 @@ mod unpack;
 
 pub use delivery::ForwardOutput;
 pub use open::{OpenError, open_output};
+pub(super) use packer::write_event;
 pub use resolve::{Answer, Lookup, ServiceRecord, SystemLookup};

@@ -289,7 +289,8 @@ fn message(
     Message::new(&run.tag, entries, encoding, run.events, id, at(run.first)..at(run.end), origin)
 }
 
-fn write_event(out: &mut Vec<u8>, event: &Event<'_>, metadata: MetadataHandling) {
+/// Appends an event as an entry.
+pub(in crate::output) fn write_event(out: &mut Vec<u8>, event: &Event<'_>, metadata: MetadataHandling) {
     write_array(out, 2);
     match event.metadata.filter(|_| metadata == MetadataHandling::Keep) {
         Some(metadata) => {

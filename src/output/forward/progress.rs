@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::courier::Carried;
 use super::ledger::Ledger;
 use super::sent_log::SentLog;
-use crate::journal::{CursorError, OutputCursor, Position};
+use crate::journal::{CursorError, OutputCursor, Position, Status};
 use crate::output::given_up::Hold;
 
 /// Messages under way, and the cursor that follows them.
@@ -53,9 +55,22 @@ impl Progress {
         if let Some(log) = &self.sent_log {
             log.saved(position);
         }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Lets go of what was given up before the cursor: by this output, and by others since.
+    pub(super) fn let_go(&mut self) {
+        let position = self.cursor.saved().position;
         if let Some(Err(error)) = self.hold.as_mut().map(|hold| hold.release(position)) {
             tracing::warn!(output = self.cursor.id(), %error, "what was given up is kept longer than need be");
         }
-        Ok(())
+    }
+
+    /// Of the journal that messages are given up into, as news; `None` where none are.
+    pub(super) fn given_up_status(&self) -> Option<watch::Receiver<Status>> {
+        let mut status = self.hold.as_ref()?.journal().status();
+        status.mark_changed();
+        Some(status)
     }
 }

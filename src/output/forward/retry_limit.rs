@@ -158,6 +158,7 @@ impl RetryLimit {
             message_id: String::from_utf8_lossy(&id).into_owned(),
             chunk: origin.chunk.as_ref().map(|id| BASE64_STANDARD.encode(id)),
             as_received: None,
+            file: None,
         };
         let abandoned = Abandoned {
             sender: origin.sender.clone(),

@@ -172,7 +172,11 @@ impl SimulatedForward {
 
     /// Saves how far it has come, if that is further than before.
     pub(crate) fn save(&mut self) -> Result<(), CursorError> {
-        if self.progress.is_behind() { self.progress.save() } else { Ok(()) }
+        if self.progress.is_behind() {
+            return self.progress.save();
+        }
+        self.progress.let_go();
+        Ok(())
     }
 
     /// What it would send if it were started again now, apart from what it gave up before it was started.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::GivenUp;
+use super::{GivenUp, TakenParts};
 use crate::config::StartAt;
 use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError};
 use crate::planted::{Bug, is_planted};
@@ -26,6 +26,8 @@ pub(in crate::output) struct Hold {
 pub(in crate::output) struct Taken {
     /// Ranges of entries, by segment and offset of their chunk.
     ranges: HashMap<(u64, u64), Vec<Range<u32>>>,
+    /// Of a file output.
+    parts: TakenParts,
 }
 
 /// An output can't find out what it gave up.
@@ -45,20 +47,35 @@ impl Hold {
         journal_id: &str,
     ) -> Result<(Self, Taken), HoldError> {
         let journal = given_up.journal.clone();
-        // No output of a configuration can have this id, since ids hold no `@`.
-        let cursor = journal.attach(&format!("@from-{output}"), StartAt::Oldest)?;
+        let cursor = journal.attach(&id_of(output), StartAt::Oldest)?;
         let mut reader = journal.reader(cursor.saved().position);
         let mut taken = Taken::default();
         let mut end = Position::new(0, 0);
         while let Some(chunk) = reader.try_next()? {
             let Some(handed) = chunk.handed_over() else { continue };
             if handed.from == output && handed.journal == journal_id && !is_planted(Bug::ForgottenGivenUp) {
-                let ranges = taken.ranges.entry((handed.segment, handed.offset)).or_default();
-                ranges.push(handed.first..handed.end);
+                let place = Position { entry: handed.first, ..Position::new(handed.segment, handed.offset) };
+                match handed.file {
+                    Some(part) => taken.parts.add(place, part, chunk.tag()),
+                    None => {
+                        let ranges = taken.ranges.entry((handed.segment, handed.offset)).or_default();
+                        ranges.push(handed.first..handed.end);
+                    }
+                }
                 end = end.max(Position { segment: handed.segment, offset: handed.offset, entry: handed.end });
             }
         }
         Ok((Self { cursor, journal, under_way: Arc::default(), end }, taken))
+    }
+
+    /// Whether an output ever gave something up here, and what that was may still be of interest.
+    pub(in crate::output) fn is_there(given_up: &GivenUp, output: &str) -> Result<bool, CursorError> {
+        Ok(given_up.journal.cursor_ids()?.contains(&id_of(output)))
+    }
+
+    /// The journal that what is given up goes into.
+    pub(in crate::output) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// To be counted up before a message is given up.
@@ -86,7 +103,17 @@ impl Hold {
     }
 }
 
+/// The id of its cursor. No output of a configuration can have it, since ids hold no `@`.
+pub(super) fn id_of(output: &str) -> String {
+    format!("@from-{output}")
+}
+
 impl Taken {
+    /// Those of a file output.
+    pub(in crate::output) fn into_parts(self) -> TakenParts {
+        self.parts
+    }
+
     /// Whether all of these entries of a chunk were given up.
     pub(in crate::output) fn covers(&self, place: &Range<Position>) -> bool {
         let Some(ranges) = self.ranges.get(&(place.start.segment, place.start.offset)) else { return false };
@@ -106,7 +133,8 @@ mod tests {
 
     #[test]
     fn only_what_was_given_up_as_a_whole_is_passed_over() {
-        let taken = Taken { ranges: HashMap::from([((1, 64), vec![7..9, 0..3, 3..5])]) };
+        let ranges = HashMap::from([((1, 64), vec![7..9, 0..3, 3..5])]);
+        let taken = Taken { ranges, ..Taken::default() };
         let place = |offset, entries: Range<u32>| {
             let at = |entry| Position { entry, ..Position::new(1, offset) };
             at(entries.start)..at(entries.end)

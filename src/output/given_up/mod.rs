@@ -5,13 +5,14 @@
 //!                                                               └──▶ dead letters
 //! ```
 //!
-//! An output that gives up a message appends it here and goes on once that is synced. It is a journal like the main one,
+//! An output that gives up a message, or what is for a file, appends it here and goes on once that is synced. It is a journal like the main one,
 //! in a data folder of its own, so that everything behind it is exactly once by the same means: readers with cursors, and
 //! files with checkpoints. And it is not the main one, which may be full just because this output does not get on.
 //!
 //! **Given up and delivered as well?** The output's own cursor may be saved long after. So the output has a cursor here
 //! too, which stays until the other one has passed all that it gave up (`Hold`). At start everything behind it is read
-//! (`Taken`), and what the output comes upon once more it passes over. Where a change of `chunk_size` or of filters
+//! (`Taken`; of a file output `TakenParts`, which goes on while it runs), and what the output comes upon once more it passes
+//! over. Where a change of `chunk_size` or of filters
 //! makes other messages of the same events in the very moment of a crash, some may be in both places: twice rather than
 //! nowhere.
 //!
@@ -24,6 +25,7 @@
 //! **When it is full**, since its readers can't write, outputs that give up wait, and their events stay in the journal.
 
 mod hold;
+mod taken_parts;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,12 +37,13 @@ use tokio::runtime::Handle;
 
 pub use hold::HoldError;
 pub(super) use hold::{Hold, Taken};
+pub(super) use taken_parts::TakenParts;
 
 use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
 use crate::config::{Config, JournalConfig, OutputConfig, OutputKind, OutputTake, WhenFull};
 use crate::event_time::EventTime;
 use crate::journal::large::{LargeEntries, SpoolFolder};
-use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt};
+use crate::journal::{AppendError, CursorError, CursorFolder, Journal, OpenError, Receipt};
 use crate::metrics::JournalMetrics;
 use crate::planted::{Bug, is_planted};
 use crate::sender::Sender;
@@ -50,6 +53,9 @@ const MAX_SEGMENTS: u64 = 8;
 
 /// Bytes of a large message that are written at once.
 const PIECE: usize = 1024 * 1024;
+
+/// Bytes of entries of one file that are handed over at once. An entry that is larger goes alone.
+pub(super) const PART_SIZE: usize = 4 * 1024 * 1024;
 
 /// How long until it is tried again to write one.
 const RETRY: Duration = Duration::from_secs(1);
@@ -62,7 +68,7 @@ pub struct GivenUp {
 }
 
 /// Events that are given up, and who sent them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Abandoned {
     pub(super) sender: Sender,
     pub(super) input: Arc<str>,
@@ -82,7 +88,7 @@ impl GivenUp {
         let data_dir = config.server.data_dir.join("given-up");
         let can_give_up = config.outputs.iter().any(|output| match &output.kind {
             OutputKind::Forward(forward) => forward.give_up.is_some(),
-            OutputKind::File(_) => false,
+            OutputKind::File(file) => file.give_up.is_some(),
         });
         if !can_give_up && !data_dir.is_dir() {
             return Ok(None);
@@ -182,6 +188,14 @@ impl GivenUp {
     }
 }
 
+/// Lets go of what an output that is no more holds of what it gave up, so that it is in nobody's way. No server may run on
+/// the data folder.
+pub(crate) fn forget(data_dir: &Path, output: &str) -> Result<(), CursorError> {
+    let cursors = CursorFolder::new(&data_dir.join("given-up"));
+    let id = hold::id_of(output);
+    if cursors.ids()?.contains(&id) { cursors.remove(&id) } else { Ok(()) }
+}
+
 /// Puts entries into a file, durably. Blocks.
 fn spool(spools: &SpoolFolder, entries: &Bytes) -> io::Result<LargeEntries> {
     let mut spool = spools.create()?;
@@ -199,7 +213,8 @@ fn takes(output: &OutputConfig, id: &str) -> bool {
 fn largest_message(config: &Config) -> u64 {
     let messages = config.outputs.iter().filter_map(|output| match &output.kind {
         OutputKind::Forward(forward) if forward.give_up.is_some() => Some(forward.chunk_size),
-        _ => None,
+        OutputKind::File(file) if file.give_up.is_some() => Some(PART_SIZE),
+        OutputKind::Forward(_) | OutputKind::File(_) => None,
     });
     let entries = config.inputs.iter().map(|input| input.max_entry_size);
     messages.max().unwrap_or_default() as u64 + entries.max().unwrap_or_default() as u64

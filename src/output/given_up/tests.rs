@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Config;
-use crate::journal::Position;
+use crate::journal::{Position, Status};
 
 const SEGMENT_SIZE: u64 = 64 * 1024;
 
@@ -39,6 +39,7 @@ fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32)) -> Abandon
         attempts: 1,
         in_doubt: false,
         as_received: None,
+        file: None,
         message_id: "id".to_owned(),
         chunk: None,
     };
@@ -104,5 +105,45 @@ async fn a_large_message_waits_until_its_file_can_be_written() {
     tokio::time::timeout(5 * RETRY, &mut taking).await.expect_err("nowhere to write it");
     std::fs::create_dir(&spools).unwrap();
     taking.await.unwrap();
+    given_up.journal().close().await;
+}
+
+#[tokio::test]
+async fn an_output_that_is_forgotten_holds_nothing_of_what_it_gave_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let given_up = given_up(&folder.path().join("data"));
+    Hold::open(&given_up, "up", "").unwrap();
+    Hold::open(&given_up, "other", "").unwrap();
+    given_up.journal().close().await;
+    let data_dir = given_up.data_dir().parent().unwrap();
+    for _ in 0..2 {
+        forget(data_dir, "up").unwrap();
+    }
+    forget(folder.path(), "up").unwrap();
+    assert_eq!(CursorFolder::new(given_up.data_dir()).ids().unwrap(), ["@from-other"]);
+}
+
+#[tokio::test]
+async fn an_output_that_gives_nothing_up_is_in_nobodys_way_once_it_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let given_up = given_up(folder.path());
+    let (mut idle, _) = Hold::open(&given_up, "idle", "").unwrap();
+    let mut status = given_up.journal().status();
+    let filling = tokio::spawn({
+        let given_up = given_up.clone();
+        async move {
+            for number in 0..200_u32 {
+                let id = number.to_string().into();
+                given_up.take(Abandoned { id, ..abandoned(b"", run(60 * 1022)) }).await.unwrap();
+            }
+        }
+    });
+    status.wait_for(|status| *status == Status::Full).await.unwrap();
+    assert!(!filling.is_finished());
+    while !filling.is_finished() {
+        idle.release(Position::new(1, 64)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    filling.await.unwrap();
     given_up.journal().close().await;
 }

@@ -34,6 +34,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             compression_level: 6,
             compression_threads: 1,
             undone_max_size: 1,
+            give_up: None,
         })),
     }
 }

@@ -201,6 +201,7 @@ impl<'a> SegmentRun<'a> {
             message_id: String::new(),
             chunk: payload.id().map(|id| BASE64_STANDARD.encode(id)),
             as_received: Some(self.as_received(delivered)),
+            file: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What goes wrong, and how often.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::random::Random;
 
@@ -17,6 +18,31 @@ pub struct Faults {
     pub short: u64,
     /// The kernel needs memory, and forgets pages that it calls clean.
     pub evictions: u64,
+}
+
+/// Files that can't be written however often it is tried, until somebody mends that: all below a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub below: PathBuf,
+    pub how: BrokenHow,
+}
+
+/// What can't be done with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokenHow {
+    /// They can't be looked at, opened or made, as in a folder that was locked.
+    Locked,
+    /// They can't grow, as past a limit of the file system.
+    TooLarge,
+}
+
+impl BrokenHow {
+    pub(super) fn error(self) -> io::Error {
+        match self {
+            Self::Locked => io::Error::from_raw_os_error(13),
+            Self::TooLarge => io::Error::from_raw_os_error(27),
+        }
+    }
 }
 
 /// Whether the disk has space.

@@ -37,6 +37,9 @@ impl SimulatedFile {
         if matches!(begun, Begun::Goes(Fate::Short | Fate::Fails(Errno::Io)) | Begun::DiesAfterwards) {
             wanted = state.random.below(wanted as u64 + 1) as usize;
         }
+        if begun.is_success() {
+            state.may_grow(self.number)?;
+        }
         let is_full = state.space == Space::Full;
         let result = state.content(self.number).map(|content| {
             let offset = offset.map_or(content.len(), |offset| offset as usize);

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use content::Loss;
-pub use faults::{Faults, Space};
+pub use faults::{Broken, BrokenHow, Faults, Space};
 pub use random::Random;
 
 use super::{Listed, Open, Stat, Storage, StorageFile, folder_of};
@@ -54,6 +54,11 @@ impl Simulated {
     /// Whether there is space from now on, apart from what is set aside already.
     pub fn set_space(&self, space: Space) {
         self.state().space = space;
+    }
+
+    /// What can't be written from now on; `None` mends it.
+    pub fn set_broken(&self, broken: Option<Broken>) {
+        self.state().broken = broken;
     }
 
     /// Does something as if from outside: nothing goes wrong, and nobody counts the calls.
@@ -115,6 +120,7 @@ impl Storage for Simulated {
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         let mut state = self.state();
         state.call("stat", path, 0, Kind::Look)?;
+        state.must_be_sound(path, BrokenHow::Locked)?;
         Ok(state.names.get(path).map(|node| state.stat(node)))
     }
 
@@ -123,7 +129,10 @@ impl Storage for Simulated {
         let makes = matches!(how, Open::New | Open::Emptied | Open::Private);
         let kind = if makes { Kind::Create } else { Kind::Names };
         let (life, fate) = (state.life, state.begin("open", path, how as u64, kind));
-        let number = state.finish(fate, |state| state.open(path, how))?;
+        let number = state.finish(fate, |state| {
+            state.must_be_sound(path, BrokenHow::Locked)?;
+            state.open(path, how)
+        })?;
         Ok(Box::new(SimulatedFile::new(self.clone(), number, life)))
     }
 
@@ -131,6 +140,7 @@ impl Storage for Simulated {
         let mut state = self.state();
         let fate = state.begin("create_folder", path, 0, Kind::Create);
         state.finish(fate, |state| {
+            state.must_be_sound(path, BrokenHow::Locked)?;
             state.folder_must_exist(folder_of(path))?;
             if state.names.get(path).is_some() {
                 return Err(io::ErrorKind::AlreadyExists.into());

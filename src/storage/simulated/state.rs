@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::content::{Content, Loss};
-use super::faults::{Errno, Fate, Faults, Kind, Space};
+use super::faults::{Broken, BrokenHow, Errno, Fate, Faults, Kind, Space};
 use super::names::{Names, Node};
 use super::random::Random;
 use super::trace::Trace;
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) random: Random,
     pub(super) faults: Faults,
     pub(super) space: Space,
+    pub(super) broken: Option<Broken>,
     pub(super) is_aside: bool,
     pub(super) names: Names,
     pub(super) calls: u64,
@@ -46,6 +47,7 @@ impl State {
             random: Random::new(seed),
             faults: Faults::default(),
             space: Space::Enough,
+            broken: None,
             is_aside: false,
             names: Names::default(),
             calls: 0,
@@ -101,6 +103,25 @@ impl State {
             Begun::Goes(Fate::Fails(Errno::Interrupted)) => Ok(()),
             begun => self.finish(begun, |_| Ok(())),
         }
+    }
+
+    /// Fails where something about a path can't be done until it is mended.
+    pub(super) fn must_be_sound(&self, path: &Path, how: BrokenHow) -> io::Result<()> {
+        match &self.broken {
+            Some(broken) if broken.how == how && path.starts_with(&broken.below) && !self.is_aside => {
+                Err(how.error())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a file can grow.
+    pub(super) fn may_grow(&self, number: u64) -> io::Result<()> {
+        if self.broken.is_none() {
+            return Ok(());
+        }
+        let mut names = self.names.all().filter(|(_, node)| *node == Node::File(number));
+        names.try_for_each(|(path, _)| self.must_be_sound(path, BrokenHow::TooLarge))
     }
 
     pub(super) fn file(&mut self, number: u64) -> io::Result<&mut File> {

@@ -6,7 +6,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{Read, Table, Value, did_you_mean, field_paths};
 use crate::config::reference::INJECT;
-use crate::config::{FileFormat, FileOutputConfig, InjectConfig};
+use crate::config::{FileFormat, FileOutputConfig, GiveUpConfig, InjectConfig};
 use crate::pipeline::characters::CharacterSet;
 use crate::pipeline::template::{PathTemplate, SyntaxError};
 use crate::pipeline::time_format::TimeFormat;
@@ -24,6 +24,7 @@ pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
     let compression_level = table.value("compression_level", Value::count);
     let compression_threads = table.value("compression_threads", Value::count);
     let undone_max_size = table.value("undone_max_size", Value::size);
+    let give_up = give_up(table);
     Ok(FileOutputConfig {
         path: path?,
         path_characters: path_characters?,
@@ -38,7 +39,30 @@ pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
         compression_level: compression_level? as i32,
         compression_threads: compression_threads?,
         undone_max_size: undone_max_size?,
+        give_up: give_up?,
     })
+}
+
+/// Only with `retry_timeout`: a disk comes back, and the journal holds everything until then.
+fn give_up(table: &Table<'_>) -> Read<Option<GiveUpConfig>> {
+    let after = table.optional("retry_timeout", Value::time);
+    let forever = table.optional("retry_forever", Value::boolean);
+    let secondary = table.optional("secondary", Value::text);
+    let (after, forever, secondary) = (after?, forever?, secondary?);
+    match (after, forever) {
+        (Some(_), Some(true)) => {
+            Err(table.report("retry_timeout", "`retry_timeout` means nothing with `retry_forever = true`"))
+        }
+        (Some(after), _) => Ok(Some(GiveUpConfig { after, secondary })),
+        (None, Some(false)) => Err(table.report(
+            "retry_forever",
+            "`retry_forever = false` needs `retry_timeout`, after which to give up",
+        )),
+        (None, _) if secondary.is_some() => {
+            Err(table.report("secondary", "`secondary` means nothing without `retry_timeout`"))
+        }
+        (None, _) => Ok(None),
+    }
 }
 
 /// Refuses what no template may do before it looks at placeholders.

@@ -91,6 +91,26 @@ pub(in crate::config) const FILE_OUTPUT: Section = Section {
             default: Default::Value("\"256MiB\""),
             meaning: "Bytes kept of file tails that a recovery cut off; the oldest go first",
         },
+        Key {
+            name: "retry_timeout",
+            kind: Kind::Time { min: Duration::from_millis(10), max: Duration::from_secs(365 * 86_400) },
+            default: Default::Absent("never"),
+            meaning: "A file that could not be written for so long is given up: what is for it goes to `secondary`, else to \
+                      the dead letters, until it can be written again",
+        },
+        Key {
+            name: "retry_forever",
+            kind: Kind::Boolean,
+            default: Default::Absent("`true` without `retry_timeout`"),
+            meaning: "`true` never gives up, which is so without `retry_timeout`",
+        },
+        Key {
+            name: "secondary",
+            kind: Kind::Id,
+            default: Default::Absent("the dead letters"),
+            meaning: "With `retry_timeout`: the output that gets what is given up, one of `type = \"file\"` without `match`, \
+                      `invalid` and `fallback`",
+        },
     ],
 };
 

@@ -117,6 +117,13 @@ impl Buffers {
         }
     }
 
+    /// Forgets the lines of a file.
+    pub(super) fn forget_lines(&mut self, path: &Path) {
+        if let Some(index) = self.by_path.get(path).copied() {
+            self.empty(index);
+        }
+    }
+
     /// Forgets all files; every slot is void.
     pub(super) fn clear(&mut self) {
         let (spare, spare_bytes) = (std::mem::take(&mut self.spare), self.spare_bytes);

@@ -5,31 +5,47 @@ use std::path::{Path, PathBuf};
 
 use crate::output::file::error::ArchiveError;
 
-/// The first failure, and how many there were.
+/// A file that could not be written.
+#[derive(Debug)]
+pub(in crate::output::file) struct FailedFile {
+    pub(in crate::output::file) path: PathBuf,
+    /// What could not be done, as a verb.
+    pub(in crate::output::file) action: &'static str,
+    pub(in crate::output::file) kind: io::ErrorKind,
+    /// Why, in words.
+    pub(in crate::output::file) reason: String,
+}
+
+/// All failures.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     first: Option<(&'static str, PathBuf, io::Error)>,
-    count: usize,
+    files: Vec<FailedFile>,
 }
 
 impl Failures {
     pub(super) fn add(&mut self, action: &'static str, path: &Path, source: io::Error) {
-        self.count += 1;
+        let (path, kind, reason) = (path.to_owned(), source.kind(), source.to_string());
+        self.files.push(FailedFile { path: path.clone(), action, kind, reason });
         if self.first.is_none() {
-            self.first = Some((action, path.to_owned(), source));
+            self.first = Some((action, path, source));
         }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.count
+        self.files.len()
     }
 
-    pub(super) fn into_result(self) -> Result<(), ArchiveError> {
+    /// Takes what is known about each of them.
+    pub(super) fn take_files(&mut self) -> Vec<FailedFile> {
+        std::mem::take(&mut self.files)
+    }
+
+    /// `files`: how many there were.
+    pub(super) fn into_result(self, files: usize) -> Result<(), ArchiveError> {
         match self.first {
             None => Ok(()),
-            Some((action, path, source)) => {
-                Err(ArchiveError::File { action, path, files: self.count, source })
-            }
+            Some((action, path, source)) => Err(ArchiveError::File { action, path, files, source }),
         }
     }
 }

@@ -20,6 +20,7 @@ const ROUNDS: usize = 3;
 
 impl Archive {
     pub(super) fn flush_all(&mut self, save_cursor: SaveCursor<'_>) -> Result<(), ArchiveError> {
+        self.failed.clear();
         for _ in 0..ROUNDS {
             let pending = self.buffers.pending();
             if pending.is_empty() {
@@ -40,8 +41,10 @@ impl Archive {
             let mut failures = Failures::default();
             self.prepare(&pending, &mut failures)?;
             self.write(&pending, &mut failures)?;
-            self.metrics.num_errors.inc_by(failures.count() as u64);
-            failures.into_result()?;
+            let count = failures.count();
+            self.metrics.num_errors.inc_by(count as u64);
+            self.failed = failures.take_files();
+            failures.into_result(count)?;
         }
         if let Some(index) = self.buffers.pending().first() {
             let path = self.buffers.get(*index).path.to_path_buf();

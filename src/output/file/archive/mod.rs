@@ -23,6 +23,7 @@ use known_files::KnownFiles;
 use members::Members;
 
 pub use buffers::SlotId;
+pub(super) use failures::FailedFile;
 
 /// Saves the cursor, durably, under the generation that it is given. The position to save is that of the last flush
 /// that succeeded: everything which was appended before it, and nothing that was appended since.
@@ -63,6 +64,8 @@ pub struct Archive {
     members: Members,
     /// A flush wrote some buffers and failed at others, so that the files are at no position that could be saved.
     half_flushed: bool,
+    /// What the last flush could not write.
+    failed: Vec<FailedFile>,
     /// What happened after which nothing on disk is certain, and where.
     broken: Option<(PathBuf, String)>,
     metrics: OutputMetrics,
@@ -80,6 +83,7 @@ impl Archive {
             folders: UnsyncedFolders::default(),
             members: Members::new(options.compression_level, options.compression_threads),
             half_flushed: false,
+            failed: Vec::new(),
             broken: None,
             storage,
             metrics,
@@ -143,6 +147,21 @@ impl Archive {
     /// [`ArchiveError::Unfinished`] after a flush that failed, until it was repeated and succeeded.
     pub fn checkpoint(&mut self, save_cursor: SaveCursor<'_>) -> Result<(), ArchiveError> {
         self.unless_broken(|archive| archive.save(save_cursor))
+    }
+
+    /// Whether a flush failed after it had written some files: before more is appended, it has to be finished.
+    pub(super) fn is_half_flushed(&self) -> bool {
+        self.half_flushed
+    }
+
+    /// Takes what the last flush could not write, each file once. Their lines stay in memory.
+    pub(super) fn take_failed(&mut self) -> Vec<FailedFile> {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Forgets the lines of a file that are in memory.
+    pub(super) fn forget_lines(&mut self, path: &Path) {
+        self.buffers.forget_lines(path);
     }
 
     #[cfg(test)]

@@ -108,7 +108,10 @@ impl Archive {
         match self.storage.sync_folder(folder) {
             // One that we may not read is none that we made. One that is gone has no names to keep.
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) =>
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
             {
                 tracing::debug!(folder = %folder.display(), %error, "a folder that can't be synced is left out");
                 Ok(())

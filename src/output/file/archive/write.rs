@@ -130,7 +130,8 @@ impl Archive {
                 failures.add("cut back", &path, error);
             }
         }
-        failures.into_result()
+        let count = failures.count();
+        failures.into_result(count)
     }
 
     fn cut_torn(&mut self, path: &Path) -> io::Result<()> {

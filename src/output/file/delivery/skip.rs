@@ -3,7 +3,8 @@
 //! What is delivered is saved first, and only what lies behind that is left behind. Where it can't be saved, the files
 //! are taken back to the last checkpoint, as after a crash, before anything more is written to them: so what was left
 //! behind is in the archive nowhere, and in the journal's segments that were set aside once. Until its files can be
-//! reached the output reads nothing, but may be asked to skip again.
+//! reached the output reads nothing, but may be asked to skip again. Where something was handed over that no checkpoint
+//! covers (`give_up/`), nothing is left behind before one does.
 
 use super::{DeliveryError, FileOutput};
 use crate::journal::Skip;
@@ -12,14 +13,23 @@ impl FileOutput {
     /// Leaves everything before a place behind, unless it can be delivered and saved on the spot.
     pub(super) fn leave_behind(&mut self, skip: Skip) -> Result<(), DeliveryError> {
         if !self.must_recover {
-            match self.flush().and_then(|()| self.checkpoint()) {
+            match self.save_all() {
                 Ok(()) => {}
-                Err(error) if error.needs_recovery() => {
+                Err(error @ (DeliveryError::HandingOver | DeliveryError::GiveUp(_))) => {
+                    self.cursor.ask_again();
+                    return Err(error);
+                }
+                Err(DeliveryError::Archive(error)) if error.needs_recovery() => {
                     self.abandon_after(&error);
                     if let Err(error) = self.find_out() {
                         self.cursor.ask_again();
                         return Err(error.into());
                     }
+                }
+                // What is left behind is whole segments, also what was handed over of them.
+                Err(error) if self.lines.give_up().is_some_and(|give_up| give_up.is_ahead()) => {
+                    self.cursor.ask_again();
+                    return Err(error);
                 }
                 Err(error) => {
                     tracing::warn!(
@@ -31,6 +41,11 @@ impl FileOutput {
             }
         }
         if self.cursor.saved().position >= skip.to {
+            return Ok(());
+        }
+        if self.lines.give_up().is_some_and(|give_up| give_up.is_ahead()) {
+            // Not before a checkpoint covers it: until then the output goes on from its last one.
+            self.cursor.ask_again();
             return Ok(());
         }
         let skipped = self.cursor.skip(skip);

@@ -49,10 +49,14 @@ impl FileOutput {
     /// Finds out which cursor is on disk, where that is uncertain.
     pub(super) fn find_out(&mut self) -> Result<(), CursorError> {
         if self.cursor.is_uncertain() {
-            let generation = self.cursor.saved().generation;
+            let before = *self.cursor.saved();
             self.cursor.find_out()?;
-            if self.cursor.saved().generation != generation {
+            let found = *self.cursor.saved();
+            if found.generation != before.generation {
                 self.lines.saved();
+            }
+            if let Some(give_up) = self.lines.give_up().filter(|_| found.replays != before.replays) {
+                give_up.jumped(&found.replays);
             }
         }
         Ok(())
@@ -104,6 +108,7 @@ impl FileOutput {
     }
 
     fn begin_anew(&mut self) {
+        self.giving_up = None;
         let generation = self.cursor.saved().generation;
         let options = ArchiveOptions { generation, ..self.archive_options.clone() };
         self.archive = Archive::new(self.storage.clone(), options, self.metrics.clone());

@@ -74,7 +74,9 @@ fn remove_empty(storage: &dyn Storage, path: &Path) -> io::Result<()> {
 fn sync_names(storage: &dyn Storage, path: &Path) -> io::Result<()> {
     match storage.sync_folder(folder_of(path)) {
         // Without its folder it can't come back.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(())
+        }
         synced => synced,
     }
 }

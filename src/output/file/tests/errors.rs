@@ -99,7 +99,7 @@ fn one_file_that_fails_holds_nobody_up_and_is_named() {
     let mut save = |_| panic!("there is nothing to save");
     let error = archive.flush(&mut save).unwrap_err();
     assert!(matches!(&error, ArchiveError::File { files: 2, .. }), "{error}");
-    assert!(error.to_string().contains("blocked/1.log.gz (2 files in all)"), "{error}");
+    assert!(error.to_string().contains("folder.log (2 files in all)"), "{error}");
     assert_eq!(std::fs::read_to_string(world.path("free.log")).unwrap(), "line 1\n");
 
     let error = archive.checkpoint(&mut |_| panic!("the files are at no position")).unwrap_err();

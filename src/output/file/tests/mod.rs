@@ -4,6 +4,7 @@
 mod crash;
 mod errors;
 mod faulty;
+mod giving_up;
 mod interrupted;
 mod limits;
 mod power;

@@ -70,34 +70,18 @@ impl Life {
             recover_all(&storage, folder, &config.outputs, &metrics).map_err(|error| text(&error))?;
         let pipeline = Pipeline::new(&[], &config.outputs, "test");
         let OutputKind::File(file) = &config.outputs[0].kind else { panic!() };
-        let output = open_output(&config.outputs[0], file, folder, &journal, 1 << 20, &pipeline, &metrics)
-            .map_err(|error| text(&error))?;
+        let output =
+            open_output(&config.outputs[0], file, folder, &journal, 1 << 20, None, &pipeline, &metrics)
+                .map_err(|error| text(&error))?;
         let output = unrecovered.hand_over_to(output);
         Ok(Self { journal, writer, output })
     }
 
     pub(super) fn receive(&mut self, number: usize) {
-        let mut entries = b"\x92\x01\x83\xa4host\xa1".to_vec();
-        entries.push(b'a' + (number % 2) as u8);
-        entries.extend_from_slice(&[0xa1, b'n', number as u8, 0xa1, b'p', 0xda, 0x03, 0xe8]);
-        entries.extend_from_slice(&[b'.'; 1000]);
-        let chunk = Chunk {
-            refusal: None,
-            handed_over: None,
-            proof: Default::default(),
-            sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-            input: "edge".into(),
-            tag: Bytes::from_static(b"app"),
-            id: None,
-            received_at: Moment::now().wall,
-            entry_count: 1,
-            has_bad_entries: false,
-            has_metadata: false,
-            encoding: Encoding::Plain,
-            entries: entries.into(),
-        };
         let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Ok(_)) = pin!(self.journal.append(chunk)).poll(&mut context) else { panic!() };
+        let Poll::Ready(Ok(_)) = pin!(self.journal.append(chunk(number))).poll(&mut context) else {
+            panic!()
+        };
         self.writer.step(Moment::now());
     }
 
@@ -113,6 +97,29 @@ impl Life {
                 Err(_) => return false,
             }
         }
+    }
+}
+
+/// An event with this number, for one of two files.
+pub(super) fn chunk(number: usize) -> Chunk {
+    let mut entries = b"\x92\x01\x83\xa4host\xa1".to_vec();
+    entries.push(b'a' + (number % 2) as u8);
+    entries.extend_from_slice(&[0xa1, b'n', number as u8, 0xa1, b'p', 0xda, 0x03, 0xe8]);
+    entries.extend_from_slice(&[b'.'; 1000]);
+    Chunk {
+        refusal: None,
+        handed_over: None,
+        proof: Default::default(),
+        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
+        input: "edge".into(),
+        tag: Bytes::from_static(b"app"),
+        id: None,
+        received_at: Moment::now().wall,
+        entry_count: 1,
+        has_bad_entries: false,
+        has_metadata: false,
+        encoding: Encoding::Plain,
+        entries: entries.into(),
     }
 }
 

@@ -100,3 +100,28 @@ fn each_kind_of_change_is_counted_under_its_name() {
         assert_eq!(std::fs::read_to_string(path(name)).unwrap(), content, "{name}");
     }
 }
+
+#[test]
+fn a_file_in_the_place_of_a_folder_hinders_neither_a_checkpoint_nor_a_recovery() {
+    for recovers in [false, true] {
+        let world = World::new(&[], 16);
+        let metrics = Metrics::new("test", 10);
+        let mut archive = world.archive(Disk, &metrics);
+        let names = ["folder/1.log", "folder/below/2.log", "other.log"];
+        for name in names {
+            add(&mut archive, &world.path(name), "1\n");
+        }
+        archive.flush(&mut |_| Ok(())).unwrap();
+        std::fs::rename(world.path("folder"), world.path("elsewhere")).unwrap();
+        std::fs::write(world.path("folder"), "in the way").unwrap();
+        if recovers {
+            drop(archive);
+            world.recover(&Disk).unwrap();
+        } else {
+            archive.checkpoint(&mut |_| Ok(())).unwrap();
+        }
+        assert_eq!(world.path("other.log").exists(), !recovers);
+        assert_eq!(std::fs::read(world.path("folder")).unwrap(), b"in the way");
+        assert_eq!(std::fs::read(world.path("elsewhere/1.log")).unwrap(), b"1\n");
+    }
+}
