@@ -12,10 +12,12 @@ pub(super) fn plain_before(block: &[u8; 16]) -> usize {
 }
 
 /// What was found in some blocks, in two halves so that it is two lanes of a vector.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Found([u64; 2]);
 
 impl Found {
+    pub(super) const NOTHING: Self = Self([0; 2]);
+
     /// Whether a byte is no ASCII or needs an escape.
     #[inline]
     pub(super) fn is_special(self) -> bool {
@@ -126,11 +128,11 @@ mod tests {
                     assert_eq!(plain_before(&block), expected, "{block:x?}");
                     assert_eq!(plain_length(&block), expected, "{block:x?}");
                     assert_eq!(plain_length(&block[..15]), expected.min(15), "{block:x?}");
-                    let mut found = Found::default();
+                    let mut found = Found::NOTHING;
                     found.add(&block);
                     assert_eq!(found.is_special(), expected < 16, "{block:x?}");
                     for count in 0..16 {
-                        let mut found = Found::default();
+                        let mut found = Found::NOTHING;
                         found.add_first(&block, count);
                         assert_eq!(found.is_special(), expected < count, "{block:x?}");
                     }

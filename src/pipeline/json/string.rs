@@ -40,7 +40,7 @@ impl JsonText<'_> {
             return false;
         };
         *quote = b'"';
-        let mut found = Found::default();
+        let mut found = Found::NOTHING;
         for at in 0..blocks {
             places[at] = whole[at];
             found.add(&whole[at]);
