@@ -315,8 +315,13 @@ fn an_input_may_listen_on_a_unix_socket() {
 fn limits_hold_at_their_edges() {
     let accepted = |text: &str| parse(&with_output(text)).is_ok();
     assert!(accepted("compression_level = 1") && accepted("compression_level = 12"));
-    assert_problem(&with_output("compression_level = 0"), "out of range: expected integer, 1 to 12");
+    assert!(accepted("compression_level = \"auto\""));
+    assert_problem(
+        &with_output("compression_level = 0"),
+        "out of range: expected `\"auto\"` or integer, 1 to 12",
+    );
     assert_problem(&with_output("compression_level = 13"), "out of range");
+    assert_problem(&with_output("compression_level = \"best\""), "out of range");
     assert!(accepted("compression_threads = 1") && accepted("compression_threads = 64"));
     assert_problem(&with_output("compression_threads = 0"), "out of range: expected integer, 1 to 64");
     assert_problem(&with_output("compression_threads = 65"), "out of range");

@@ -75,7 +75,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             checkpoint_interval: Duration::from_secs(30),
             buffer_memory: 64 << 20,
             max_open_files: 256,
-            compression_level: 6,
+            compression_level: crate::config::CompressionLevel::Fixed(6),
             compression_threads: 1,
             undone_max_size: 256 << 20,
         })),

@@ -92,7 +92,7 @@ mod delivery;
 mod error;
 mod event_lines;
 pub mod format;
-mod gzip;
+pub mod gzip;
 mod lines;
 mod outputs;
 mod preview;

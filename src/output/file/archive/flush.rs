@@ -50,6 +50,7 @@ impl Archive {
         }
         self.buffers.clear();
         self.members.shrink();
+        self.levels.flushed();
         self.half_flushed = false;
         Ok(())
     }
