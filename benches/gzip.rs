@@ -1,8 +1,8 @@
 //! Which gzip level pays: `cargo bench --bench gzip [-- FILE...]`.
 //!
-//! Prints, for logs of several kinds and for the files that are named, how large each level of libdeflate and zlib-rs
-//! makes them, as a part of what gzip(1) and Fluentd make at their level 6, and how fast a processor does so. Members are
-//! of 256 KiB of text, as an archive that is busy has them.
+//! Prints, for logs of several kinds and for the files that are named, how large each level of libdeflate and zlib-rs,
+//! and what `compression_level = "auto"` chooses, makes them, as a part of what gzip(1) and Fluentd make at their level 6,
+//! and how fast a processor does so. Members are of 256 KiB of text, as an archive that is busy has them.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod texts;
@@ -13,9 +13,13 @@ use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hikyaku::output::file::gzip::{Gzip, SAMPLE};
 use libdeflater::{CompressionLvl, Compressor};
 
 const MEMBER: usize = 256 * 1024;
+
+/// Members from one sample to the next, where the level is `auto`.
+const SAMPLE_EVERY: usize = 32;
 
 fn main() {
     let mut texts: Vec<(String, Vec<u8>)> = texts::all(8 << 20);
@@ -38,7 +42,20 @@ fn main() {
                 compressor.gzip_compress(member, &mut out).unwrap()
             });
         }
-        for level in 1..=4 {
+        let mut gzip = Gzip::default();
+        let (mut number, mut level) = (0, 0);
+        report("auto", &text, fluentd, |member| {
+            if number % SAMPLE_EVERY == 0 && member.len() >= SAMPLE {
+                level = gzip.fastest_within(member);
+            }
+            number += 1;
+            gzip.clear();
+            gzip.add(member, level).len()
+        });
+        let levels: Vec<i32> = text.chunks_exact(MEMBER).map(|member| gzip.fastest_within(member)).collect();
+        let counts = [1, 2, 3, 4, 5, 6].map(|level| levels.iter().filter(|it| **it == level).count());
+        println!("  {:>14}  members whose sample gives level 1 to 6: {counts:?}", "");
+        for level in [1, 2, 3, 4, 6, 7] {
             let mut out = Vec::new();
             report(&format!("zlib-rs {level}"), &text, fluentd, |member| {
                 out.clear();

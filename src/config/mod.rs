@@ -35,9 +35,9 @@ pub use filter::{RemapConfig, RemapEnd};
 pub use input::{CertificatePair, DEFAULT_SOCKET_MODE, InputConfig, TlsConfig};
 pub use listen::{BadListenAddress, ListenAddress, MAX_SOCKET_PATH};
 pub use output::{
-    BacklogConfig, ClientTlsConfig, FileFormat, FileOutputConfig, ForwardOutputConfig, ForwardPoolConfig,
-    ForwardServerConfig, GiveUpConfig, HeartbeatKind, HostPort, InjectConfig, MetadataHandling, OutputConfig,
-    OutputKind, OutputTake, SrvConfig, StartAt, WhenBacklogged,
+    BacklogConfig, ClientTlsConfig, CompressionLevel, FileFormat, FileOutputConfig, ForwardOutputConfig,
+    ForwardPoolConfig, ForwardServerConfig, GiveUpConfig, HeartbeatKind, HostPort, InjectConfig,
+    MetadataHandling, OutputConfig, OutputKind, OutputTake, SrvConfig, StartAt, WhenBacklogged,
 };
 pub(crate) use output::{DEFAULT_MAX_SET_ASIDE, is_host_name};
 pub use ownership::{OwnershipConfig, OwnershipRow};

@@ -26,6 +26,7 @@ pub(super) struct OutputFamilies {
     checkpoints: IntCounterVec,
     open_files: IntGaugeVec,
     compression_threads: IntGaugeVec,
+    compression_level: IntGaugeVec,
     dead_letters: IntCounterVec,
     undone_files: IntCounterVec,
     taken_back: IntCounterVec,
@@ -107,6 +108,11 @@ impl OutputFamilies {
                 "Threads that compressed archive files the last time; compression_threads at most.",
                 &["output"],
             ),
+            compression_level: level(
+                "hikyaku_output_compression_level",
+                "gzip level that the last archive file was compressed at.",
+                &["output"],
+            ),
             dead_letters: count(
                 "hikyaku_output_dead_letters_total",
                 "Entries set aside as dead letters, by reason.",
@@ -181,6 +187,7 @@ impl OutputFamilies {
             checkpoints: self.checkpoints.with_label_values(&[id]),
             open_files: self.open_files.with_label_values(&[id]),
             compression_threads: self.compression_threads.with_label_values(&[id]),
+            compression_level: self.compression_level.with_label_values(&[id]),
             undone_files: self.undone_files.with_label_values(&[id]),
             taken_back: self.taken_back.with_label_values(&[id]),
             abandoned_records: self.abandoned_records.with_label_values(&[id]),
@@ -231,6 +238,8 @@ pub struct OutputMetrics {
     /// Files held open.
     pub open_files: IntGauge,
     pub compression_threads: IntGauge,
+    /// gzip level of the last archive file that was compressed.
+    pub compression_level: IntGauge,
     /// Files cut back after a crash.
     pub undone_files: IntCounter,
     /// Times that the files went back to their last checkpoint in a process that went on.

@@ -88,11 +88,19 @@ pub(super) fn pair_at(bytes: &[u8], start: usize) -> Option<PairSpan> {
         _ => unusual_key(bytes, start)?,
     };
     // Where the name reaches past the end, no value begins there.
-    let end = match *bytes.get(middle)? {
-        marker @ 0xa0..=0xbf => middle + 1 + usize::from(marker & 0x1f),
-        _ => skip_within(bytes, middle, MAX_DEPTH - 1).ok()?,
+    let end = value_end(bytes, middle)?;
+    Some(PairSpan { start, name_offset, middle, end })
+}
+
+/// Where the value of a map that begins at `start` ends; `None` where it is not all there, or no msgpack.
+#[inline]
+pub(super) fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let end = match *bytes.get(start)? {
+        marker @ 0xa0..=0xbf => start + 1 + usize::from(marker & 0x1f),
+        0xd9 => start + 2 + usize::from(*bytes.get(start + 1)?),
+        _ => skip_within(bytes, start, MAX_DEPTH - 1).ok()?,
     };
-    (end <= bytes.len()).then_some(PairSpan { start, name_offset, middle, end })
+    (end <= bytes.len()).then_some(end)
 }
 
 /// The name's offset, if the key is text, and the end of the key.

@@ -174,8 +174,10 @@ impl Routes {
 }
 
 pub(super) fn is_known(record: RecordFields<'_>, path: &FieldPath) -> bool {
-    let is_unknown =
-        |value| matches!(read(value, &mut 0), Ok(Token::Str(b"unknown") | Token::Bin(b"unknown")));
+    let is_unknown = |value: &[u8]| match value {
+        [0xa0..=0xbf, text @ ..] => text == b"unknown",
+        value => matches!(read(value, &mut 0), Ok(Token::Str(b"unknown") | Token::Bin(b"unknown"))),
+    };
     record.get(path).is_some_and(|value| !is_blank(value) && !is_unknown(value))
 }
 

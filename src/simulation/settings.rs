@@ -265,7 +265,7 @@ fn vary(
         file.checkpoint_interval = Duration::from_millis(random.below(5000));
         file.buffer_memory = 1 << (8 + random.below(10));
         file.max_open_files = 1 + random.below(4) as usize;
-        file.compression_level = 1;
+        file.compression_level = crate::config::CompressionLevel::Fixed(1);
         // The simulation has no threads.
         file.compression_threads = 1;
         file.undone_max_size = random.below(3) * 4096;

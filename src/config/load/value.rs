@@ -58,10 +58,20 @@ impl<'a> Value<'a> {
     /// An integer within the key's limits.
     pub(super) fn count(self) -> Read<usize> {
         let integer = self.value.as_integer().ok_or_else(|| self.wrong_type())?;
-        let number = to_i64(integer).filter(
-            |number| matches!(self.key.kind, Kind::Integer { min, max } if (min..=max).contains(number)),
-        );
+        let number = to_i64(integer).filter(|number| {
+            matches!(self.key.kind, Kind::Integer { min, max } | Kind::IntegerOrAuto { min, max }
+                    if (min..=max).contains(number))
+        });
         number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| self.out_of_range())
+    }
+
+    /// An integer within the key's limits; `None` for `"auto"`.
+    pub(super) fn count_or_auto(self) -> Read<Option<usize>> {
+        match self.value.as_str() {
+            Some("auto") => Ok(None),
+            Some(_) => Err(self.out_of_range()),
+            None => self.count().map(Some),
+        }
     }
 
     /// A size within the key's limits.

@@ -1,6 +1,7 @@
 //! `[[output]]` of `type = "file"`
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::GiveUpConfig;
@@ -28,14 +29,32 @@ pub struct FileOutputConfig {
     pub buffer_memory: usize,
     /// Files held open at one time. Default: 256.
     pub max_open_files: usize,
-    /// gzip level 1 to 12. Default: 4.
-    pub compression_level: i32,
+    /// Default: the fastest that is small enough.
+    pub compression_level: CompressionLevel,
     /// Files that are compressed at one time. Default: 2.
     pub compression_threads: usize,
     /// Bytes kept of file tails that a recovery cut off; the oldest go first. Default: 256 MiB.
     pub undone_max_size: u64,
     /// When a file that can't be written is given up; `None`: never. Default: never.
     pub give_up: Option<GiveUpConfig>,
+}
+
+/// `compression_level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompressionLevel {
+    /// For each file the fastest whose size is within a limit of what Fluentd makes.
+    Auto,
+    /// From 1 (fast) to 12 (small).
+    Fixed(i32),
+}
+
+impl fmt::Display for CompressionLevel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Fixed(level) => level.fmt(formatter),
+        }
+    }
 }
 
 /// `format`

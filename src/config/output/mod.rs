@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub(crate) use backlog::DEFAULT_MAX_SET_ASIDE;
 pub use backlog::{BacklogConfig, WhenBacklogged};
-pub use file::{FileFormat, FileOutputConfig, InjectConfig};
+pub use file::{CompressionLevel, FileFormat, FileOutputConfig, InjectConfig};
 pub use forward::{ClientTlsConfig, ForwardOutputConfig, GiveUpConfig, MetadataHandling};
 pub(crate) use forward_servers::is_host_name;
 pub use forward_servers::{ForwardPoolConfig, ForwardServerConfig, HeartbeatKind, HostPort, SrvConfig};

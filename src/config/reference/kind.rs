@@ -18,6 +18,8 @@ pub enum Kind {
     Boolean,
     /// An integer.
     Integer { min: i64, max: i64 },
+    /// An integer, or `"auto"`.
+    IntegerOrAuto { min: i64, max: i64 },
     /// `"256MiB"`, or an integer of bytes.
     Size { min: u64, max: u64 },
     /// `"500ms"`, `"10s"`, `"10m"`, `"1h"`, `"30d"`.
@@ -50,6 +52,7 @@ impl fmt::Display for Kind {
             }
             Self::Boolean => formatter.write_str("`true`, `false`"),
             Self::Integer { min, max } => write!(formatter, "integer, {min} to {max}"),
+            Self::IntegerOrAuto { min, max } => write!(formatter, "`\"auto\"` or integer, {min} to {max}"),
             Self::Size { min, max } => {
                 write!(formatter, "size, {} to {}", units::show_size(*min), units::show_size(*max))
             }

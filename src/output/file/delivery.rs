@@ -16,7 +16,7 @@ use super::archive::{Archive, ArchiveOptions};
 use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
 use super::recovery::{RecoveryError, RecoveryOptions};
-use crate::config::{BacklogConfig, StartAt};
+use crate::config::{BacklogConfig, CompressionLevel, StartAt};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::durable::create_folder;
 use crate::journal::{
@@ -109,7 +109,7 @@ pub(super) struct DeliveryOptions {
     pub(super) checkpoint_interval: Duration,
     pub(super) buffer_memory: usize,
     pub(super) max_open_files: usize,
-    pub(super) compression_level: i32,
+    pub(super) compression_level: CompressionLevel,
     pub(super) compression_threads: usize,
     pub(super) retry_min_interval: Duration,
     pub(super) retry_max_interval: Duration,

@@ -94,7 +94,7 @@ mod error;
 mod event_lines;
 pub mod format;
 mod give_up;
-mod gzip;
+pub mod gzip;
 mod lines;
 mod outputs;
 mod preview;

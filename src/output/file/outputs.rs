@@ -121,7 +121,7 @@ fn open_letters(
         checkpoint_interval: Duration::from_secs(30),
         buffer_memory: 8 * 1024 * 1024,
         max_open_files: 4,
-        compression_level: 6,
+        compression_level: crate::config::CompressionLevel::Fixed(6),
         compression_threads: 1,
         retry_min_interval: Duration::from_secs(1),
         retry_max_interval: Duration::from_secs(30),

@@ -55,7 +55,7 @@ mod tests {
             undo_folder: "unused".into(),
             generation: 0,
             max_open_files: 1,
-            compression_level: 1,
+            compression_level: crate::config::CompressionLevel::Fixed(1),
             compression_threads: 1,
         };
         let metrics = Metrics::new("test", 10).output("archive", "file");

@@ -1,6 +1,6 @@
 //! JSON strings from any bytes.
 
-use super::special::{escapes_before, is_plain, plain_before};
+use super::special::{Found, escapes_before, plain_before, plain_length};
 use super::text::JsonText;
 
 /// Appends a JSON string.
@@ -21,16 +21,38 @@ impl JsonText<'_> {
     /// If there are not so many bytes.
     #[inline]
     pub(crate) fn string(&mut self, bytes: &[u8], length: usize) {
-        if let Some(block) = short_plain(bytes, length)
-            && let Some([quote, place @ ..]) = self.place::<18>()
-        {
-            *quote = b'"';
-            put(place, block);
-            place[length] = b'"';
-            self.wrote(length + 2);
-        } else {
+        if !self.plain_string(bytes, length) {
             self.any_string(&bytes[..length]);
         }
+    }
+
+    /// As [`string`](Self::string), if the text is ASCII that needs no escape, and there is a block's room behind it on
+    /// both sides; else nothing, and `false`.
+    #[inline]
+    fn plain_string(&mut self, bytes: &[u8], length: usize) -> bool {
+        let Some([quote, place @ ..]) = self.rest() else { return false };
+        let (blocks, rest) = (length / 16, length % 16);
+        let Some((whole, [last, ..])) = bytes.as_chunks::<16>().0.split_at_checked(blocks) else {
+            return false;
+        };
+        let Some((places, [last_place, ..])) = place.as_chunks_mut::<16>().0.split_at_mut_checked(blocks)
+        else {
+            return false;
+        };
+        *quote = b'"';
+        let mut found = Found::NOTHING;
+        for at in 0..blocks {
+            places[at] = whole[at];
+            found.add(&whole[at]);
+        }
+        found.add_first(last, rest);
+        *last_place = *last;
+        last_place[rest] = b'"';
+        if found.is_special() {
+            return false;
+        }
+        self.wrote(length + 2);
+        true
     }
 
     /// Appends a comma, or the brace of the first, and the first `length` bytes as the name of a member.
@@ -62,19 +84,35 @@ impl JsonText<'_> {
     #[inline(never)]
     fn any_string(&mut self, text: &[u8]) {
         self.byte(b'"');
-        if is_plain(text) {
-            self.bytes(text);
-        } else if std::str::from_utf8(text).is_ok() {
-            self.escaped(text);
-        } else {
-            for chunk in text.utf8_chunks() {
-                self.escaped(chunk.valid().as_bytes());
-                if !chunk.invalid().is_empty() {
-                    self.bytes("\u{fffd}".as_bytes());
+        let mut rest = text;
+        loop {
+            let plain = plain_length(rest);
+            self.bytes(&rest[..plain]);
+            match rest[plain..] {
+                [] => break,
+                [byte, ref behind @ ..] if byte.is_ascii() => {
+                    self.escape(byte);
+                    rest = behind;
+                }
+                ref behind => {
+                    self.beyond_ascii(behind);
+                    break;
                 }
             }
         }
         self.byte(b'"');
+    }
+
+    fn beyond_ascii(&mut self, text: &[u8]) {
+        if std::str::from_utf8(text).is_ok() {
+            return self.escaped(text);
+        }
+        for chunk in text.utf8_chunks() {
+            self.escaped(chunk.valid().as_bytes());
+            if !chunk.invalid().is_empty() {
+                self.bytes("\u{fffd}".as_bytes());
+            }
+        }
     }
 
     /// Appends valid UTF-8, with `"`, `\` and the control characters escaped.
@@ -84,20 +122,25 @@ impl JsonText<'_> {
             let clean = escapes_before(rest);
             self.bytes(&rest[..clean]);
             let Some(&byte) = rest.get(clean) else { return };
-            match byte {
-                b'"' => self.constant(b"\\\""),
-                b'\\' => self.constant(b"\\\\"),
-                b'\n' => self.constant(b"\\n"),
-                b'\r' => self.constant(b"\\r"),
-                b'\t' => self.constant(b"\\t"),
-                0x08 => self.constant(b"\\b"),
-                0x0c => self.constant(b"\\f"),
-                byte => {
-                    self.constant(b"\\u00");
-                    self.constant(&hex(byte));
-                }
-            }
+            self.escape(byte);
             rest = &rest[clean + 1..];
+        }
+    }
+
+    /// Appends a byte that can't stand in a string as it is.
+    fn escape(&mut self, byte: u8) {
+        match byte {
+            b'"' => self.constant(b"\\\""),
+            b'\\' => self.constant(b"\\\\"),
+            b'\n' => self.constant(b"\\n"),
+            b'\r' => self.constant(b"\\r"),
+            b'\t' => self.constant(b"\\t"),
+            0x08 => self.constant(b"\\b"),
+            0x0c => self.constant(b"\\f"),
+            byte => {
+                self.constant(b"\\u00");
+                self.constant(&hex(byte));
+            }
         }
     }
 

@@ -31,6 +31,12 @@ impl<'o> JsonText<'o> {
         self.out.get_mut(self.length..)?.first_chunk_mut()
     }
 
+    /// All that there is room for without growing, to be written from its start on.
+    #[inline]
+    pub(super) fn rest(&mut self) -> Option<&mut [u8]> {
+        self.out.get_mut(self.length..)
+    }
+
     #[inline]
     pub(super) fn wrote(&mut self, count: usize) {
         self.length += count;
@@ -48,6 +54,32 @@ impl<'o> JsonText<'o> {
             None => return self.bytes(bytes),
         }
         self.wrote(N);
+    }
+
+    /// Appends so many bytes of a block.
+    ///
+    /// # Panics
+    ///
+    /// If the block has fewer.
+    #[inline]
+    pub(crate) fn block<const N: usize>(&mut self, block: &[u8; N], used: usize) {
+        match self.place() {
+            Some(place) => *place = *block,
+            None => return self.bytes(&block[..used]),
+        }
+        self.wrote(used);
+    }
+
+    /// Appends an object whose members `write` appends, each with a comma before it.
+    #[inline]
+    pub(crate) fn object(&mut self, write: impl FnOnce(&mut Self)) {
+        let start = self.length;
+        write(self);
+        match self.out.get_mut(start..self.length) {
+            Some([comma, ..]) => *comma = b'{',
+            _ => self.byte(b'{'),
+        }
+        self.byte(b'}');
     }
 
     #[inline(never)]

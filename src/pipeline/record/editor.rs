@@ -192,7 +192,7 @@ impl<'a> RecordEditor<'a> {
         write_str(&mut self.buffer.arena, name);
         let end = self.buffer.arena.len();
         let name_offset = NonZeroU8::new((end - start - name.len()) as u8);
-        Field { key: Span { start, end, in_arena: true }, name_offset, value: Span::default() }
+        Field { key: Span { start, end, in_arena: true }, name_offset, value: Span::default(), known: None }
     }
 
     /// Puts a new value of a top-level field into the arena, made from its old value.

@@ -5,6 +5,8 @@
 //! have grown to the size of the records at hand.
 
 mod editor;
+mod known_keys;
+mod list;
 mod open;
 #[cfg(any(test, feature = "remap"))]
 mod replace;
@@ -12,14 +14,14 @@ mod rewrite;
 mod seen_keys;
 
 pub use editor::RecordEditor;
+use known_keys::{KeyId, KnownKeys};
 pub use rewrite::{Fate, Texts, rewrite_texts_of};
-use seen_keys::SeenKeys;
 
 use std::num::NonZeroU8;
 
 use super::field_path::FieldPath;
-use super::nested::{MapEntries, MapEntry, PairSpan, descend, pair_at};
-use crate::wire::msgpack::{MAX_DEPTH, Token, read, skip_within, write_map};
+use super::nested::{MapEntries, MapEntry, descend};
+use crate::wire::msgpack::{Token, read, write_map};
 
 /// How many fields of one record filters see; the ones past it are passed on as they are. Bounds the memory that one
 /// record can claim, since a field takes two bytes of a message and many more in the list.
@@ -37,6 +39,8 @@ pub struct RecordBuffer {
     /// The fields past [`MAX_FIELDS`].
     rest: Span,
     rest_count: u32,
+    /// Keys of the records before.
+    known: KnownKeys,
 }
 
 /// Bytes of the record or of the arena.
@@ -55,57 +59,8 @@ struct Field {
     name_offset: Option<NonZeroU8>,
     /// The encoded value.
     value: Span,
-}
-
-impl RecordBuffer {
-    /// Lists the fields of an encoded record (a map). Of a key that appears twice the last value counts, as in Ruby,
-    /// at the place of the first.
-    pub fn open<'a>(&'a mut self, record: &'a [u8]) -> RecordEditor<'a> {
-        self.list(record);
-        self.listed(record)
-    }
-
-    /// As [`open`](Self::open), for the record that `bytes` begin with: its length; `None` where it is not all there, is
-    /// nested deeper than [`MAX_DEPTH`], or is no map.
-    pub(super) fn list(&mut self, bytes: &[u8]) -> Option<usize> {
-        self.fields.clear();
-        self.arena.clear();
-        (self.rest, self.rest_count) = (Span::default(), 0);
-        let entries = MapEntries::of(bytes)?;
-        let (mut at, mut remaining) = (entries.offset(), entries.remaining());
-        let mut seen = SeenKeys::default();
-        while remaining > 0 && self.fields.len() < MAX_FIELDS {
-            let Some(pair) = pair_at(bytes, at) else {
-                self.rest = Span { start: at, end: bytes.len(), in_arena: false };
-                self.rest_count = remaining - 1;
-                return None;
-            };
-            (at, remaining) = (pair.end, remaining - 1);
-            self.add(bytes, pair, &mut seen);
-        }
-        let mut parts = 0..u64::from(remaining) * 2;
-        let end = parts.try_fold(at, |at, _| skip_within(bytes, at, MAX_DEPTH - 1).ok());
-        self.rest = Span { start: at, end: end.unwrap_or(bytes.len()), in_arena: false };
-        self.rest_count = remaining;
-        end
-    }
-
-    /// The record whose fields were listed last.
-    pub(super) fn listed<'a>(&'a mut self, record: &'a [u8]) -> RecordEditor<'a> {
-        RecordEditor::new(record, self)
-    }
-
-    #[inline]
-    fn add<'a>(&mut self, record: &'a [u8], pair: PairSpan, seen: &mut SeenKeys<'a>) {
-        let PairSpan { start, name_offset, middle, end } = pair;
-        let key = Span { start, end: middle, in_arena: false };
-        let field = Field { key, name_offset, value: Span { start: middle, end, in_arena: false } };
-        if let Some(first) = field.name_in(record).and_then(|name| seen.insert(name, &self.fields, record)) {
-            self.fields[first].value = field.value;
-            return;
-        }
-        self.fields.push(field);
-    }
+    /// The number of the key among the remembered ones.
+    known: Option<KeyId>,
 }
 
 impl Field {

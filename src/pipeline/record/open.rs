@@ -1,33 +1,41 @@
 //! Fields with open ends, for those who write them out.
 
-use std::num::NonZeroU8;
-
+use super::known_keys::LONGEST_JSON;
 use super::{Field, RecordFields, Span};
 
 /// One top-level field of a record, for [`JsonText`](crate::pipeline::json::JsonText), which is quickest where bytes go on behind
 /// what it writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenField<'a> {
-    /// The encoded value, and what lies behind it.
-    pub(crate) value: &'a [u8],
-    /// The encoded key, and what lies behind it.
-    key: &'a [u8],
-    key_length: usize,
-    name_offset: Option<NonZeroU8>,
+    fields: RecordFields<'a>,
+    field: &'a Field,
 }
 
 impl<'a> OpenField<'a> {
     /// The encoded key alone.
     #[inline]
     pub(crate) fn key(&self) -> &'a [u8] {
-        &self.key[..self.key_length]
+        self.fields.bytes(self.field.key)
+    }
+
+    /// The encoded value, and what lies behind it.
+    #[inline]
+    pub(crate) fn value(&self) -> &'a [u8] {
+        self.fields.from(self.field.value)
+    }
+
+    /// A comma, the key as JSON writes it, and a colon: so many bytes of a block; of keys that were seen before.
+    #[inline]
+    pub(crate) fn json(&self) -> Option<(&'a [u8; LONGEST_JSON], usize)> {
+        self.fields.buffer.known.json(self.field.known?)
     }
 
     /// The key's bytes and what lies behind them, and how many of them are the key's, if it is text.
     #[inline]
     pub(crate) fn name(&self) -> Option<(&'a [u8], usize)> {
-        let offset = usize::from(self.name_offset?.get());
-        Some((&self.key[offset..], self.key_length - offset))
+        let key = self.field.key;
+        let offset = usize::from(self.field.name_offset?.get());
+        Some((&self.fields.from(key)[offset..], key.end - key.start - offset))
     }
 }
 
@@ -36,12 +44,7 @@ impl<'a> RecordFields<'a> {
     #[inline]
     pub(crate) fn open(&self) -> impl Iterator<Item = OpenField<'a>> + use<'a> {
         let fields = *self;
-        self.buffer.fields.iter().map(move |field: &Field| OpenField {
-            value: fields.from(field.value),
-            key: fields.from(field.key),
-            key_length: field.key.end - field.key.start,
-            name_offset: field.name_offset,
-        })
+        self.buffer.fields.iter().map(move |field| OpenField { fields, field })
     }
 
     /// About how many bytes the record has as JSON: it has more punctuation, and rarely much to be escaped.
@@ -74,7 +77,12 @@ mod tests {
         for (open, field) in fields.open().zip(fields.iter()) {
             assert_eq!(open.key(), field.key);
             assert_eq!(open.name().map(|(bytes, length)| &bytes[..length]), field.name);
-            assert!(open.value.starts_with(field.value));
+            assert!(open.value().starts_with(field.value));
+            let name = field.name.map(|name| format!(",\"{}\":", str::from_utf8(name).unwrap()));
+            assert!(
+                open.json()
+                    .is_none_or(|(json, used)| Some(&json[..used]) == name.as_ref().map(String::as_bytes))
+            );
         }
     }
 }

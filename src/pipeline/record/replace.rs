@@ -20,7 +20,7 @@ impl RecordEditor<'_> {
             let key = Span { start: value.start - entry.key.len(), end: value.start, in_arena: true };
             let name_offset =
                 entry.name.and_then(|name| NonZeroU8::new((entry.key.len() - name.len()) as u8));
-            buffer.fields.push(Field { key, name_offset, value });
+            buffer.fields.push(Field { key, name_offset, value, known: None });
         }
         buffer.rest = Span { start: whole.start + entries.offset(), end: whole.end, in_arena: true };
         buffer.rest_count = entries.remaining();

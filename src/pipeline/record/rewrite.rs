@@ -80,7 +80,7 @@ impl RecordEditor<'_> {
                     let name = nested::as_text(bytes);
                     let name_offset = name.and_then(|name| NonZeroU8::new((bytes.len() - name.len()) as u8));
                     let field = &mut self.buffer.fields[position];
-                    (field.key, field.name_offset) = (key, name_offset);
+                    (field.key, field.name_offset, field.known) = (key, name_offset, None);
                 }
             }
         }

@@ -31,7 +31,7 @@ fn output(id: &str, take: OutputTake) -> OutputConfig {
             checkpoint_interval: Duration::from_secs(30),
             buffer_memory: 1,
             max_open_files: 1,
-            compression_level: 6,
+            compression_level: crate::config::CompressionLevel::Fixed(6),
             compression_threads: 1,
             undone_max_size: 1,
             give_up: None,

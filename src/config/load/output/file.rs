@@ -6,7 +6,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{Read, Table, Value, did_you_mean, field_paths};
 use crate::config::reference::INJECT;
-use crate::config::{FileFormat, FileOutputConfig, GiveUpConfig, InjectConfig};
+use crate::config::{CompressionLevel, FileFormat, FileOutputConfig, GiveUpConfig, InjectConfig};
 use crate::pipeline::characters::CharacterSet;
 use crate::pipeline::template::{PathTemplate, SyntaxError};
 use crate::pipeline::time_format::TimeFormat;
@@ -21,7 +21,7 @@ pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
     let checkpoint_interval = table.value("checkpoint_interval", Value::time);
     let buffer_memory = table.value("buffer_memory", Value::memory_size);
     let max_open_files = table.value("max_open_files", Value::count);
-    let compression_level = table.value("compression_level", Value::count);
+    let compression_level = table.value("compression_level", Value::count_or_auto);
     let compression_threads = table.value("compression_threads", Value::count);
     let undone_max_size = table.value("undone_max_size", Value::size);
     let give_up = give_up(table);
@@ -35,8 +35,11 @@ pub(super) fn file(table: &Table<'_>) -> Read<FileOutputConfig> {
         checkpoint_interval: checkpoint_interval?,
         buffer_memory: buffer_memory?,
         max_open_files: max_open_files?,
-        // The key's limits are far inside.
-        compression_level: compression_level? as i32,
+        compression_level: match compression_level? {
+            None => CompressionLevel::Auto,
+            // The key's limits are far inside.
+            Some(level) => CompressionLevel::Fixed(level as i32),
+        },
         compression_threads: compression_threads?,
         undone_max_size: undone_max_size?,
         give_up: give_up?,

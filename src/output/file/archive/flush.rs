@@ -53,6 +53,7 @@ impl Archive {
         }
         self.buffers.clear();
         self.members.shrink();
+        self.levels.flushed();
         self.half_flushed = false;
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::levels::Plan;
 use crate::output::file::gzip::Gzip;
 
 /// Text that one more thread is worth, in bytes: it takes a millisecond to compress, and a thread far less to start.
@@ -16,8 +17,14 @@ const WORTH_A_THREAD: usize = 128 * 1024;
 /// each other more often.
 const AT_A_TIME: usize = 1024 * 1024;
 
-/// A text to be compressed: the number of its buffer, and its lines. Several ascend by their numbers.
-pub(super) type Text<'a> = (usize, &'a [u8]);
+/// A text to be compressed. Several ascend by the numbers of their buffers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'a> {
+    /// The number of its buffer.
+    pub(super) index: usize,
+    pub(super) lines: &'a [u8],
+    pub(super) plan: Plan,
+}
 
 /// Makes members; keeps its memory within a limit.
 #[derive(Debug)]
@@ -30,13 +37,20 @@ pub(super) struct Members {
 struct Maker {
     gzip: Gzip,
     /// By the number of their buffer, ascending.
-    made: Vec<(usize, Range<usize>)>,
+    made: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    index: usize,
+    place: Range<usize>,
+    level: i32,
 }
 
 impl Members {
     /// With up to so many `threads`, at least one, of which the caller's is the first.
-    pub(super) fn new(level: i32, threads: usize) -> Self {
-        let maker = |_| Maker { gzip: Gzip::new(level), made: Vec::new() };
+    pub(super) fn new(threads: usize) -> Self {
+        let maker = |_| Maker { gzip: Gzip::default(), made: Vec::new() };
         Self { makers: (0..threads.max(1)).map(maker).collect() }
     }
 
@@ -59,7 +73,7 @@ impl Members {
             maker.made.clear();
         }
         let Some((first, others)) = self.makers.split_first_mut() else { return 0 };
-        let size: usize = texts.iter().map(|(_, text)| text.len()).sum();
+        let size: usize = texts.iter().map(|text| text.lines.len()).sum();
         let helpers = (size / WORTH_A_THREAD).min(texts.len()).saturating_sub(1).min(others.len());
         let next = AtomicUsize::new(0);
         if helpers == 0 {
@@ -85,9 +99,18 @@ impl Members {
 
     /// The member of a buffer, if [`make`](Self::make) was given its text the last time.
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+        self.find(index).map(|(maker, member)| maker.gzip.get(member.place.clone()))
+    }
+
+    /// The level of that member.
+    pub(super) fn level(&self, index: usize) -> Option<i32> {
+        self.find(index).map(|(_, member)| member.level)
+    }
+
+    fn find(&self, index: usize) -> Option<(&Maker, &Member)> {
         self.makers.iter().find_map(|maker| {
-            let place = maker.made.binary_search_by_key(&index, |(made, _)| *made).ok()?;
-            Some(maker.gzip.get(maker.made[place].1.clone()))
+            let place = maker.made.binary_search_by_key(&index, |member| member.index).ok()?;
+            Some((maker, &maker.made[place]))
         })
     }
 
@@ -103,9 +126,10 @@ impl Members {
 impl Maker {
     /// Takes one text after the other, as long as there are any that no other thread took.
     fn work(&mut self, texts: &[Text<'_>], next: &AtomicUsize) {
-        while let Some((index, text)) = texts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let member = self.gzip.add(text);
-            self.made.push((*index, member));
+        while let Some(text) = texts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let level = text.plan.level(&mut self.gzip, text.lines);
+            let place = self.gzip.add(text.lines, level);
+            self.made.push(Member { index: text.index, place, level });
         }
     }
 }
@@ -123,16 +147,20 @@ mod tests {
     #[test]
     fn members_are_the_same_with_any_number_of_threads() {
         let texts = texts();
-        let numbered: Vec<_> = texts.iter().enumerate().map(|(at, text)| (at * 2, &text[..])).collect();
-        let mut alone = Members::new(3, 1);
+        let plan = |at| if at % 2 == 0 { Plan::Sample } else { Plan::At(3) };
+        let numbered: Vec<_> = (texts.iter().enumerate())
+            .map(|(at, lines)| Text { index: at * 2, lines, plan: plan(at) })
+            .collect();
+        let mut alone = Members::new(1);
         assert_eq!(alone.make(&numbered), 1);
         for threads in [0, 2, 3, 8] {
-            let mut members = Members::new(3, threads);
+            let mut members = Members::new(threads);
             assert_eq!(members.make(&numbered), threads.max(1));
-            for (index, _) in &numbered {
-                assert!(members.get(*index).is_some());
-                assert_eq!(members.get(*index), alone.get(*index));
-                assert_eq!(members.get(*index + 1), None);
+            for Text { index, .. } in numbered.iter().copied() {
+                assert!(members.get(index).is_some());
+                assert_eq!(members.get(index), alone.get(index));
+                assert_eq!(members.level(index), alone.level(index));
+                assert_eq!(members.get(index + 1), None);
             }
             members.shrink();
             assert_eq!(members.get(0), None);
@@ -142,17 +170,17 @@ mod tests {
     #[test]
     fn a_thread_is_started_only_where_there_is_enough_for_it() {
         let text = vec![b'x'; WORTH_A_THREAD];
-        let mut members = Members::new(1, 4);
-        assert_eq!(members.make(&[(0, &text[1..]), (1, &text)]), 1);
-        assert_eq!(members.make(&[(0, &text), (1, &text)]), 2);
-        assert_eq!(members.make(&[(0, &text[..]); 9]), 4);
+        let text = |index, from| Text { index, lines: &text[from..], plan: Plan::At(1) };
+        let mut members = Members::new(4);
+        assert_eq!(members.make(&[text(0, 1), text(1, 0)]), 1);
+        assert_eq!(members.make(&[text(0, 0), text(1, 0)]), 2);
+        assert_eq!(members.make(&[text(0, 0); 9]), 4);
         assert_eq!(members.make(&[]), 1);
     }
 
     #[test]
     fn what_is_compressed_at_a_time_has_a_limit() {
-        let at_a_time =
-            |threads, lengths: &[usize]| Members::new(1, threads).at_a_time(lengths.iter().copied());
+        let at_a_time = |threads, lengths: &[usize]| Members::new(threads).at_a_time(lengths.iter().copied());
         assert_eq!(at_a_time(1, &[1, 1, 1]), 1);
         assert_eq!(at_a_time(2, &[AT_A_TIME, AT_A_TIME, 1]), 2);
         assert_eq!(at_a_time(2, &[AT_A_TIME, AT_A_TIME + 1]), 1);

@@ -5,6 +5,7 @@ mod failures;
 mod flush;
 mod folders;
 mod known_files;
+mod levels;
 mod members;
 mod prepare;
 mod sync;
@@ -15,11 +16,13 @@ use std::sync::Arc;
 
 use super::error::{ArchiveError, SaveCursorError};
 use super::undo::UndoLog;
+use crate::config::CompressionLevel;
 use crate::metrics::OutputMetrics;
 use crate::storage::{Storage, StorageFile};
 use buffers::Buffers;
 use folders::UnsyncedFolders;
 use known_files::KnownFiles;
+use levels::Levels;
 use members::Members;
 
 pub use buffers::SlotId;
@@ -42,8 +45,7 @@ pub struct ArchiveOptions {
     pub generation: u64,
     /// Files held open at one time; at least one.
     pub max_open_files: usize,
-    /// gzip level from 1 (fast) to 12 (small).
-    pub compression_level: i32,
+    pub compression_level: CompressionLevel,
     /// Files that are compressed at one time; at least one.
     pub compression_threads: usize,
 }
@@ -62,6 +64,7 @@ pub struct Archive {
     /// In which names were made since the last checkpoint.
     folders: UnsyncedFolders,
     members: Members,
+    levels: Levels,
     /// A flush wrote some buffers and failed at others, so that the files are at no position that could be saved.
     half_flushed: bool,
     /// What the last flush could not write.
@@ -81,7 +84,8 @@ impl Archive {
             files: KnownFiles::new(options.max_open_files),
             max_known_files: MAX_KNOWN_FILES,
             folders: UnsyncedFolders::default(),
-            members: Members::new(options.compression_level, options.compression_threads),
+            members: Members::new(options.compression_threads),
+            levels: Levels::new(options.compression_level),
             half_flushed: false,
             failed: Vec::new(),
             broken: None,

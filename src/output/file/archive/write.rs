@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Archive;
 use super::failures::Failures;
 use super::known_files::Surprise;
+use super::levels::Plan;
 use super::members::Text;
 use crate::output::file::error::ArchiveError;
 use crate::storage::{Open, append_all};
@@ -88,11 +89,21 @@ impl Archive {
     fn compress(&mut self, batch: &[usize]) {
         let buffers = batch.iter().map(|index| (*index, self.buffers.get(*index)));
         let compressed = buffers.filter(|(_, buffer)| is_gzip(&buffer.path));
-        let texts: Vec<Text<'_>> =
-            compressed.map(|(index, buffer)| (index, buffer.lines.as_slice())).collect();
+        let texts = compressed.map(|(index, buffer)| {
+            let plan = self.levels.plan(&buffer.path, buffer.lines.len());
+            Text { index, lines: buffer.lines.as_slice(), plan }
+        });
+        let texts: Vec<Text<'_>> = texts.collect();
         let threads = self.members.make(&texts);
         if !texts.is_empty() {
             self.metrics.compression_threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
+        }
+        for text in &texts {
+            let Some(level) = self.members.level(text.index) else { continue };
+            self.metrics.compression_level.set(i64::from(level));
+            if text.plan == Plan::Sample {
+                self.levels.sampled(&self.buffers.get(text.index).path, level);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! `inject`: fields that are added as a record is written.
 
 use crate::config::InjectConfig;
+use crate::pipeline::json::write_string;
 use crate::pipeline::time_format::TimeWriter;
 use crate::pipeline::{Event, RecordField, RecordFields};
 use crate::wire::msgpack::write_str;
@@ -15,25 +16,38 @@ pub(super) struct Inject {
 #[derive(Debug)]
 struct Injected {
     name: Vec<u8>,
-    /// The encoded name and, for the event at hand, the encoded value.
+    /// The encoded name and, for the event at hand, the encoded value with [`BEHIND`] it.
     key: Vec<u8>,
     value: Vec<u8>,
+    /// A comma, the name as JSON writes it, and a colon.
+    json: Vec<u8>,
 }
+
+/// What follows a value in memory, as most values in a record are followed by others: JSON is written quicker then.
+const BEHIND: [u8; 16] = [0; 16];
 
 impl Injected {
     fn new(name: &str) -> Self {
         let mut key = Vec::new();
         write_str(&mut key, name.as_bytes());
-        Self { name: name.as_bytes().to_vec(), key, value: Vec::new() }
+        let mut json = vec![b','];
+        write_string(&mut json, name.as_bytes());
+        json.push(b':');
+        Self { name: name.as_bytes().to_vec(), key, value: BEHIND.to_vec(), json }
     }
 
     fn set(&mut self, text: &[u8]) {
         self.value.clear();
         write_str(&mut self.value, text);
+        self.value.extend_from_slice(&BEHIND);
+    }
+
+    fn value(&self) -> &[u8] {
+        &self.value[..self.value.len() - BEHIND.len()]
     }
 
     fn field(&self) -> RecordField<'_> {
-        RecordField { key: &self.key, name: Some(&self.name), value: &self.value }
+        RecordField { key: &self.key, name: Some(&self.name), value: self.value() }
     }
 }
 
@@ -45,7 +59,7 @@ pub(super) struct Missing<'a> {
 }
 
 impl<'a> Missing<'a> {
-    /// The value of the one of this name, which is then missing no more.
+    /// The value of the one of this name, and what lies behind it; it is then missing no more.
     #[inline]
     pub(super) fn take(&mut self, name: &[u8]) -> Option<&'a [u8]> {
         let has_name = |injected: &mut &Injected| injected.name == name;
@@ -53,8 +67,9 @@ impl<'a> Missing<'a> {
         Some(&taken.value)
     }
 
-    pub(super) fn rest(self) -> impl Iterator<Item = RecordField<'a>> {
-        self.tag.into_iter().chain(self.time).map(Injected::field)
+    /// The names as JSON has them behind another member, with their colons, and the values with what lies behind them.
+    pub(super) fn rest(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.tag.into_iter().chain(self.time).map(|injected| (&injected.json[..], &injected.value[..]))
     }
 }
 
@@ -79,7 +94,7 @@ impl Inject {
     /// The injected value of a top-level field.
     #[inline]
     pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.injected().find(|injected| injected.name == name).map(|injected| injected.value.as_slice())
+        self.injected().find(|injected| injected.name == name).map(Injected::value)
     }
 
     /// Those that no field of a record has replaced yet.

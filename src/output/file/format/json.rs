@@ -10,34 +10,29 @@ pub(super) fn write(out: &mut Vec<u8>, event: &Event<'_>, inject: &Inject) {
     }
     let mut json = JsonText::begin(out, event.record.about_length());
     let mut missing = inject.missing();
-    let mut before = b'{';
-    event.record.open().for_each(|field| {
-        let injected = match field.name() {
-            Some((bytes, length)) => {
-                json.name(before, bytes, length);
+    json.object(|json| {
+        event.record.open().for_each(|field| {
+            let injected = if let Some((name, used)) = field.json() {
+                json.block(name, used);
+                // Without the comma, the quotes and the colon.
+                missing.take(&name[2..used - 2])
+            } else if let Some((bytes, length)) = field.name() {
+                json.name(b',', bytes, length);
                 missing.take(&bytes[..length])
-            }
-            None => {
-                json.byte(before);
+            } else {
+                json.byte(b',');
                 json.key(field.key());
                 json.byte(b':');
                 None
-            }
-        };
-        json.value(injected.unwrap_or(field.value));
-        before = b',';
+            };
+            json.value(injected.unwrap_or_else(|| field.value()));
+        });
+        for (name, value) in missing.rest() {
+            json.bytes(name);
+            json.value(value);
+        }
     });
-    for field in missing.rest() {
-        json.byte(before);
-        json.key(field.key);
-        json.byte(b':');
-        json.value(field.value);
-        before = b',';
-    }
-    if before == b'{' {
-        json.byte(b'{');
-    }
-    json.constant(b"}\n");
+    json.byte(b'\n');
     json.finish();
 }
 

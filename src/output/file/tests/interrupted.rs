@@ -22,7 +22,7 @@ fn after_a_crash(seed: u64) -> Simulated {
         undo_folder: "/data/undo".into(),
         generation: 0,
         max_open_files: 4,
-        compression_level: 1,
+        compression_level: crate::config::CompressionLevel::Fixed(1),
         compression_threads: 2,
     };
     let metrics = Metrics::new("test", 10);

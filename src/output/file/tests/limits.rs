@@ -6,6 +6,7 @@ use super::faulty::{Fault, Faulty};
 use super::world::World;
 use crate::metrics::Metrics;
 use crate::output::file::Archive;
+use crate::output::file::gzip::Gzip;
 
 fn flush_files(archive: &mut Archive, world: &World, count: usize) {
     for number in 0..count {
@@ -92,5 +93,32 @@ fn files_are_compressed_on_as_many_threads_as_allowed_and_no_more() {
         let mut read = Vec::new();
         flate2::read::MultiGzDecoder::new(file).read_to_end(&mut read).unwrap();
         assert!(read == text(number), "{number}");
+    }
+}
+
+#[test]
+fn a_file_is_compressed_at_the_level_that_is_small_enough_for_what_it_gets() {
+    let random = (0..30_000u32)
+        .map(|at| format!("{:08x}\n", at.wrapping_mul(0x9e37_79b1) ^ at.rotate_left(13)))
+        .collect();
+    let alike =
+        (0..4_000u32).map(|at| format!("{} GET /a/{}/b 200 {}\n", at / 7, at % 13, at * at)).collect();
+    for text in [random, alike] {
+        let text: String = text;
+        let expected = Gzip::default().fastest_within(text.as_bytes());
+        let metrics = Metrics::new("test", 10);
+        let world = World::new(&[], 100);
+        let mut archive = world.archive(Faulty::new(Fault::Nothing), &metrics);
+        for _ in 0..2 {
+            let slot = archive.slot(&world.path("a.log.gz"));
+            archive.append(slot, |lines| lines.extend_from_slice(text.as_bytes())).unwrap();
+            archive.flush(&mut |_| panic!("no checkpoint is due")).unwrap();
+            let level = format!("hikyaku_output_compression_level{{output=\"archive\"}} {expected}\n");
+            assert!(metrics.render().unwrap().contains(&level), "{level}");
+        }
+        let mut read = String::new();
+        let file = std::fs::File::open(world.path("a.log.gz")).unwrap();
+        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut read).unwrap();
+        assert!(read == text.repeat(2));
     }
 }

@@ -25,7 +25,7 @@ impl Scene {
             undo_folder,
             generation: 0,
             max_open_files: 4,
-            compression_level: 1,
+            compression_level: crate::config::CompressionLevel::Fixed(1),
             compression_threads: 1,
         };
         let mut archive = Archive::new(disk(), options, scene.metrics.output("archive", "file"));

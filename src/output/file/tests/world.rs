@@ -83,7 +83,7 @@ impl World {
             undo_folder: self.undo_folder(),
             generation: self.cursor.get().0,
             max_open_files: self.max_open_files,
-            compression_level: 1,
+            compression_level: crate::config::CompressionLevel::Auto,
             compression_threads: 2,
         };
         Archive::new(Arc::new(storage), options, metrics.output("archive", "file"))
