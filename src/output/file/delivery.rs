@@ -372,7 +372,7 @@ impl FileOutput {
             return false;
         }
         let read = self.reader.bytes_since(saved);
-        let is_full = matches!(*self.journal_status.borrow(), Status::Full | Status::DiskFull);
+        let is_full = self.journal_status.borrow().is_waiting();
         is_full || read > self.options.journal_max_size / CHECKPOINTS_IN_A_JOURNAL
     }
 
@@ -425,7 +425,7 @@ impl FileOutput {
                 _ = controls.flush_requests.changed() => controls.flush_requests.mark_changed(),
                 Ok(()) = skips.changed() => {}
                 // A full journal waits for a checkpoint of what is read and not saved yet.
-                _ = status.wait_for(|status| matches!(status, Status::Full | Status::DiskFull)), if !saved => {}
+                _ = status.wait_for(Status::is_waiting), if !saved => {}
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
             }
         });

@@ -457,7 +457,7 @@ impl Deliveries {
 }
 
 async fn until_full(status: &mut watch::Receiver<Status>) {
-    let is_full = |status: &Status| matches!(status, Status::Full | Status::DiskFull);
+    let is_full = Status::is_waiting;
     if status.wait_for(is_full).await.is_err() {
         // The journal is gone, and with it everybody who could wait for it.
         std::future::pending().await
