@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::Position;
 use super::format::segment_header::SEGMENT_HEADER_LENGTH;
-use super::shared::{Shared, State, Status};
+use super::shared::{Shared, State};
 use crate::config::{BacklogConfig, DEFAULT_MAX_SET_ASIDE, WhenBacklogged};
 
 /// What an output is asked to do: to go on further ahead.
@@ -139,7 +139,7 @@ impl Shared {
 
     /// Whether senders wait, so that who was asked and could not is asked again.
     fn is_waited_for(&self) -> bool {
-        matches!(*self.status().borrow(), Status::Full | Status::DiskFull)
+        self.status().borrow().is_waiting()
     }
 
     /// An output that is over its limit and that senders wait for.

@@ -37,6 +37,22 @@ pub(super) fn set_aside(shared: &Shared, reader: &mut FrameReader, from: u64, to
     }
 }
 
+/// Counts what a segment holds from an offset on, where the disk can't even open it, and says so, once.
+pub(super) fn tell_unreadable(shared: &Shared, from: Position, to: u64, error: &io::Error) {
+    if !shared.is_new_damage(from) {
+        return;
+    }
+    shared.metrics.damaged_bytes.inc_by(to.saturating_sub(from.offset));
+    tracing::error!(
+        segment = %shared.folder.segment_path(from.segment).display(),
+        from = from.offset,
+        to,
+        %error,
+        "a journal segment can't be opened, however often it was tried: the chunks in it are lost. Everything else is intact. \
+         Check the disk"
+    );
+}
+
 /// Counts the part of a large file that is lost and says so, once for each chunk. The file gets a second name in
 /// `DATA_DIR/journal/damaged/`, so that it outlives its segment.
 pub(super) fn set_large_aside(shared: &Shared, position: Position, lost: u64, reason: &str) {

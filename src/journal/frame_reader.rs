@@ -6,10 +6,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::format::JournalId;
 use super::format::frame::{FRAME_ALIGNMENT, FRAME_HEADER_LENGTH, FrameHeader, seed};
-use crate::storage::{StorageFile, read_full_at};
+use crate::storage::{StorageFile, insist, is_for_damage, read_full_at};
 
 /// How much is read at once; a larger frame is read whole.
 const BLOCK_LENGTH: u64 = 256 * 1024;
+
+/// What a disk reads or does not.
+const PAGE: usize = 4096;
 
 /// A frame whose checksums hold.
 #[derive(Debug)]
@@ -61,11 +64,18 @@ pub(super) struct FrameReader {
     segment: u64,
     block: Bytes,
     block_start: u64,
+    /// Whether what the disk can't read is zeros.
+    passes_over_damage: bool,
 }
 
 impl FrameReader {
     pub(super) fn new(file: Box<dyn StorageFile>, journal: JournalId, segment: u64) -> Self {
-        Self { file, journal, segment, block: Bytes::new(), block_start: 0 }
+        Self { file, journal, segment, block: Bytes::new(), block_start: 0, passes_over_damage: false }
+    }
+
+    /// Goes on where the disk can't read as if there were zeros, so that all frames are found that do read.
+    pub(super) fn passing_over_damage(self) -> Self {
+        Self { block: Bytes::new(), passes_over_damage: true, ..self }
     }
 
     pub(super) fn segment(&self) -> u64 {
@@ -108,17 +118,52 @@ impl FrameReader {
 
     /// The bytes of a range, whatever they are; shorter where the file ends.
     pub(super) fn bytes(&mut self, from: u64, to: u64) -> io::Result<Bytes> {
-        read_block(self.file.as_ref(), from, to.saturating_sub(from))
+        self.read_block(from, to.saturating_sub(from))
     }
 
     /// Sees to it that the block holds `length` bytes from `at`; false where the file ends before.
     fn fill(&mut self, at: u64, length: u64, end: u64) -> io::Result<bool> {
         let block_end = self.block_start + self.block.len() as u64;
         if at < self.block_start || at + length > block_end {
-            self.block = read_block(self.file.as_ref(), at, length.max(BLOCK_LENGTH.min(end - at)))?;
+            let wanted = length.max(BLOCK_LENGTH.min(end - at));
+            self.block = match self.read_block(at, wanted) {
+                // What lies ahead is no matter of this frame.
+                Err(error) if is_for_damage(&error) && length < wanted => self.read_block(at, length)?,
+                read => read?,
+            };
             self.block_start = at;
         }
         Ok(at + length <= self.block_start + self.block.len() as u64)
+    }
+
+    fn read_block(&self, at: u64, length: u64) -> io::Result<Bytes> {
+        let mut block = BytesMut::zeroed(length as usize);
+        let filled = match read_full_at(self.file.as_ref(), &mut block, at) {
+            Err(error) if self.passes_over_damage && is_for_damage(&error) => {
+                self.read_what_reads(&mut block, at)?
+            }
+            read => read?,
+        };
+        block.truncate(filled);
+        Ok(block.freeze())
+    }
+
+    /// Fills a block page by page, with zeros where the disk can't read one; gives how much of it is in the file.
+    fn read_what_reads(&self, block: &mut [u8], at: u64) -> io::Result<usize> {
+        let rest = insist(|| self.file.stat())?.length.saturating_sub(at);
+        let within = usize::try_from(rest).unwrap_or(usize::MAX).min(block.len());
+        let mut from = 0;
+        while from < within {
+            // To the end of the page in the file.
+            let to = (from + PAGE - (at as usize + from) % PAGE).min(within);
+            // Once: whoever passes over damage has tried before, and a dead disk takes seconds for each.
+            match read_full_at(self.file.as_ref(), &mut block[from..to], at + from as u64) {
+                Err(error) if is_for_damage(&error) => block[from..to].fill(0),
+                read => drop(read?),
+            }
+            from = to;
+        }
+        Ok(within)
     }
 }
 
@@ -128,11 +173,4 @@ pub(super) struct Found {
     pub(super) frame: Option<u64>,
     /// The end of the last bytes before it that are not zero.
     pub(super) last_byte_before: u64,
-}
-
-fn read_block(file: &dyn StorageFile, at: u64, length: u64) -> io::Result<Bytes> {
-    let mut block = BytesMut::zeroed(length as usize);
-    let filled = read_full_at(file, &mut block, at)?;
-    block.truncate(filled);
-    Ok(block.freeze())
 }

@@ -20,7 +20,8 @@ use super::format::trailer::{TRAILER_LENGTH, read_trailer};
 use super::frame_reader::{FrameReader, frame_in_block};
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
-use crate::storage::{read_file, read_full_at};
+use crate::event_time::EventTime;
+use crate::storage::{insist, is_for_damage, read_file, read_full_at};
 
 /// Length of what stands before the footer's frame.
 const PREFIX_LENGTH: usize = SEGMENT_HEADER_LENGTH as usize + 8;
@@ -47,8 +48,8 @@ pub(super) fn read_footer(
         .map(|footer| (offset, footer)))
 }
 
-/// Removes a segment; with `keep_ids` its footer is durably left behind first. A damaged one is made anew from the chunks
-/// that are left.
+/// Removes a segment; with `keep_ids` its footer is durably left behind first. A damaged one, or one that the disk can't read,
+/// is made anew from the chunks that are left.
 pub(super) fn remove_segment(
     folder: &SegmentFolder,
     journal: &JournalId,
@@ -56,22 +57,37 @@ pub(super) fn remove_segment(
     keep_ids: bool,
 ) -> io::Result<()> {
     if keep_ids {
-        let (offset, footer) = match read_footer(folder, journal, segment)? {
-            Some(found) => found,
-            None => {
+        let (offset, footer) = match unless_damaged(insist(|| read_footer(folder, journal, segment)))? {
+            Some(Some(found)) => found,
+            Some(None) | None => {
                 let file = folder.open(segment)?;
                 let length = file.stat()?.length;
-                let scan = scan(&mut FrameReader::new(file, *journal, segment), length, Standing::Followed)?;
+                let mut reader = FrameReader::new(file, *journal, segment).passing_over_damage();
+                let scan = scan(&mut reader, length, Standing::Followed)?;
                 (scan.end, scan.footer)
             }
         };
-        let mut bytes = read_header(folder.open(segment)?.as_ref())?.to_vec();
+        let read = unless_damaged(insist(|| read_header(folder.open(segment)?.as_ref())))?;
+        let mut bytes = read.unwrap_or_else(|| anonymous(*journal, segment).encode()).to_vec();
         bytes.extend_from_slice(&offset.to_le_bytes());
         let seed = seed(journal, segment, offset);
         write_frame(&mut bytes, FrameKind::Footer, offset, seed, |out| footer.write(out));
         folder.put(&folder.ids_path(segment), &bytes)?;
     }
     folder.remove(&folder.segment_path(segment))
+}
+
+/// `None` where the disk can't read.
+fn unless_damaged<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if is_for_damage(&error) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// In the place of a header that does not read.
+fn anonymous(journal: JournalId, segment: u64) -> SegmentHeader {
+    SegmentHeader { journal, segment, created_at: EventTime::from_unix_nanoseconds(0), may_be_packed: false }
 }
 
 /// Reads what a segment left behind; `None` where it is damaged or belongs to another journal.

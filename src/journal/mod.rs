@@ -6,6 +6,7 @@
 //! * [`Reader`] follows from any position: from memory while it keeps up, from disk where it does not.
 //! * [`OutputCursor`] says how far an output has come. A segment goes once every cursor has passed it; while its chunk
 //!   ids are still needed, its footer is left behind (`left_behind.rs`).
+//! * Which segments there must be, and how far they were synced, is known without them (`missing.rs`, `synced_mark.rs`).
 //! * Opening (`open.rs`) scans the one segment that was not sealed, cuts its torn tail, makes what is kept durable
 //!   again, and reads the footers of the others. Damage in the middle is set aside and counted (`damage.rs`).
 //! * An output that is too far behind is asked to leave segments behind (`backlog.rs`, `skip.rs`), which may be set aside
@@ -31,6 +32,7 @@ mod home;
 pub mod inspect;
 pub mod large;
 mod left_behind;
+mod missing;
 mod open;
 mod output_cursor;
 mod packing;
@@ -49,7 +51,14 @@ mod set_aside;
 mod shared;
 mod skip;
 #[cfg(test)]
+mod stuck_tests;
+mod synced_mark;
+#[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod unreadable_tests;
+#[cfg(test)]
+mod vanished_tests;
 pub(crate) mod writer;
 mod writer_thread;
 
@@ -67,7 +76,7 @@ pub(crate) use home::Home;
 pub use open::OpenError;
 pub use output_cursor::OutputCursor;
 pub use position::Position;
-pub use reader::{ReadError, Reader, StoredChunk};
+pub use reader::{READ_TRIES, ReadError, Reader, StoredChunk};
 pub use remaining::Backlog;
 pub use replay::{Replay, Replays};
 pub use set_aside::{SetAside, SetAsideError, SetAsideSegment};
@@ -147,7 +156,7 @@ impl Journal {
             path: spools.path().to_owned(),
             source,
         })?;
-        let (opened, active) = open::open(storage, data_dir, config, &metrics, now)?;
+        let (opened, active) = open::open(storage, data_dir, &cursors, config, &metrics, now)?;
 
         let limits = Limits { max_size: config.max_size, memory: config.memory };
         let set_aside = SetAside::on(Arc::clone(storage), data_dir);
@@ -159,7 +168,8 @@ impl Journal {
         }
         for (segment, range) in opened.damaged {
             let file = shared.folder.open(segment).map_err(io_error("read"))?;
-            let mut reader = frame_reader::FrameReader::new(file, shared.journal, segment);
+            let reader = frame_reader::FrameReader::new(file, shared.journal, segment);
+            let mut reader = reader.passing_over_damage();
             damage::set_aside(&shared, &mut reader, range.start, range.end);
         }
         // All of them, also those of outputs that the config no longer has: they hold their backlog.
@@ -180,6 +190,9 @@ impl Journal {
         shared.metrics.max_bytes.set(i64::try_from(config.max_size).unwrap_or(i64::MAX));
         shared.set_status(Status::Accepting);
         shared.set_taken(opened.dedup.turn());
+        let mut dedup = opened.dedup;
+        // What is forgotten anew while footers are read was counted when it was forgotten first.
+        dedup.take_evicted();
 
         let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
         let writer = Writer {
@@ -187,7 +200,8 @@ impl Journal {
             cursors: cursors.clone(),
             requests: receiver,
             active,
-            dedup: opened.dedup,
+            mark: opened.mark,
+            dedup,
             left_behind: opened.left_behind,
             segment_size: config.segment_size,
             packing: config.compression,
@@ -258,9 +272,7 @@ impl Journal {
         if !fits_into_segment(&chunk, chunk.payload_length(), self.segment_size) {
             return Err(AppendError::TooLarge);
         }
-        if self.when_full == WhenFull::Reject
-            && matches!(*self.shared.status().borrow(), Status::Full | Status::DiskFull)
-        {
+        if self.when_full == WhenFull::Reject && self.shared.status().borrow().is_waiting() {
             return Err(AppendError::Full);
         }
         let (reply, receipt) = Receipt::channel();
@@ -361,6 +373,11 @@ impl Journal {
     /// Whether chunks are taken, now and whenever that changes.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared.status()
+    }
+
+    /// What an output can't read of it now, for `/ready`: it is tried again before it is taken for lost.
+    pub fn unreadable(&self) -> Option<String> {
+        self.shared.unreadable()
     }
 
     /// Where the next chunk will lie.

@@ -15,14 +15,17 @@ use super::format::segment_header::{SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
 use super::large::LargePlace;
 use super::left_behind::{read_footer, read_ids};
+use super::missing::{Evidence, missing, tell};
 use super::scan::{Scan, Standing, scan};
 use super::segment_file::{SegmentFolder, allocate, read_header};
 use super::shared::SegmentState;
+use super::synced_mark::SyncedMark;
+use super::{CursorFolder, Position};
 use crate::config::JournalConfig;
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
 use crate::planted::{Bug, is_planted};
-use crate::storage::{Storage, StorageFile, is_for_want_of_space, write_all_at};
+use crate::storage::{Storage, StorageFile, insist, is_for_damage, is_for_want_of_space, write_all_at};
 
 /// A journal that can't be opened; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +77,9 @@ pub(super) struct Opened {
     pub(super) large: Vec<(LargePlace, u64)>,
     /// Damage that has to be set aside.
     pub(super) damaged: Vec<(u64, std::ops::Range<u64>)>,
+    pub(super) mark: SyncedMark,
+    /// Up to where it was synced for certain.
+    synced: Position,
 }
 
 /// Takes the data folder for this process alone, as long as the file is open.
@@ -92,6 +98,7 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, OpenError> {
 pub(super) fn open(
     storage: &Arc<dyn Storage>,
     data_dir: &Path,
+    cursors: &CursorFolder,
     config: &JournalConfig,
     metrics: &JournalMetrics,
     now: EventTime,
@@ -108,14 +115,24 @@ pub(super) fn open(
     folder.sync().map_err(on_folder("sync"))?;
     folder.remove_temporary_files().map_err(on_folder("clean"))?;
     let listing = folder.list().map_err(on_folder("list"))?;
-    for foreign in listing.foreign.iter().filter(|path| !path.ends_with("damaged")) {
+    for foreign in &listing.foreign {
         tracing::warn!(path = %foreign.display(), "a file in the journal's folder is none of ours: left alone");
     }
 
-    let journal = match read_headers(&folder, &listing.segments)? {
+    let mut mark = SyncedMark::open(&folder).map_err(on_folder("read the synced mark in"))?;
+    let mut saved = Vec::new();
+    for id in cursors.ids()? {
+        saved.extend(cursors.load(&id)?);
+    }
+    let evidence =
+        Evidence::new(storage.as_ref(), data_dir, saved, mark.last().copied()).map_err(|source| {
+            OpenError::Io { action: "look up the home of", path: data_dir.to_owned(), source }
+        })?;
+    let journal = match read_headers(&folder, &listing.segments)?.or(evidence.journal()) {
         Some(journal) => journal,
         None => storage.draw().to_le_bytes(),
     };
+    let synced = evidence.synced(&journal).unwrap_or(Position::new(0, 0));
     let mut dedup = Dedup::new(DedupLimits {
         window: config.dedup_window,
         max_ids: config.dedup_max_ids,
@@ -133,7 +150,13 @@ pub(super) fn open(
         }
         left_behind.insert(segment);
     }
-    metrics.missing_segments.inc_by(missing_segments(&listing.segments));
+    let begun = Some(synced.segment).filter(|begun| *begun > 0);
+    tell(&missing(&listing.segments, evidence.needed(&journal), begun), metrics);
+    match mark.prepare() {
+        // It is made before it is needed, or senders wait.
+        Err(error) if is_for_want_of_space(&error) => {}
+        prepared => prepared.map_err(on_folder("prepare the synced mark in"))?,
+    }
 
     let mut opened = Opened {
         folder,
@@ -143,8 +166,12 @@ pub(super) fn open(
         left_behind,
         large: Vec::new(),
         damaged: Vec::new(),
+        mark,
+        synced,
     };
-    let last = listing.segments.last().copied();
+    let newest = listing.segments.last().copied();
+    // Where those behind it are missing, it was sealed as any other.
+    let last = newest.filter(|newest| *newest >= synced.segment);
     let large = listing.large;
     let mut referred_to = Vec::new();
     let mut unsealed = None;
@@ -154,18 +181,24 @@ pub(super) fn open(
         )?;
         unsealed = unsealed.or(found);
     }
-    opened.take_large(large, last, &referred_to).map_err(on_folder("tidy up the large chunks in"))?;
+    let first = evidence.needed(&journal);
+    opened.take_large(large, first, last, &referred_to).map_err(on_folder("tidy up the large chunks in"))?;
     let active = match (last, unsealed) {
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
-        (last, _) => {
-            let newest = last.max(opened.left_behind.last().copied()).unwrap_or(0);
-            match (opened.begin_segment(newest + 1, config, now), last) {
-                (Err(error), Some(last)) if is_for_want_of_space(&error) => opened.stay_in(last),
+        _ => {
+            // A number is never used again, not even one of a segment that is missing.
+            let number = newest.max(opened.left_behind.last().copied()).max(begun).unwrap_or(0);
+            match (opened.begin_segment(number + 1, config, now), newest) {
+                (Err(error), Some(newest)) if is_for_want_of_space(&error) => opened.stay_in(newest, number),
                 (begun, _) => begun,
             }
         }
     }
     .map_err(on_folder("begin a segment in"))?;
+    if evidence.is_of_a_copy {
+        let end = Position::new(active.number, active.state().end);
+        opened.mark.begin_anew(journal, end).map_err(on_folder("note the end of what was restored in"))?;
+    }
     if !active.is_sealed() {
         opened.segments.insert(active.number, active.state());
     }
@@ -184,9 +217,11 @@ impl Opened {
         referred_to: &mut Vec<u64>,
         metrics: &JournalMetrics,
     ) -> io::Result<Option<Scan>> {
-        let file = self.folder.open(segment)?;
-        let length = file.stat()?.length;
-        let footer = read_footer(&self.folder, &self.journal, segment)?;
+        let length = insist(|| self.folder.open(segment)?.stat())?.length;
+        let footer = match insist(|| read_footer(&self.folder, &self.journal, segment)) {
+            Err(error) if is_for_damage(&error) => None,
+            footer => footer?,
+        };
         // Without a trailer, as when the process ended between the two, a footer is found by nobody.
         let has_trailer = footer.is_some();
         if !is_last && let Some((end, footer)) = footer {
@@ -196,18 +231,24 @@ impl Opened {
             self.segments.insert(segment, state);
             return Ok(None);
         }
-        let standing = if is_last { Standing::Last } else { Standing::Followed };
-        let scan = scan(&mut FrameReader::new(file, self.journal, segment), length, standing)?;
+        let standing =
+            if is_last { Standing::Last { synced: self.synced_in(segment) } } else { Standing::Followed };
+        let (scan, is_readable) = self.scan_what_reads(segment, length, standing)?;
         remember(&mut self.dedup, &scan.footer, segment);
         self.damaged.extend(scan.damaged.iter().map(|range| (segment, range.clone())));
         if is_last {
             referred_to.extend(scan.large.iter().map(|(offset, _)| *offset));
         }
-        if is_last && !(scan.sealed && has_trailer) {
+        if is_last && !is_readable {
+            // Nothing is written any more to what the disk can't read. It ends here, so that nothing behind comes to life.
+            let file = self.folder.open_for_writing(segment)?;
+            file.set_len(scan.end)?;
+            file.sync()?;
+            metrics.torn_bytes.inc_by(scan.torn);
+        } else if is_last && !(scan.sealed && has_trailer) {
             metrics.torn_bytes.inc_by(scan.torn);
             return Ok(Some(scan));
-        }
-        if is_last {
+        } else if is_last {
             let file = self.folder.open_for_writing(segment)?;
             self.write_again(file.as_ref(), segment, scan.synced, length)?;
             file.sync()?;
@@ -224,15 +265,33 @@ impl Opened {
         Ok(None)
     }
 
+    /// Scans a segment, and whether the disk can read all of it. Where it can't, what it reads is found all the same.
+    fn scan_what_reads(&self, segment: u64, length: u64, standing: Standing) -> io::Result<(Scan, bool)> {
+        let reader =
+            || Ok::<_, io::Error>(FrameReader::new(self.folder.open(segment)?, self.journal, segment));
+        match insist(|| scan(&mut reader()?, length, standing)) {
+            Err(error) if is_for_damage(&error) => {
+                tracing::error!(
+                    path = %self.folder.segment_path(segment).display(), %error,
+                    "the disk can't read a part of a journal segment: what reads is delivered. Check the disk"
+                );
+                Ok((scan(&mut reader()?.passing_over_damage(), length, standing)?, false))
+            }
+            scanned => Ok((scanned?, true)),
+        }
+    }
+
     /// Takes up the files of large chunks. Only in the last segment may there be some without a frame: those that were
     /// named just before the power went, and nobody was told that they are kept.
     fn take_large(
         &mut self,
         files: Vec<(LargePlace, u64)>,
+        needed: Option<u64>,
         last: Option<u64>,
         referred_to: &[u64],
     ) -> io::Result<()> {
         let first = self.segments.keys().next().copied().or(last);
+        let first = first.into_iter().chain(needed).min();
         for (place, length) in files {
             let path = self.folder.large_path(place);
             let is_kept = match Some(place.segment) == last {
@@ -243,10 +302,11 @@ impl Opened {
                 .damaged
                 .iter()
                 .any(|(segment, range)| *segment == place.segment && range.contains(&place.offset));
-            let is_between = first.is_some_and(|first| first < place.segment) && Some(place.segment) < last;
+            let behind = last.unwrap_or(self.synced.segment + 1);
+            let is_missing = first.is_some_and(|first| first <= place.segment) && place.segment < behind;
             if is_kept {
                 self.large.push((place, length));
-            } else if is_damaged || is_between {
+            } else if is_damaged || is_missing {
                 let to = super::damage::set_file_aside(&self.folder, &path)?;
                 self.folder.storage().remove(&path)?;
                 tracing::error!(
@@ -264,6 +324,11 @@ impl Opened {
         self.folder.sync()
     }
 
+    /// Up to where a segment was synced for certain.
+    fn synced_in(&self, segment: u64) -> u64 {
+        if self.synced.segment == segment { self.synced.offset } else { 0 }
+    }
+
     /// After a failed sync the page cache may show bytes that never reached the disk: what is not marked as synced is
     /// written once more, so that the sync that follows is about these very bytes.
     fn write_again(&self, file: &dyn StorageFile, segment: u64, from: u64, to: u64) -> io::Result<()> {
@@ -276,7 +341,8 @@ impl Opened {
     /// when the segment was scanned. A chunk that got lost in between must not be taken for one that is kept.
     fn check_again(&self, segment: u64, before: &Scan, length: u64) -> io::Result<()> {
         let mut reader = FrameReader::new(self.folder.open(segment)?, self.journal, segment);
-        let now = scan(&mut reader, length, Standing::Last)?;
+        let standing = Standing::Last { synced: self.synced_in(segment) };
+        let now = scan(&mut reader, length, standing)?;
         if (now.end, &now.footer) == (before.end, &before.footer) {
             return Ok(());
         }
@@ -303,19 +369,20 @@ impl Opened {
             tracing::info!(
                 segment,
                 bytes = scan.torn,
-                "cut a half-written tail off the journal: none of it was acknowledged, and senders send it again"
+                "cut a half-written tail off the journal, as after a crash: nothing says that it was ever synced, and what \
+                 was not acknowledged is sent again"
             );
         }
         let active = ActiveSegment::new(segment, self.journal, file, size, scan.end, scan.footer);
         Ok(active.packed(header.may_be_packed))
     }
 
-    /// There is no space for another segment yet. The backlog can be delivered all the same, which may be what makes
-    /// room.
-    fn stay_in(&self, last: u64) -> io::Result<ActiveSegment> {
+    /// There is no space for another segment yet, which comes behind this number. The backlog can be delivered all the same,
+    /// which may be what makes room.
+    fn stay_in(&self, last: u64, number: u64) -> io::Result<ActiveSegment> {
         let state = self.segments.get(&last).ok_or(io::ErrorKind::NotFound)?;
         let file = self.folder.open(last)?;
-        Ok(ActiveSegment::sealed(last, self.journal, file, state.bytes_on_disk, state.end))
+        Ok(ActiveSegment::sealed(number, self.journal, file, state.bytes_on_disk, state.end))
     }
 
     fn begin_segment(
@@ -338,10 +405,11 @@ fn read_headers(folder: &SegmentFolder, segments: &[u64]) -> Result<Option<Journ
     let mut first: Option<(JournalId, u64)> = None;
     for segment in segments {
         let path = folder.segment_path(*segment);
-        let bytes = folder
-            .open(*segment)
-            .and_then(|file| read_header(file.as_ref()))
-            .map_err(|source| OpenError::Io { action: "read", path: path.clone(), source })?;
+        let bytes = match insist(|| read_header(folder.open(*segment)?.as_ref())) {
+            // Each frame proves by itself whose it is.
+            Err(error) if is_for_damage(&error) => continue,
+            read => read.map_err(|source| OpenError::Io { action: "read", path: path.clone(), source })?,
+        };
         let header = SegmentHeader::decode(&bytes)
             .map_err(|source| OpenError::Segment { path: path.clone(), source })?;
         let (journal, other) = *first.get_or_insert((header.journal, *segment));
@@ -350,21 +418,6 @@ fn read_headers(folder: &SegmentFolder, segments: &[u64]) -> Result<Option<Journ
         }
     }
     Ok(first.map(|(journal, _)| journal))
-}
-
-/// How many segments are missing between others, each gap told. A segment only goes when all before it are gone.
-fn missing_segments(segments: &[u64]) -> u64 {
-    let mut missing = 0;
-    for pair in segments.windows(2).filter(|pair| pair[1] != pair[0] + 1) {
-        missing += pair[1] - pair[0] - 1;
-        tracing::error!(
-            first = pair[0] + 1,
-            last = pair[1] - 1,
-            "journal segments are missing: somebody removed them, and what outputs had not delivered of them is lost. \
-             Everything else is intact. Put them back and restart if there is a copy"
-        );
-    }
-    missing
 }
 
 fn remember(dedup: &mut Dedup, footer: &Footer, segment: u64) {

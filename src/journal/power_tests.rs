@@ -25,11 +25,20 @@ pub(super) fn open(disk: &Simulated) -> Result<(Journal, Writer), String> {
 }
 
 fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), String> {
+    open_sized(disk, metrics, SEGMENT_SIZE)
+}
+
+/// With segments of so many bytes.
+pub(super) fn open_sized(
+    disk: &Simulated,
+    metrics: &Metrics,
+    segment_size: u64,
+) -> Result<(Journal, Writer), String> {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let config = JournalConfig {
-        max_size: 8 * SEGMENT_SIZE,
+        max_size: 8 * segment_size,
         when_full: crate::config::WhenFull::Block,
-        segment_size: SEGMENT_SIZE,
+        segment_size,
         memory: 0,
         retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),

@@ -8,13 +8,19 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Position;
-use super::damage::{set_aside, set_large_aside};
+use super::damage::{set_aside, set_large_aside, tell_unreadable};
 use super::format::chunk_payload::{BadChunkPayload, ChunkPayload};
 use super::format::frame::FrameKind;
 use super::frame_reader::{Frame, FrameReader, written_frame_in_block};
 use super::large::{LargeFault, LargePlace, Piece, Pieces};
+use super::missing::tell_vanished;
 use super::recent::RecentBlock;
 use super::shared::{Place, Shared};
+use crate::storage::is_for_damage;
+
+/// How often a reader tries what the disk can't read, before it is taken for damage. Outputs wait longer each time: with the
+/// intervals of the defaults that is two minutes and a half.
+pub const READ_TRIES: u32 = 10;
 
 /// A chunk in the journal, or a piece of a large one, with its place. Of a piece, [`ChunkPayload::entries`] are plain,
 /// and [`Position::entry`] is the index of the first of them.
@@ -85,6 +91,8 @@ pub struct Reader {
     file: Option<FrameReader>,
     /// The large chunk that `position` lies in, and where the next one begins.
     large: Option<(Box<Pieces>, Position)>,
+    /// How often in a row the disk could not read what is at the position.
+    failures: u32,
     synced: watch::Receiver<Position>,
 }
 
@@ -98,12 +106,35 @@ impl Reader {
     pub(super) fn new(shared: Arc<Shared>, position: Position) -> Self {
         let synced = shared.synced();
         let number = shared.add_reader(position);
-        Self { shared, number, position, recent: None, file: None, large: None, synced }
+        Self { shared, number, position, recent: None, file: None, large: None, failures: 0, synced }
     }
 
     /// The next chunk, or piece of a large one, or `None` while nothing more is synced. Reads from disk where the chunk is not in memory any
     /// more, so it belongs on a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// What the disk can't read is an error until it was tried [`READ_TRIES`] times; then it is damage, set aside as far as
+    /// it reads, and passed over. Other errors stay errors, however often it is tried.
     pub fn try_next(&mut self) -> Result<Option<StoredChunk>, ReadError> {
+        let found = self.find_next();
+        let had_failed = self.failures > 0;
+        match &found {
+            Err(error) if is_for_damage(&error.source) => {
+                self.failures += 1;
+                self.shared.note_unreadable(self.number, Some(error.to_string()));
+            }
+            // Another trouble says nothing of this one.
+            Err(_) => {}
+            Ok(_) => self.failures = 0,
+        }
+        if had_failed && self.failures == 0 {
+            self.shared.note_unreadable(self.number, None);
+        }
+        found
+    }
+
+    fn find_next(&mut self) -> Result<Option<StoredChunk>, ReadError> {
         loop {
             if let Some(piece) = self.next_piece()? {
                 return Ok(Some(piece));
@@ -178,14 +209,29 @@ impl Reader {
     fn read_from_disk(&mut self, end: u64) -> Result<Option<StoredChunk>, ReadError> {
         let Position { segment, offset, .. } = self.position;
         let path = || self.shared.folder.segment_path(segment);
+        let is_given_up = self.is_given_up();
         let mut file = match self.file.take().filter(|file| file.segment() == segment) {
             Some(file) => file,
-            None => {
-                let file =
-                    self.shared.folder.open(segment).map_err(|source| ReadError { path: path(), source })?;
-                FrameReader::new(file, self.shared.journal, segment)
-            }
+            None => match self.shared.folder.open(segment) {
+                Ok(file) => FrameReader::new(file, self.shared.journal, segment),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if self.shared.is_needed(segment) {
+                        tell_vanished(&self.shared, segment);
+                    }
+                    self.pass_up_to(end);
+                    return Ok(None);
+                }
+                Err(error) if is_given_up && is_for_damage(&error) => {
+                    tell_unreadable(&self.shared, Position::new(segment, offset), end, &error);
+                    self.pass_up_to(end);
+                    return Ok(None);
+                }
+                Err(source) => return Err(ReadError { path: path(), source }),
+            },
         };
+        if is_given_up {
+            file = file.passing_over_damage();
+        }
         let frame = file.frame_at(offset, end).map_err(|source| ReadError { path: path(), source })?;
         let chunk = match frame {
             Some(frame) => self.pass(frame)?,
@@ -194,12 +240,25 @@ impl Reader {
                     file.find_frame(offset, end).map_err(|source| ReadError { path: path(), source })?;
                 let next = found.frame.unwrap_or(end);
                 set_aside(&self.shared, &mut file, offset, next);
-                self.position.offset = next;
+                self.pass_up_to(next);
                 None
             }
         };
-        self.file = Some(file);
+        // What lies behind may read when it is tried again.
+        self.file = Some(file).filter(|_| !is_given_up);
         Ok(chunk)
+    }
+
+    /// Goes on at an offset of the same segment, with new patience.
+    fn pass_up_to(&mut self, offset: u64) {
+        self.position = Position::new(self.position.segment, offset);
+        self.failures = 0;
+        self.shared.note_unreadable(self.number, None);
+    }
+
+    /// Whether what the disk can't read at the position is taken for lost, by now or by another reader.
+    fn is_given_up(&self) -> bool {
+        self.failures + 1 >= READ_TRIES || (self.failures > 0 && self.shared.is_known_damage(self.position))
     }
 
     /// Moves behind a frame; its chunk, if it holds one. A large chunk is opened and not passed yet.
@@ -274,6 +333,12 @@ impl Reader {
             LargeFault::Damaged { lost, reason } => {
                 set_large_aside(&self.shared, self.position, lost, &reason);
                 self.position = next;
+                Ok(())
+            }
+            LargeFault::Io(error) if self.is_given_up() && is_for_damage(&error) => {
+                let lost = self.shared.length_of_large(self.large_place());
+                set_large_aside(&self.shared, self.position, lost, &error.to_string());
+                self.pass_up_to(next.offset);
                 Ok(())
             }
             LargeFault::Io(source) => {

@@ -1,7 +1,10 @@
 //! What the writer removes: segments that every output has passed, or is made to pass.
 
+use std::io;
+
 use super::backlog::Unattended;
 use super::left_behind;
+use super::missing::tell_vanished;
 use super::skip::skip;
 use super::writer::{Moment, Writer};
 use crate::config::WhenFull;
@@ -57,7 +60,7 @@ impl Writer {
         self.left_behind.retain(|segment| {
             dedup.ids_in_segment(*segment) > 0
                 || folder
-                    .remove(&folder.ids_path(*segment))
+                    .remove_if_there(&folder.ids_path(*segment))
                     .inspect_err(|error| {
                         tracing::warn!(%error, segment, "cannot remove old chunk ids; will try again");
                     })
@@ -69,7 +72,15 @@ impl Writer {
     pub(super) fn remove_segment(&mut self, segment: u64) -> bool {
         let needed = self.dedup.ids_in_segment(segment) > 0;
         let large = self.shared.large_of(segment);
-        match left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed) {
+        let removed = left_behind::remove_segment(&self.shared.folder, &self.shared.journal, segment, needed);
+        match removed {
+            // Nobody needs it any more but for its chunk ids, which are in memory until the next start.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                tell_vanished(&self.shared, segment);
+                self.shared.remove_segment(segment);
+                self.remove_large(&large);
+                true
+            }
             Ok(()) => {
                 self.shared.remove_segment(segment);
                 self.remove_large(&large);

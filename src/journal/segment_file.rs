@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::large::LargePlace;
 use crate::planted::{Bug, is_planted};
-use crate::storage::{Open, Storage, StorageFile, read_full_at, write_all_at};
+use crate::storage::{Listed, Open, Storage, StorageFile, read_full_at, write_all_at};
 
 /// A segment: header, frames and, once it is sealed, its footer.
 const SEGMENT_EXTENSION: &str = "seg";
@@ -20,6 +20,12 @@ const LARGE_EXTENSION: &str = "large";
 
 /// The allocated file that becomes the next segment.
 const SPARE: &str = "spare.tmp";
+
+/// How far the journal is known to have been synced.
+pub(super) const SYNCED_MARK: &str = "synced";
+
+/// Where damaged bytes are put.
+const DAMAGED: &str = "damaged";
 
 /// The journal's folder.
 #[derive(Debug, Clone)]
@@ -69,20 +75,12 @@ impl SegmentFolder {
     pub(super) fn list(&self) -> io::Result<Listing> {
         let mut listing = Listing::default();
         for listed in self.storage.list(&self.path)? {
-            let path = listed.path;
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            if path.extension().is_some_and(|extension| extension == LARGE_EXTENSION)
-                && let Some(place) = stem.and_then(LargePlace::parse)
-            {
-                listing.large.push((place, listed.length));
-                continue;
-            }
-            let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            match (number, path.extension().and_then(|extension| extension.to_str())) {
-                (Some(number), Some(SEGMENT_EXTENSION)) => listing.segments.push(number),
-                (Some(number), Some(IDS_EXTENSION)) => listing.ids.push(number),
-                (_, Some("tmp")) => {}
-                _ => listing.foreign.push(path),
+            match Kind::of(&listed) {
+                Kind::Segment(number) => listing.segments.push(number),
+                Kind::Ids(number) => listing.ids.push(number),
+                Kind::Large(place) => listing.large.push((place, listed.length)),
+                Kind::Temporary | Kind::Other => {}
+                Kind::Foreign => listing.foreign.push(listed.path),
             }
         }
         listing.segments.sort_unstable();
@@ -130,9 +128,9 @@ impl SegmentFolder {
 
     /// Removes what was allocated and never used, or half written.
     pub(super) fn remove_temporary_files(&self) -> io::Result<()> {
-        for path in self.storage.list(&self.path)?.into_iter().map(|listed| listed.path) {
-            if path.extension().is_some_and(|extension| extension == "tmp") {
-                self.storage.remove(&path)?;
+        for listed in self.storage.list(&self.path)? {
+            if matches!(Kind::of(&listed), Kind::Temporary) {
+                self.storage.remove(&listed.path)?;
             }
         }
         Ok(())
@@ -144,6 +142,14 @@ impl SegmentFolder {
         self.sync()
     }
 
+    /// Removes what may be gone already.
+    pub(super) fn remove_if_there(&self, path: &Path) -> io::Result<()> {
+        match self.remove(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.sync(),
+            removed => removed,
+        }
+    }
+
     /// Puts a whole small file in place, durably.
     pub(super) fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         Ok(super::durable::replace_file(self.storage.as_ref(), path, bytes)?)
@@ -152,6 +158,44 @@ impl SegmentFolder {
     /// Makes names durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.storage.sync_folder(&self.path)
+    }
+}
+
+/// What something in the folder is by its name. Only the one spelling counts that we write: under any other, it is somebody
+/// else's.
+#[derive(Debug)]
+enum Kind {
+    Segment(u64),
+    Ids(u64),
+    Large(LargePlace),
+    /// What was allocated and never used, or half written.
+    Temporary,
+    /// Ours, and not looked at here.
+    Other,
+    Foreign,
+}
+
+impl Kind {
+    fn of(listed: &Listed) -> Self {
+        let Some(name) = listed.path.file_name().and_then(|name| name.to_str()) else { return Self::Foreign };
+        if listed.is_folder {
+            return if name == DAMAGED { Self::Other } else { Self::Foreign };
+        }
+        match name {
+            SPARE => return Self::Temporary,
+            SYNCED_MARK => return Self::Other,
+            _ => {}
+        }
+        let Some((stem, extension)) = name.rsplit_once('.') else { return Self::Foreign };
+        let number = stem.parse().ok().filter(|number: &u64| format!("{number:016}") == stem);
+        match (extension, number) {
+            (SEGMENT_EXTENSION, Some(number)) => Self::Segment(number),
+            (IDS_EXTENSION, Some(number)) => Self::Ids(number),
+            // Ids on their way (`durable.rs`).
+            ("tmp", Some(_)) => Self::Temporary,
+            (LARGE_EXTENSION, _) => LargePlace::parse(stem).map_or(Self::Foreign, Self::Large),
+            _ => Self::Foreign,
+        }
     }
 }
 

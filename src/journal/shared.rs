@@ -48,11 +48,18 @@ pub enum Status {
     Full,
     /// No space on the disk: senders wait until there is.
     DiskFull,
+    /// The next segment can't be made for another reason: senders wait until it can.
+    Stuck(Arc<str>),
     /// A sync or a write failed: nothing more is taken until a restart.
     Failed(Arc<str>),
 }
 
 impl Status {
+    /// Whether senders wait for a segment, or are refused by `when_full`.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Full | Self::DiskFull | Self::Stuck(_))
+    }
+
     /// Why nothing is taken, for operators; `None` while all is well.
     pub fn refusal(&self) -> Option<String> {
         match self {
@@ -65,6 +72,9 @@ impl Status {
             Self::DiskFull => {
                 Some("the disk of the journal is full and senders wait: free some space".to_owned())
             }
+            Self::Stuck(reason) => Some(format!(
+                "the journal can't make its next segment and senders wait: {reason}. It tries again by itself"
+            )),
             Self::Failed(reason) => Some(format!("the journal has failed and needs a restart: {reason}")),
         }
     }
@@ -90,6 +100,10 @@ pub(super) struct State {
     pub(super) attached: BTreeMap<String, Attached>,
     /// Places that were found damaged, so that each is reported once.
     damaged: HashSet<Position>,
+    /// Segments that vanished while the journal is open, so that each is told once.
+    vanished: HashSet<u64>,
+    /// What readers can't read now, by their number.
+    unreadable: BTreeMap<u64, String>,
     stopping: bool,
 }
 
@@ -212,7 +226,23 @@ impl Shared {
     }
 
     pub(super) fn remove_reader(&self, reader: u64) {
-        self.lock().recent.remove_reader(reader);
+        let mut state = self.lock();
+        state.recent.remove_reader(reader);
+        state.unreadable.remove(&reader);
+    }
+
+    /// Notes what a reader can't read now; `None` where it can.
+    pub(super) fn note_unreadable(&self, reader: u64, reason: Option<String>) {
+        let mut state = self.lock();
+        match reason {
+            Some(reason) => state.unreadable.insert(reader, reason),
+            None => state.unreadable.remove(&reader),
+        };
+    }
+
+    /// What can't be read now, for operators.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        self.lock().unreadable.values().next().cloned()
     }
 
     /// Adds a segment that was just made. Readers that are behind everything go on into it, though nothing is in it yet:
@@ -327,6 +357,26 @@ impl Shared {
     /// Whether damage at this place was not reported yet.
     pub(super) fn is_new_damage(&self, position: Position) -> bool {
         self.lock().damaged.insert(position)
+    }
+
+    /// Whether it was not told yet that a segment vanished.
+    pub(super) fn is_newly_vanished(&self, segment: u64) -> bool {
+        self.lock().vanished.insert(segment)
+    }
+
+    /// Whether an output still needs a segment. One that nobody needs may be gone at any time.
+    pub(super) fn is_needed(&self, segment: u64) -> bool {
+        self.lock().cursors.values().any(|held| held.from.segment <= segment)
+    }
+
+    /// Whether a place was found damaged.
+    pub(super) fn is_known_damage(&self, position: Position) -> bool {
+        self.lock().damaged.contains(&Position { entry: 0, ..position })
+    }
+
+    /// Bytes of the file of a large chunk.
+    pub(super) fn length_of_large(&self, place: LargePlace) -> u64 {
+        self.lock().large.get(&place).copied().unwrap_or_default()
     }
 
     /// Waits until a cursor moved, the server stops, or the time is over.

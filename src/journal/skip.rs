@@ -7,6 +7,7 @@ use super::cursor::{CursorError, CursorFolder, SavedCursor};
 use super::format::chunk_payload::ChunkPayload;
 use super::frame_reader::FrameReader;
 use super::left_behind::read_footer;
+use super::missing::tell_vanished;
 use super::set_aside::SetAsideError;
 use super::shared::{Held, Shared};
 use crate::storage::is_for_want_of_space;
@@ -73,6 +74,11 @@ pub(super) fn skip(
             Extent { entries: 0, bytes: shared.end_of(segment).saturating_sub(from.position.offset) }
         });
         let next = SavedCursor { position: start_of(segment + 1), ..*cursor };
+        let is_gone = matches!(shared.folder.storage().stat(&shared.folder.segment_path(segment)), Ok(None));
+        if is_gone {
+            tell_vanished(shared, segment);
+        }
+        let skip = Skip { fate: if is_gone { Fate::Dropped } else { skip.fate }, ..skip };
         if skip.fate == Fate::SetAside {
             set_aside(shared, cursors, id, &from)?;
             *cursor = next;

@@ -18,6 +18,7 @@ use super::CursorFolder;
 use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
+use super::backlog::start_of;
 use super::dedup::{Dedup, Doubt, Verdict};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
@@ -27,6 +28,7 @@ use super::large::LargeEntries;
 use super::packing::KeptChunk;
 use super::retention::Retention;
 use super::shared::{Shared, Status};
+use super::synced_mark::SyncedMark;
 use crate::config::WhenFull;
 use crate::event_time::EventTime;
 use crate::planted::{Bug, is_planted};
@@ -62,6 +64,7 @@ pub(crate) struct Writer {
     pub(super) cursors: CursorFolder,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) active: ActiveSegment,
+    pub(super) mark: SyncedMark,
     pub(super) dedup: Dedup,
     /// Segments of which only the ids are left.
     pub(super) left_behind: BTreeSet<u64>,
@@ -84,8 +87,8 @@ pub(crate) struct Writer {
 #[derive(Debug, Default)]
 pub(super) struct Spare {
     file: Option<Box<dyn StorageFile>>,
-    /// When the disk last had no space for one.
-    disk_was_full: Option<Instant>,
+    /// When one could last not be made, and what is to be said of that.
+    refused: Option<(Instant, Status)>,
 }
 
 /// What time it is: for those who store it, and for those who wait.
@@ -153,6 +156,9 @@ impl Writer {
                 AppendError::Failed(reason)
             }
         };
+        if error == AppendError::Stopped {
+            self.note_end();
+        }
         self.end(&error);
         Step::Ended
     }
@@ -189,7 +195,7 @@ impl Writer {
 
     /// Whether senders are refused, and nobody waits who would notice that there is space again.
     fn is_still_full(&self) -> bool {
-        let is_full = matches!(*self.shared.status().borrow(), Status::Full | Status::DiskFull);
+        let is_full = self.shared.status().borrow().is_waiting();
         if is_full && self.spare.file.is_some() && self.shared.blocking_output().is_none() {
             self.shared.set_status(Status::Accepting);
             return false;
@@ -392,15 +398,37 @@ impl Writer {
         }
     }
 
+    /// Sees to it that the active segment is known of before anything in it is acknowledged: a start could not tell
+    /// otherwise that it is missing.
+    fn note_segment(&mut self) -> io::Result<()> {
+        let (journal, segment) = (self.shared.journal, self.active.number);
+        if self.mark.knows(&journal, segment) {
+            return Ok(());
+        }
+        self.mark.note(journal, start_of(segment))
+    }
+
+    /// Notes how far everything is synced, so that a start can tell damage at the end from what was half written. Where that
+    /// fails it is as after a kill.
+    pub(super) fn note_end(&mut self) {
+        if self.active.is_sealed() {
+            return;
+        }
+        let end = Position::new(self.active.number, self.active.state().end);
+        if let Err(error) = self.mark.note(self.shared.journal, end) {
+            tracing::warn!(%error, "cannot note where the journal ends: the next start takes it for one after a crash");
+        }
+    }
+
     /// Writes; for want of space alone it may be tried again.
     fn write(
         &mut self,
         action: &str,
         write: impl Fn(&mut ActiveSegment) -> io::Result<()>,
     ) -> Result<(), Obstacle> {
-        let mut written = write(&mut self.active);
+        let mut written = self.note_segment().and_then(|()| write(&mut self.active));
         while finds_no_space(&written) && self.remove_oldest_retained() {
-            written = write(&mut self.active);
+            written = self.note_segment().and_then(|()| write(&mut self.active));
         }
         match written {
             Ok(()) => Ok(()),
@@ -422,16 +450,13 @@ impl Writer {
             return Err(self.full(Status::Full, now));
         }
         self.allocate_spare(now);
-        if self.spare.file.is_none()
-            && self.spare.disk_was_full.is_none()
-            && self.give_up_the_oldest(None, now)
-        {
+        if self.spare.file.is_none() && self.spare.refused.is_none() && self.give_up_the_oldest(None, now) {
             self.allocate_spare(now);
         }
-        match self.spare.file.take() {
-            Some(spare) => Ok(spare),
-            None if self.spare.disk_was_full.is_some() => Err(self.full(Status::DiskFull, now)),
-            None => Err(self.full(Status::Full, now)),
+        match (self.spare.file.take(), self.spare.refused.clone()) {
+            (Some(spare), _) => Ok(spare),
+            (None, Some((_, status))) => Err(self.full(status, now)),
+            (None, None) => Err(self.full(Status::Full, now)),
         }
     }
 
@@ -459,8 +484,8 @@ impl Writer {
     /// to make room for it.
     pub(super) fn allocate_spare(&mut self, now: Moment) {
         let now = now.monotonic;
-        let tried_lately =
-            self.spare.disk_was_full.is_some_and(|at| now.saturating_duration_since(at) < SPACE_POLL);
+        let refused_at = self.spare.refused.as_ref().map(|(at, _)| *at);
+        let tried_lately = refused_at.is_some_and(|at| now.saturating_duration_since(at) < SPACE_POLL);
         if self.spare.file.is_some() || tried_lately || !self.make_room_from_retained(self.segment_size) {
             return;
         }
@@ -470,13 +495,17 @@ impl Writer {
         }
         match allocated {
             Ok(file) => {
-                self.spare = Spare { file: Some(file), disk_was_full: None };
+                self.spare = Spare { file: Some(file), refused: None };
                 self.shared.set_spare_bytes(self.segment_size);
             }
             Err(error) => {
                 let folder = self.shared.folder.path().display().to_string();
                 tracing::debug!(%error, folder, "cannot allocate the next journal segment yet");
-                self.spare.disk_was_full = Some(now);
+                let status = match is_for_want_of_space(&error) {
+                    true => Status::DiskFull,
+                    false => Status::Stuck(format!("{error}, in {folder}").into()),
+                };
+                self.spare.refused = Some((now, status));
             }
         }
     }

@@ -15,5 +15,6 @@ pub(super) fn run(mut writer: Writer) {
             }
         }
     }
+    writer.note_end();
     writer.end(&AppendError::Stopped);
 }

@@ -37,7 +37,7 @@ pub struct JournalMetrics {
     pub torn_bytes: IntCounter,
     /// Bytes that were synced once and do not read back: set aside.
     pub damaged_bytes: IntCounter,
-    /// Segments that were missing between others at start.
+    /// Segments that should be there and were missing, at start or while it ran.
     pub missing_segments: IntCounter,
     /// Chunk ids remembered.
     pub dedup_ids: IntGauge,
@@ -108,7 +108,7 @@ impl JournalMetrics {
             ),
             torn_bytes: count(
                 "hikyaku_journal_torn_bytes_total",
-                "Bytes of half-written tails cut back at start; none of them was acknowledged.",
+                "Bytes of half-written tails cut back at start, which nothing says were ever synced.",
             ),
             damaged_bytes: count(
                 "hikyaku_journal_damaged_bytes_total",
@@ -116,7 +116,7 @@ impl JournalMetrics {
             ),
             missing_segments: count(
                 "hikyaku_journal_missing_segments_total",
-                "Segments that were missing between others at start: somebody removed them.",
+                "Segments that should be there and were missing, at start or while it ran: somebody removed them.",
             ),
             dedup_ids: level("hikyaku_journal_dedup_ids", "Chunk ids remembered to recognise resends."),
             dedup_evicted: count(

@@ -30,11 +30,12 @@ pub(super) fn reasons(
     journal: &Journal,
     held_up: Vec<watch::Receiver<Option<String>>>,
 ) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
-    let (status, spools) = (journal.status(), journal.spools().clone());
+    let (status, spools, journal) = (journal.status(), journal.spools().clone(), journal.clone());
     move || {
         let large = (spools.waiting() > 0).then(|| LARGE_WAIT.to_owned());
         let outputs = held_up.iter().filter_map(|reason| reason.borrow().clone());
-        status.borrow().refusal().into_iter().chain(large).chain(outputs).collect()
+        let refusal = status.borrow().refusal();
+        refusal.into_iter().chain(journal.unreadable()).chain(large).chain(outputs).collect()
     }
 }
 

@@ -112,6 +112,11 @@ pub(super) fn check(
     if damaged > 0 {
         return Err(format!("{damaged} bytes of the journal were synced and no longer read back"));
     }
+    let given_up = life.given_up.as_ref().map_or(0, |given_up| given_up.metrics.missing_segments.get());
+    let missing = life.metrics.journal.missing_segments.get() + given_up;
+    if missing > 0 {
+        return Err(format!("{missing} journal segments count as missing, and nobody removed any"));
+    }
     Ok(pending)
 }
 

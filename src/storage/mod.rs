@@ -17,6 +17,9 @@ use std::time::SystemTime;
 pub use identity::{Identity, Stat};
 pub use real::Disk;
 
+/// How often something is read at once before the disk is taken for damaged there.
+const TRIES: u32 = 5;
+
 /// The file systems of a machine. Each method is one system call, or comes out as one.
 pub trait Storage: Send + Sync + fmt::Debug {
     /// What lies at a path, behind symbolic links; `None` where there is nothing.
@@ -157,6 +160,24 @@ pub(crate) fn is_for_want_of_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// Whether an error says that the disk, or the file system on it, can't read what is there. Anything else (no permission, too
+/// many open files, no memory) says nothing of what is there.
+pub(crate) fn is_for_damage(error: &io::Error) -> bool {
+    // EIO, ENODATA (a medium error), EBADMSG and EUCLEAN (checksums of the file system), EILSEQ (of the disk), EREMOTEIO.
+    matches!(error.raw_os_error(), Some(5 | 61 | 74 | 84 | 117 | 121))
+}
+
+/// Does something that reads, a few times where the disk can't: what is found only then is taken for damage.
+pub(crate) fn insist<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..TRIES {
+        match read() {
+            Err(error) if is_for_damage(&error) => {}
+            result => return result,
+        }
+    }
+    read()
+}
+
 /// The folder that holds a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -178,6 +199,19 @@ fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> io::Result<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_does_not_read_is_damage_and_what_one_may_not_do_is_none() {
+        // EPERM, ENOENT, ENOMEM, EACCES, ENFILE, EMFILE, ENOSPC, EROFS
+        for (errno, is) in [5, 61, 74, 84, 117, 121]
+            .map(|errno| (errno, true))
+            .into_iter()
+            .chain([1, 2, 12, 13, 23, 24, 28, 30].map(|errno| (errno, false)))
+        {
+            assert_eq!(is_for_damage(&io::Error::from_raw_os_error(errno)), is, "errno {errno}");
+        }
+        assert!(!is_for_damage(&io::Error::other("something")));
+    }
 
     #[test]
     fn a_full_disk_and_an_exhausted_quota_are_for_want_of_space_and_a_broken_disk_is_not() {

@@ -92,6 +92,27 @@ async fn a_large_chunk_of_format_1_reads() {
     journal.close().await;
 }
 
+#[tokio::test]
+async fn a_synced_mark_of_format_1_reads_and_a_newer_one_is_refused() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path().join("journal")).unwrap();
+    let place = bench.path().join("journal/synced");
+    fs::copy(format!("{FORMAT_1}/synced"), &place).unwrap();
+    // It names the journal, and a segment that was begun.
+    let journal = bench.open();
+    assert_eq!(journal.newest(), Position::new(10, 64));
+    assert_eq!(bench.metrics.journal.missing_segments.get(), 1);
+    journal.close().await;
+    drop(journal);
+    let mut newer = fs::read(format!("{FORMAT_1}/synced")).unwrap();
+    newer[4096 + 8] = 2;
+    let checksum = crc32fast::hash(&newer[4096..4096 + 60]);
+    newer[4096 + 60..4096 + 64].copy_from_slice(&checksum.to_le_bytes());
+    fs::write(&place, newer).unwrap();
+    let message = bench.try_open().err().unwrap().to_string();
+    assert!(message.contains("format 2") && message.contains("newer hikyaku"), "{message}");
+}
+
 #[test]
 fn a_cursor_of_format_1_reads() {
     let data_dir = tempfile::tempdir().unwrap();

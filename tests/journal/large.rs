@@ -252,6 +252,7 @@ async fn a_torn_frame_takes_its_file_with_it() {
     let place = journal.newest();
     append_large(&journal, large_chunk(b"id", 100, Encoding::Plain), &run(0..100)).await;
     journal.close().await;
+    bench.forget_synced();
     OpenOptions::new()
         .write(true)
         .open(bench.segment(1))

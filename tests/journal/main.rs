@@ -5,10 +5,13 @@
 mod backlog;
 mod compression;
 mod damage;
+mod damaged_end;
 mod equal_content;
+mod foreign;
 mod formats;
 mod full;
 mod large;
+mod missing;
 mod reading;
 mod recovery;
 mod resends;
@@ -73,6 +76,11 @@ impl Bench {
 
     pub(crate) fn segment(&self, number: u64) -> PathBuf {
         self.path().join(format!("journal/{number:016}.seg"))
+    }
+
+    /// Leaves the journal as after a kill: nothing says how far it was synced.
+    pub(crate) fn forget_synced(&self) {
+        std::fs::remove_file(self.path().join("journal/synced")).unwrap();
     }
 
     pub(crate) fn files(&self) -> Vec<String> {

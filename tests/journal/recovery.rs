@@ -38,6 +38,7 @@ async fn a_journal_cut_at_any_byte_opens_with_the_chunks_that_are_whole() {
     let end = ends.last().unwrap().offset;
     for cut in 64..=end {
         fs::write(bench.segment(1), &whole[..cut as usize]).unwrap();
+        bench.forget_synced();
         let journal = bench.open();
         let kept = contents(&mut journal.reader(start())).len();
         // The marks of later frames say what was synced; a cut tail takes those frames with it.
@@ -56,6 +57,7 @@ async fn a_journal_cut_at_any_byte_opens_with_the_chunks_that_are_whole() {
 async fn a_frame_of_a_torn_tail_never_lines_up_behind_a_new_one() {
     // Two frames in one commit, of which the first is torn and the second whole: both must go for good.
     let (bench, torn, stale) = two_in_one_commit().await;
+    bench.forget_synced();
     let file = OpenOptions::new().write(true).open(bench.segment(1)).unwrap();
     file.write_all_at(&[0xff], torn.position.offset + 30).unwrap();
 
@@ -92,6 +94,7 @@ async fn a_segment_sealed_before_its_last_chunk_reached_the_disk_forgets_that_ch
     let (bench, last) = sealed_in_one_commit().await;
     // As if the power had gone during the sync that sealed the first segment: the footer is there, the chunk is not.
     fs::remove_file(bench.segment(2)).unwrap();
+    bench.forget_synced();
     let file = OpenOptions::new().write(true).open(bench.segment(1)).unwrap();
     let zeros = vec![0; (last.next.offset - last.position.offset) as usize];
     file.write_all_at(&zeros, last.position.offset).unwrap();

@@ -133,5 +133,10 @@ async fn a_sender_past_its_quota_forgets_its_own_ids_and_nobody_elses_and_that_i
     assert_eq!(append(&journal, chunk_with_id(&[1], b"flood")).await, Duplicate, "the ten newest are known");
     assert_eq!(append(&journal, chunk_with_id(&[0], b"flood")).await, Written, "twice rather than nowhere");
     journal.close().await;
+    drop(journal);
     assert_eq!(evicted(), 2);
+    let journal = bench.open();
+    append(&journal, chunk_with_id(&[0], b"flood")).await;
+    journal.close().await;
+    assert_eq!(evicted(), 2, "a start reads the same ids, and forgets them once more");
 }

@@ -80,9 +80,14 @@ impl Findings {
             }
             bar.inc(1);
         }
-        for pair in segments.windows(2).filter(|pair| pair[1].segment != pair[0].segment + 1) {
-            let (first, last) = (pair[0].segment + 1, pair[1].segment - 1);
-            damage.push(format!("segments {first} to {last} are missing: somebody removed them"));
+        let seen: Vec<u64> = segments.iter().map(|verdict: &SegmentVerdict| verdict.segment).collect();
+        for range in inspection.missing(&seen)? {
+            damage.push(format!(
+                "segments {} to {} are missing: somebody removed them, and what outputs had not delivered of them is lost. \
+                 Put them back if there is a copy",
+                range.start(),
+                range.end()
+            ));
         }
         let saved: Vec<SavedCursor> = cursors.iter().map(|(_, cursor)| *cursor).collect();
         let backlogs = inspection.backlogs(&saved, |_| bar.inc(1))?;
@@ -196,7 +201,7 @@ fn print_segment(out: &mut impl Write, verdict: &SegmentVerdict) -> io::Result<(
     if verdict.torn_bytes > 0 {
         write!(
             out,
-            ", a half-written tail of {} bytes (nothing in it was acknowledged)",
+            ", a half-written tail of {} bytes, which nothing says was ever synced",
             verdict.torn_bytes
         )?;
     }

@@ -4,8 +4,9 @@ mod chunks;
 mod verify;
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use verify::{PackedChunks, SegmentVerdict};
 
@@ -13,9 +14,12 @@ use super::format::footer::SegmentCounts;
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
 use super::left_behind::read_footer;
+use super::missing::{Evidence, missing};
 use super::scan::{Standing, scan};
 use super::segment_file::{SegmentFolder, read_header};
-use crate::storage::{Storage, disk};
+use super::synced_mark::Mark;
+use super::{CursorFolder, Position};
+use crate::storage::{Storage, disk, folder_of};
 
 /// The journal's folder can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,9 @@ impl InspectError {
 #[derive(Debug)]
 pub struct Inspection {
     folder: SegmentFolder,
+    cursors: CursorFolder,
+    /// Where the segments were known to be synced when that was first asked; since then it may have become more.
+    synced: OnceLock<Evidence>,
 }
 
 /// One segment, as `journal ls` shows it.
@@ -86,7 +93,9 @@ impl Inspection {
 
     /// That of a data folder on this storage.
     pub fn on(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
-        Self { folder: SegmentFolder::new(storage, data_dir.join("journal")) }
+        let cursors = CursorFolder::on(Arc::clone(&storage), data_dir);
+        let folder = SegmentFolder::new(storage, data_dir.join("journal"));
+        Self { folder, cursors, synced: OnceLock::new() }
     }
 
     /// The numbers of all segments, oldest first.
@@ -134,8 +143,46 @@ impl Inspection {
     }
 
     fn standing(&self, segment: u64) -> Result<Standing, InspectError> {
+        // In this order: what is synced is in a segment that is there.
+        let evidence = self.synced.get_or_init(|| self.evidence());
         let last = self.segments()?.last().copied();
-        Ok(if last == Some(segment) { Standing::Last } else { Standing::Followed })
+        let synced = match last {
+            Some(last) if last == segment => evidence.synced(&self.open(segment)?.header.journal),
+            _ => return Ok(Standing::Followed),
+        };
+        Ok(match synced.unwrap_or(Position::new(0, 0)) {
+            synced if synced.segment > segment => Standing::Followed,
+            synced if synced.segment == segment => Standing::Last { synced: synced.offset },
+            _ => Standing::Last { synced: 0 },
+        })
+    }
+
+    /// Segments that should be there beside these, which were looked at: before, between and behind them.
+    pub fn missing(&self, segments: &[u64]) -> Result<Vec<RangeInclusive<u64>>, InspectError> {
+        let before = self.synced.get_or_init(|| self.evidence());
+        let journal = match segments.last() {
+            Some(segment) => match self.open(*segment) {
+                Ok(opened) => Some(opened.header.journal),
+                Err(error) => {
+                    error.unless_gone()?;
+                    None
+                }
+            },
+            None => before.journal(),
+        };
+        let Some(journal) = journal else { return Ok(Vec::new()) };
+        let begun = before.synced(&journal).map(|synced| synced.segment);
+        // By now: what was let go while the segments were looked at, every output has passed.
+        Ok(missing(segments, self.evidence().needed(&journal), begun))
+    }
+
+    /// What cursors and mark say. Those that don't read say nothing.
+    fn evidence(&self) -> Evidence {
+        let mark = Mark::read(&self.folder).ok().flatten();
+        let ids = self.cursors.ids().unwrap_or_default();
+        let saved = ids.iter().filter_map(|id| self.cursors.load(id).ok().flatten());
+        let data_dir = folder_of(self.folder.path());
+        Evidence::new(self.folder.storage().as_ref(), data_dir, saved.collect(), mark).unwrap_or_default()
     }
 
     fn error(&self, segment: u64) -> impl Fn(io::Error) -> InspectError + use<> {

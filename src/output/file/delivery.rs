@@ -425,7 +425,7 @@ impl FileOutput {
             return false;
         }
         let read = self.reader.bytes_since(saved);
-        let is_full = matches!(*self.journal_status.borrow(), Status::Full | Status::DiskFull);
+        let is_full = self.journal_status.borrow().is_waiting();
         is_full || read > self.options.journal_max_size / CHECKPOINTS_IN_A_JOURNAL
     }
 

@@ -462,7 +462,7 @@ impl Deliveries {
 async fn until_filled(status: &mut Option<watch::Receiver<Status>>) {
     if let Some(status) = status {
         while status.changed().await.is_ok() {
-            if matches!(*status.borrow_and_update(), Status::Full | Status::DiskFull) {
+            if status.borrow_and_update().is_waiting() {
                 return;
             }
         }
@@ -471,7 +471,7 @@ async fn until_filled(status: &mut Option<watch::Receiver<Status>>) {
 }
 
 async fn until_full(status: &mut watch::Receiver<Status>) {
-    let is_full = |status: &Status| matches!(status, Status::Full | Status::DiskFull);
+    let is_full = Status::is_waiting;
     if status.wait_for(is_full).await.is_err() {
         // The journal is gone, and with it everybody who could wait for it.
         std::future::pending().await

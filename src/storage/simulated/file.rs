@@ -72,7 +72,11 @@ impl StorageFile for SimulatedFile {
         let is_short = begun == Begun::Goes(Fate::Short);
         let shorter =
             if is_short { 1 + state.random.below(buffer.len() as u64) as usize } else { usize::MAX };
+        let is_broken = state.is_unreadable(self.number, offset, buffer.len());
         state.finish(begun, |state| {
+            if is_broken {
+                return Err(Errno::Io.error());
+            }
             let bytes = state.content(self.number).map_or(&[][..], |content| content.bytes());
             let rest = bytes.get(offset as usize..).unwrap_or_default();
             let count = rest.len().min(buffer.len()).min(shorter);
@@ -142,6 +146,13 @@ impl StorageFile for SimulatedFile {
 }
 
 impl State {
+    /// Whether a read meets what the disk can't read.
+    fn is_unreadable(&self, number: u64, offset: u64, length: usize) -> bool {
+        let read = offset..offset.saturating_add(length as u64);
+        let meets = |range: &std::ops::Range<u64>| range.start < read.end && read.start < range.end;
+        self.unreadable.iter().any(|(file, range)| *file == number && meets(range))
+    }
+
     /// A name of a file, for the trace.
     fn path_of(&self, number: u64) -> std::path::PathBuf {
         Path::new("file").join(number.to_string())

@@ -53,6 +53,19 @@ impl Simulated {
         let _ = self.state().remove(path);
     }
 
+    /// The disk can't read these bytes of a file any more, whoever tries.
+    pub fn break_bytes(&self, path: &Path, range: std::ops::Range<u64>) {
+        let mut state = self.state();
+        if let Some(Node::File(number)) = state.names.get(path) {
+            state.unreadable.push((number, range));
+        }
+    }
+
+    /// The disk can read everything again.
+    pub fn mend(&self) {
+        self.state().unreadable.clear();
+    }
+
     /// Syncs everything, as the kernel does now and then by itself.
     pub fn write_back(&self) {
         self.state().sync_all();

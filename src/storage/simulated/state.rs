@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) life: u64,
     pub(super) trace: Trace,
     files: BTreeMap<u64, File>,
+    /// What the disk can't read of files, until it can again.
+    pub(super) unreadable: Vec<(u64, Range<u64>)>,
     /// Inode numbers of files that are gone, to be used again as file systems do.
     free_inodes: Vec<u64>,
 }
@@ -56,6 +59,7 @@ impl State {
             life: 0,
             trace: Trace::default(),
             files: BTreeMap::new(),
+            unreadable: Vec::new(),
             free_inodes: Vec::new(),
         }
     }

@@ -106,8 +106,7 @@ impl FileOutput {
     /// Where the journal of what was given up is full, what it holds for this output may be all that is in the way.
     pub(super) fn let_go_of_what_was_given_up(&mut self) {
         let position = self.cursor.saved().position;
-        let is_full =
-            |status: &watch::Receiver<Status>| matches!(*status.borrow(), Status::Full | Status::DiskFull);
+        let is_full = |status: &watch::Receiver<Status>| status.borrow().is_waiting();
         if self.given_up_status.as_ref().is_some_and(is_full)
             && let Some(give_up) = self.lines.give_up()
         {

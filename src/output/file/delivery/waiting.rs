@@ -65,7 +65,7 @@ impl FileOutput {
                 // One that is full waits for whoever may still need what is in it.
                 () = changed(given_up_status) => {}
                 // A full journal waits for a checkpoint of what is read and not saved yet.
-                _ = status.wait_for(|status| matches!(status, Status::Full | Status::DiskFull)), if !saved => {}
+                _ = status.wait_for(Status::is_waiting), if !saved => {}
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
             }
         });
