@@ -63,6 +63,7 @@ use tokio::sync::{mpsc, watch};
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
 pub use backlog::{Fate, Skip};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
+pub(crate) use dedup::RETRY_ID;
 pub(crate) use home::Home;
 pub use open::OpenError;
 pub use output_cursor::OutputCursor;

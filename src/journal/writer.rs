@@ -18,7 +18,7 @@ use super::CursorFolder;
 use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
-use super::dedup::{Dedup, Doubt, Verdict};
+use super::dedup::{Dedup, Doubt, Verdict, owner_of_id};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::packed_entries::Packing;
@@ -235,9 +235,10 @@ impl Writer {
         now: Moment,
     ) -> Result<Appended, Obstacle> {
         let received_at = chunk.received_at.unix_nanoseconds();
-        let owner_of_id = chunk.handed_over.as_ref().and_then(|handed_over| handed_over.owner_of_id());
+        let identity = chunk.sender.identity.as_str();
         let (sender, received_at) =
-            owner_of_id.unwrap_or_else(|| (Arc::from(chunk.sender.identity.as_str()), received_at));
+            owner_of_id(identity, chunk.id.as_deref(), received_at, chunk.handed_over.as_deref())
+                .unwrap_or_else(|| (Arc::from(identity), received_at));
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         let verdict = key.map_or(Verdict::New, |key| self.dedup.judge(&sender, key, chunk, large.is_some()));
         let acknowledged = self.dedup.newly_acknowledged(&sender, &chunk.proof);
