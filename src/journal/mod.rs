@@ -31,6 +31,8 @@ mod home;
 pub mod inspect;
 pub mod large;
 mod left_behind;
+#[cfg(test)]
+mod name_tests;
 mod open;
 mod output_cursor;
 mod packing;
@@ -168,7 +170,7 @@ impl Journal {
             if let Some(saved) = cursors.load(&id)? {
                 let cursor = shared.set_aside.settle(&id, saved)?;
                 if cursor != saved {
-                    cursors.save(&id, &cursor)?;
+                    cursors.save_elsewhere(&id, &cursor)?;
                 }
                 let held = if cursor.journal == shared.journal {
                     Held::by(&keep_within(&cursors, &id, cursor, shared.newest())?)

@@ -335,18 +335,18 @@ impl Writer {
             created_at: now.wall,
             may_be_packed: self.packing.is_some(),
         };
-        if let Err(error) = self.shared.folder.begin_spare(spare.as_ref(), &header) {
+        let folder = &self.shared.folder;
+        // Nothing is in it yet that anybody was told of, so that for want of space all of it may be done again.
+        let begun = folder.begin_spare(spare.as_ref(), &header).and_then(|()| folder.name_spare(&header));
+        if let Err(error) = begun {
             let is_full = is_for_want_of_space(&error);
             self.spare.file = Some(spare);
             if is_full {
+                self.remove_oldest_retained();
                 return Err(self.full(Status::DiskFull, now));
             }
             return Err(Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)));
         }
-        self.shared
-            .folder
-            .name_spare(&header)
-            .map_err(|error| Obstacle::Failed(format!("cannot name segment {}: {error}", header.segment)))?;
         self.shared.set_spare_bytes(0);
         self.asked_since = None;
         self.shared.set_status(Status::Accepting);

@@ -13,8 +13,8 @@ use crate::journal::writer::{Moment, Step, Writer};
 use crate::metrics::Metrics;
 use crate::output::Output;
 use crate::output::file::{
-    DEAD_LETTERS, FileOutput, GIVEN_UP, Next, Unrecovered, open_dead_letters, open_given_up, open_output,
-    recover_all,
+    DEAD_LETTERS, DeliveryError, FileOutput, GIVEN_UP, Next, Unrecovered, open_dead_letters, open_given_up,
+    open_output, recover_all,
 };
 use crate::output::forward::simulated::SimulatedForward;
 use crate::pipeline::Pipeline;
@@ -31,11 +31,11 @@ pub(super) struct Life {
     pub(super) skips: bool,
     /// Outputs whose files could not be recovered at the start.
     pub(super) unrecovered: BTreeSet<String>,
+    /// Segments of which an output could not tell whether they were left behind.
+    pub(super) uncertain_skips: u64,
     writer: Writer,
     writer_ended: bool,
     outputs: Vec<FileOutput>,
-    /// Outputs that have ended for good: only the next start may touch what is theirs.
-    ended: BTreeSet<usize>,
     pub(super) forward: Option<SimulatedForward>,
     pub(super) given_up: Option<GivenUpLife>,
 }
@@ -121,10 +121,10 @@ impl Life {
             drops,
             skips,
             unrecovered: unrecovered_ids,
+            uncertain_skips: 0,
             writer,
             writer_ended: false,
             outputs: opened,
-            ended: BTreeSet::new(),
             forward,
             given_up,
         })
@@ -160,19 +160,14 @@ impl Life {
 
     /// Lets an output do the next thing.
     pub(super) fn deliver(&mut self, number: usize, now: Instant, asked: bool) -> Progress {
-        if self.ended.contains(&number) {
-            return Progress::Ended;
-        }
         let output = &mut self.outputs[number];
         match output.advance(now, asked) {
             Ok(Next::GoOn) => Progress::Some,
             Ok(Next::CaughtUp) => Progress::Nothing,
-            Err(error) if error.needs_restart() => {
-                self.ended.insert(number);
-                Progress::Ended
-            }
             Err(error) => {
                 output.make_room_after(&error);
+                let is_uncertain = matches!(&error, DeliveryError::Skip(error) if error.is_uncertain());
+                self.uncertain_skips += u64::from(is_uncertain);
                 Progress::Blocked
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::check::check;
+use super::copying::Copying;
 use super::counters::Tally;
 use super::life::{Life, Progress};
 use super::model::Model;
@@ -48,6 +49,7 @@ struct World {
     wall: i64,
     report: Report,
     lines: Option<Vec<String>>,
+    copying: Option<Copying>,
     /// Whether every output has a cursor.
     attached: bool,
     /// Whether the last process ended by itself, because it could not go on.
@@ -88,6 +90,7 @@ impl World {
             wall: 1_760_000_000_000_000_000,
             report: Report::default(),
             lines: options.lines.then(Vec::new),
+            copying: None,
             attached: false,
             gave_up: false,
             is_delivered: false,
@@ -121,6 +124,7 @@ impl World {
             None => End::Failed,
             Some((mut life, mut tally)) => {
                 self.steps(&mut life, &mut tally)?;
+                self.report.uncertain_skips += life.uncertain_skips;
                 let taken_back = life.taken_back();
                 self.report.taken_back += taken_back;
                 went_back = taken_back > 0;
@@ -215,6 +219,7 @@ impl World {
             self.note(|_| format!("space on the disk: {space:?}"));
             self.disk.set_space(space);
         }
+        self.copy()?;
         let now = self.now();
         let sender = self.random.below(self.senders.len() as u64) as usize;
         Ok(match self.random.below(13) {
@@ -234,9 +239,9 @@ impl World {
                 self.listen();
                 self.disk.aside(|| tally.follow(&self.model))?;
                 self.report.failed_journals += u64::from(progress == Progress::Ended);
-                progress
+                self.has_reason_to_end(progress)?
             }
-            7 => life.write_given_up(now),
+            7 => self.has_reason_to_end(life.write_given_up(now))?,
             8 | 9 => self.forward(life)?,
             _ => {
                 let output = self.random.below(life.output_count() as u64) as usize;
@@ -248,10 +253,33 @@ impl World {
                         break;
                     }
                 }
-                self.report.failed_outputs += u64::from(progress == Progress::Ended);
                 progress
             }
         })
+    }
+
+    /// Somebody copies the data folder.
+    fn copy(&mut self) -> Result<(), String> {
+        if self.copying.is_none() && self.random.one_in(self.settings.copies) {
+            self.note(|_| "a copy of the data folder is begun".to_owned());
+            self.copying = Some(Copying::begin(&self.disk, &self.model, &mut self.random));
+        }
+        let Some(mut copying) = self.copying.take() else { return Ok(()) };
+        if !copying.go_on(&self.disk, &mut self.random) {
+            self.copying = Some(copying);
+        } else if set_aside_segments(&self.disk) == 0 {
+            self.report.copies += 1;
+            copying.check(&self.disk, &self.model, &self.settings, self.now())?;
+        }
+        Ok(())
+    }
+
+    /// A full disk is no reason for a journal to end.
+    fn has_reason_to_end(&self, progress: Progress) -> Result<Progress, String> {
+        if progress == Progress::Ended && !self.disk.is_dead() && self.disk.is_sound() {
+            return Err("a journal has failed on a disk that was at most full".to_owned());
+        }
+        Ok(progress)
     }
 
     /// Lets the forward output and its server do some things.
@@ -357,7 +385,10 @@ impl World {
     fn restart(&mut self, loss: Option<Loss>) {
         match loss {
             None => self.report.kills += 1,
-            Some(_) => self.report.power_failures += 1,
+            Some(_) => {
+                self.report.power_failures += 1;
+                self.copying = None;
+            }
         }
         self.senders.iter_mut().for_each(SimulatedSender::disconnect);
         self.disk.restart(loss);

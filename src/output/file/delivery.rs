@@ -74,13 +74,6 @@ pub(crate) enum DeliveryError {
     Request(#[from] CursorError),
 }
 
-impl DeliveryError {
-    /// Whether only a restart helps.
-    pub(crate) fn needs_restart(&self) -> bool {
-        matches!(self, Self::Skip(error) if error.is_uncertain())
-    }
-}
-
 /// When an output writes and saves, and within which limits.
 #[derive(Debug, Clone)]
 pub(super) struct DeliveryOptions {
@@ -189,7 +182,6 @@ impl Output for FileOutput {
                 Ok(Next::GoOn) => self.retry_wait = self.options.retry_min_interval,
                 Ok(Next::CaughtUp) if stopping => return self.finish(),
                 Ok(Next::CaughtUp) => self.wait(&mut controls),
-                Err(error) if error.needs_restart() => return Err(self.fatal(&error)),
                 Err(error) => {
                     if matches!(error, DeliveryError::Read(_)) {
                         self.metrics.num_errors.inc();
@@ -437,10 +429,6 @@ impl FileOutput {
         self.metrics.buffer_stage_bytes.set(staged);
         self.metrics.buffer_queue_bytes.set(behind);
         self.metrics.buffer_total_bytes.set(staged + behind);
-    }
-
-    fn fatal(&self, error: &dyn std::error::Error) -> OutputError {
-        OutputError { id: self.options.id.clone(), reason: error.to_string() }
     }
 }
 

@@ -109,7 +109,7 @@ pub use dead_letters::DEAD_LETTERS;
 pub(crate) use dead_letters::GIVEN_UP;
 pub use delivery::FileOutput;
 #[cfg(feature = "simulation")]
-pub(crate) use delivery::Next;
+pub(crate) use delivery::{DeliveryError, Next};
 pub use error::{ArchiveError, SaveCursorError};
 pub use outputs::{open_dead_letters, open_forgotten, open_given_up, open_output};
 pub use preview::FilePreview;

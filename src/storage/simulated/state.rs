@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::content::{Content, Loss};
-use super::faults::{Errno, Fate, Faults, Kind, Space};
+use super::faults::{Errno, Fate, Faults, Kind, Refusal, Space};
 use super::names::{Names, Node};
 use super::random::Random;
 use super::trace::Trace;
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) random: Random,
     pub(super) faults: Faults,
     pub(super) space: Space,
+    pub(super) refusal: Option<Refusal>,
     pub(super) is_aside: bool,
     pub(super) names: Names,
     pub(super) calls: u64,
@@ -46,6 +47,7 @@ impl State {
             random: Random::new(seed),
             faults: Faults::default(),
             space: Space::Enough,
+            refusal: None,
             is_aside: false,
             names: Names::default(),
             calls: 0,
@@ -70,6 +72,8 @@ impl State {
         let begun = if self.dies_at.is_some_and(|at| self.calls >= at) {
             self.is_dead = true;
             if self.random.one_in(2) { Begun::DiesAfterwards } else { Begun::Dead }
+        } else if let Some(fate) = self.refusal.as_mut().and_then(|refusal| refusal.next(name)) {
+            Begun::Goes(fate)
         } else {
             if self.random.one_in(self.faults.evictions) {
                 self.evict();
