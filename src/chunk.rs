@@ -116,13 +116,3 @@ pub struct AsReceived {
     /// When it was taken up, in nanoseconds since the Unix epoch.
     pub retried_at: i64,
 }
-
-impl HandedOver {
-    /// Whose the chunk's id is, and how old, where it is not its sender's: old events among those of today would make the
-    /// ids of their sender grow old, and take up its quota.
-    pub(crate) fn owner_of_id(&self) -> Option<(Arc<str>, i64)> {
-        let AsReceived { retried_at, .. } = self.as_received?;
-        // No sender has such a name.
-        Some((format!("@retried {}", self.to).into(), retried_at))
-    }
-}

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::commit_buffer::{BLOCK, CommitBuffer, CommittedFrames};
+use super::dedup::owner_of_id;
 use super::format::footer::Footer;
 use super::format::frame::{FrameKind, frame_length, seed, write_frame};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
@@ -214,7 +215,10 @@ pub(super) struct Written {
 /// Whether a chunk, whose payload is so long, fits into an empty segment of this size.
 pub(super) fn fits_into_segment(chunk: &Chunk, payload_length: u64, segment_size: u64) -> bool {
     let mut footer = Footer::default();
-    let growth = footer.growth(&chunk.sender.identity, chunk.proof.acknowledged.is_some());
+    let (sender, handed_over) = (chunk.sender.identity.as_str(), chunk.handed_over.as_deref());
+    let owner = owner_of_id(sender, chunk.id.as_deref(), 0, handed_over);
+    let owner = owner.as_ref().map_or(sender, |(owner, _)| owner);
+    let growth = footer.growth(owner, chunk.proof.acknowledged.is_some());
     footer.counts.chunks = 1;
     SEGMENT_HEADER_LENGTH
         + frame_length(payload_length)

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Position;
-use super::cursor_attributes::{REPLAYS, take_attribute};
+use super::cursor_attributes::{REPLAYS, SENDING, find_attribute, take_attribute, write_attribute};
 use super::durable::{ReplaceError, create_folder, replace_file};
 use super::format::{FORMAT_VERSION, JournalId, array_at};
 use super::replay::Replays;
@@ -53,7 +53,7 @@ pub enum CursorError {
     #[error("cannot {action} the cursor {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     /// Only recovery can tell which cursor is on disk.
-    #[error("cannot tell whether the cursor {} was saved: {source}. Check the disk and restart", path.display())]
+    #[error("cannot tell whether the cursor {} was saved: {source}. Check the disk", path.display())]
     Uncertain { path: PathBuf, source: io::Error },
     #[error(
         "the cursor {} is damaged: its output can't tell what it delivered. Restore the file from a backup, or remove \
@@ -160,6 +160,16 @@ impl CursorFolder {
         })?;
         self.keep_reserve();
         Ok(())
+    }
+
+    /// As [`save`](Self::save), of an output that goes on elsewhere: of what it keeps only what does not belong to where it
+    /// was.
+    pub(super) fn save_elsewhere(&self, id: &str, cursor: &SavedCursor) -> Result<(), CursorError> {
+        let mut kept = Vec::new();
+        if let Some(value) = find_attribute(&self.load_attributes(id)?, SENDING) {
+            write_attribute(&mut kept, SENDING, value);
+        }
+        self.save_with(id, cursor, &kept)
     }
 
     /// Makes the names of the cursors durable, as a crash may have left them: what is read here must still be there
@@ -276,7 +286,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SavedCursor, Vec<u8>), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::cursor_attributes::write_attribute;
 
     fn cursor() -> SavedCursor {
         let position = Position { segment: 4, offset: 4096, entry: 7 };

@@ -1,7 +1,7 @@
 //! What an output itself keeps in its cursor: attributes, of which each reader passes over those that it does not know.
 //!
 //! ```text
-//! 0  1  kind: 1 counts of throttle filters, 2 replays
+//! 0  1  kind: 1 counts of throttle filters, 2 replays, 3 the newest segment of which a forward output may have sent something
 //! 1  3  zero
 //! 4  4  length of the value
 //! 8  …  value; the next attribute follows at once
@@ -18,6 +18,10 @@ pub const THROTTLE: u8 = 1;
 
 /// What an operator had delivered again: see `replay/mod.rs`. Part of every saved cursor.
 pub const REPLAYS: u8 = 2;
+
+/// The newest segment of which a forward output may have sent something: 8 bytes. Kept where messages can be given up
+/// and there is one server.
+pub const SENDING: u8 = 3;
 
 /// Appends an attribute.
 ///

@@ -33,6 +33,8 @@ pub mod inspect;
 pub mod large;
 mod left_behind;
 mod missing;
+#[cfg(test)]
+mod name_tests;
 mod open;
 mod output_cursor;
 mod packing;
@@ -72,6 +74,7 @@ use tokio::sync::{mpsc, watch};
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
 pub use backlog::{Fate, Skip};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
+pub(crate) use dedup::RETRY_ID;
 pub(crate) use home::Home;
 pub use open::OpenError;
 pub use output_cursor::OutputCursor;
@@ -177,7 +180,7 @@ impl Journal {
             if let Some(saved) = cursors.load(&id)? {
                 let cursor = shared.set_aside.settle(&id, saved)?;
                 if cursor != saved {
-                    cursors.save(&id, &cursor)?;
+                    cursors.save_elsewhere(&id, &cursor)?;
                 }
                 let held = if cursor.journal == shared.journal {
                     Held::by(&keep_within(&cursors, &id, cursor, shared.newest())?)

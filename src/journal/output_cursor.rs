@@ -6,6 +6,7 @@ use super::cursor_attributes::find_attribute;
 use super::replay::Refused;
 use super::{CursorError, CursorFolder, Journal, Position, Reader, SavedCursor, Skip, SkipError};
 use crate::config::BacklogConfig;
+use crate::planted::{Bug, is_planted};
 
 /// How far one output has come.
 #[derive(Debug)]
@@ -80,13 +81,18 @@ impl OutputCursor {
     pub fn skip(&mut self, skip: Skip) -> Result<(), SkipError> {
         let before = self.saved.position;
         let skipped = super::skip::skip(&self.journal.shared, &self.cursors, &self.id, &mut self.saved, skip);
-        // What was kept belongs to where the output was. Nobody can tell what filters would have counted up to here.
+        self.is_uncertain |= skipped.as_ref().is_err_and(SkipError::is_uncertain);
+        self.left(before);
+        skipped
+    }
+
+    /// What was kept belongs to where the output was. Nobody can tell what filters would have counted up to here.
+    fn left(&mut self, before: Position) {
         if self.saved.position != before {
             self.attributes.clear();
             self.kept.clear();
         }
         self.journal.release();
-        skipped
     }
 
     /// Reads from a position on.
@@ -150,14 +156,14 @@ impl OutputCursor {
         Ok(())
     }
 
-    /// Whether nobody knows which cursor is on disk, until [`find_out`](Self::find_out) has.
+    /// Whether nobody knows which cursor is on disk, or what was left behind, until [`find_out`](Self::find_out) has.
     pub(crate) fn is_uncertain(&self) -> bool {
         self.is_uncertain
     }
 
-    /// Finds out which cursor is on disk, durably, after one was not replaced for certain. What was left behind since
-    /// (`skip`) stays so: only a cursor of the generation that was to be saved is news.
-    pub(crate) fn find_out(&mut self) -> Result<(), CursorError> {
+    /// Finds out which cursor is on disk and what is set aside, durably, after one was not replaced for certain. What was
+    /// left behind (`skip`) stays so. Until it succeeds the output must not go on; then it is asked for its last skip again.
+    pub(crate) fn find_out(&mut self) -> Result<(), SkipError> {
         self.cursors.sync()?;
         if let Some(found) = self.cursors.load(&self.id)?
             && found.generation > self.saved.generation
@@ -165,7 +171,16 @@ impl OutputCursor {
             self.attributes = self.cursors.load_attributes(&self.id)?;
             self.follow(found);
         }
+        if is_planted(Bug::NotFoundOut) {
+            self.is_uncertain = false;
+            return Ok(());
+        }
+        let before = self.saved.position;
+        let found = super::skip::find_out(&self.journal.shared, &self.cursors, &self.id, &mut self.saved);
+        self.left(before);
+        found?;
         self.is_uncertain = false;
+        self.ask_again();
         Ok(())
     }
 

@@ -24,7 +24,7 @@ pub(super) fn open(disk: &Simulated) -> Result<(Journal, Writer), String> {
     open_with(disk, &Metrics::new("test", 10))
 }
 
-fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), String> {
+pub(super) fn open_with(disk: &Simulated, metrics: &Metrics) -> Result<(Journal, Writer), String> {
     open_sized(disk, metrics, SEGMENT_SIZE)
 }
 

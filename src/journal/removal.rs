@@ -5,7 +5,8 @@ use std::io;
 use super::backlog::Unattended;
 use super::left_behind;
 use super::missing::tell_vanished;
-use super::skip::skip;
+use super::shared::Held;
+use super::skip::{SkipError, skip};
 use super::writer::{Moment, Writer};
 use crate::config::WhenFull;
 
@@ -28,8 +29,14 @@ impl Writer {
         for (id, asked) in unattended {
             let skipped = match self.cursors.load(&id) {
                 Ok(Some(mut cursor)) if cursor.journal == self.shared.journal => {
-                    skip(&self.shared, &self.cursors, &id, &mut cursor, asked)
-                        .map_err(|error| error.to_string())
+                    // What is read may be what could not be made durable the last time.
+                    let durable = self.cursors.sync().map_err(SkipError::from);
+                    let skipped =
+                        durable.and_then(|()| skip(&self.shared, &self.cursors, &id, &mut cursor, asked));
+                    if skipped.is_ok() {
+                        self.shared.set_cursor(&id, Held::by(&cursor));
+                    }
+                    skipped.map_err(|error| error.to_string())
                 }
                 Ok(_) => Ok(()),
                 Err(error) => Err(error.to_string()),

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::dedup::owner_of_id;
 use super::format::chunk_payload::ChunkPayload;
 use super::format::footer::{ChunkKey, Footer, chunk_key};
 use super::format::frame::FrameKind;
@@ -206,7 +207,7 @@ fn note(chunk: &ChunkPayload, last_sender: &mut Arc<str>) -> Noted {
         entries: chunk.entry_count(),
         sender: Arc::clone(last_sender),
         acknowledged: chunk.acknowledged(),
-        owner_of_id: chunk.handed_over().and_then(|handed_over| handed_over.owner_of_id()),
+        owner_of_id: owner_of_id(chunk.sender(), chunk.id(), received_at, chunk.handed_over().as_ref()),
         id: chunk.id().map(|id| chunk_key(chunk.tag(), id)),
     }
 }

@@ -30,8 +30,8 @@ const EXTENSION: &str = "from";
 pub enum SetAsideError {
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
-    /// Only the next start can tell.
-    #[error("cannot tell whether {} was written: {source}. Check the disk and restart", path.display())]
+    /// What is there has to be made durable first, and read.
+    #[error("cannot tell whether {} was written: {source}. Check the disk", path.display())]
     Uncertain { path: PathBuf, source: io::Error },
     #[error(
         "{} is of another journal: move it away, or the segments of this journal can't be set aside",
@@ -188,12 +188,28 @@ impl SetAside {
     /// set aside to the end. At start, when nobody else looks.
     pub(super) fn settle(&self, id: &str, cursor: SavedCursor) -> Result<SavedCursor, SetAsideError> {
         let segments = self.segments(id)?;
+        let cursor = self.behind(id, cursor, &segments)?;
+        self.remove_files(id, |file| segments.iter().all(|kept| kept.segment != file.segment))?;
+        Ok(cursor)
+    }
+
+    /// Where an output goes on, as for [`settle`](Self::settle), while others look on.
+    pub(super) fn find_out(&self, id: &str, cursor: SavedCursor) -> Result<SavedCursor, SetAsideError> {
+        self.behind(id, cursor, &self.segments(id)?)
+    }
+
+    fn behind(
+        &self,
+        id: &str,
+        cursor: SavedCursor,
+        segments: &[SetAsideSegment],
+    ) -> Result<SavedCursor, SetAsideError> {
         if !segments.is_empty() {
-            // The process before may have ended between the renaming of a record and the sync of its name.
+            // A record may have its new name, and the sync of that have failed, or not have been reached by the process
+            // before.
             let folder = self.path.join(id);
             self.storage.sync_folder(&folder).map_err(io_error("sync", &folder))?;
         }
-        self.remove_files(id, |file| segments.iter().all(|kept| kept.segment != file.segment))?;
         Ok(segments.iter().fold(cursor, |cursor, SetAsideSegment { segment, from, .. }| {
             // What begins a replay knows where the output was.
             let is_in_it = from.journal == cursor.journal

@@ -22,7 +22,7 @@ pub enum SkipError {
 }
 
 impl SkipError {
-    /// Whether nobody but the next start can tell where the output is.
+    /// Whether nobody can tell where the output is, before somebody has looked what is on the disk.
     pub fn is_uncertain(&self) -> bool {
         matches!(
             self,
@@ -52,13 +52,8 @@ pub(super) fn skip(
 ) -> Result<(), SkipError> {
     if cursor.replays.current.is_some() {
         let resumed = cursor.resumed();
-        cursors.save(id, &resumed)?;
-        *cursor = resumed;
-        shared.set_cursor(id, Held::by(cursor));
-        tracing::warn!(
-            output = id, number = cursor.replays.count, at = %cursor.position,
-            "a replay ends early, for the journal needs the space: the output goes on where it was"
-        );
+        cursors.save_elsewhere(id, &resumed)?;
+        end_replay(shared, id, cursor, resumed);
     }
     if cursor.position >= skip.to {
         return Ok(());
@@ -69,10 +64,7 @@ pub(super) fn skip(
             position: if begins_later { cursor.position } else { start_of(segment) },
             ..*cursor
         };
-        let extent = extent(shared, &from).unwrap_or_else(|error| {
-            tracing::warn!(%error, segment, "cannot count the events of a journal segment that is left behind");
-            Extent { entries: 0, bytes: shared.end_of(segment).saturating_sub(from.position.offset) }
-        });
+        let extent = extent(shared, &from);
         let next = SavedCursor { position: start_of(segment + 1), ..*cursor };
         let is_gone = matches!(shared.folder.storage().stat(&shared.folder.segment_path(segment)), Ok(None));
         if is_gone {
@@ -83,8 +75,7 @@ pub(super) fn skip(
             set_aside(shared, cursors, id, &from)?;
             *cursor = next;
         }
-        // Without what the output keeps: that belongs to the position that it leaves.
-        let saved = cursors.save(id, &next);
+        let saved = cursors.save_elsewhere(id, &next);
         if skip.fate == Fate::Dropped {
             saved?;
             *cursor = next;
@@ -96,6 +87,43 @@ pub(super) fn skip(
         shared.set_cursor(id, Held::by(&next));
     }
     Ok(())
+}
+
+/// Moves a cursor to where it is by what is on the disk, after a skip of which nobody could tell how it ended. The name
+/// of the cursor must be durable.
+pub(super) fn find_out(
+    shared: &Shared,
+    cursors: &CursorFolder,
+    id: &str,
+    cursor: &mut SavedCursor,
+) -> Result<(), SkipError> {
+    // What was set aside is left behind though the cursor does not say so; nothing else comes before its cursor.
+    let behind = shared.set_aside.find_out(id, *cursor)?;
+    if behind != *cursor {
+        count(shared, id, Fate::SetAside, cursor, extent(shared, cursor));
+        *cursor = behind;
+        cursors.save_elsewhere(id, cursor)?;
+        shared.set_cursor(id, Held::by(cursor));
+        return Ok(());
+    }
+    let Some(found) = cursors.load(id)? else { return Ok(()) };
+    if cursor.replays.current.is_some() && found.replays.current.is_none() {
+        end_replay(shared, id, cursor, found);
+    } else if found.resumed().position > cursor.resumed().position {
+        count(shared, id, Fate::Dropped, cursor, extent(shared, cursor));
+        *cursor = found;
+        shared.set_cursor(id, Held::by(cursor));
+    }
+    Ok(())
+}
+
+fn end_replay(shared: &Shared, id: &str, cursor: &mut SavedCursor, resumed: SavedCursor) {
+    *cursor = resumed;
+    shared.set_cursor(id, Held::by(cursor));
+    tracing::warn!(
+        output = id, number = cursor.replays.count, at = %cursor.position,
+        "a replay ends early, for the journal needs the space: the output goes on where it was"
+    );
 }
 
 fn set_aside(
@@ -137,8 +165,16 @@ fn count(shared: &Shared, id: &str, fate: Fate, from: &SavedCursor, extent: Exte
     }
 }
 
-/// What lies from a position to the end of its segment.
-fn extent(shared: &Shared, from: &SavedCursor) -> io::Result<Extent> {
+/// What lies from a position to the end of its segment; without the entries where that can't be read.
+fn extent(shared: &Shared, from: &SavedCursor) -> Extent {
+    let segment = from.position.segment;
+    read_extent(shared, from).unwrap_or_else(|error| {
+        tracing::warn!(%error, segment, "cannot count the events of a journal segment that is left behind");
+        Extent { entries: 0, bytes: shared.end_of(segment).saturating_sub(from.position.offset) }
+    })
+}
+
+fn read_extent(shared: &Shared, from: &SavedCursor) -> io::Result<Extent> {
     let position = from.position;
     let end = shared.end_of(position.segment);
     let large: u64 = shared

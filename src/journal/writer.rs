@@ -19,7 +19,7 @@ use super::Position;
 use super::active_segment::ActiveSegment;
 use super::append::{AppendError, Appended, ReceiptSender};
 use super::backlog::start_of;
-use super::dedup::{Dedup, Doubt, Verdict};
+use super::dedup::{Dedup, Doubt, Verdict, owner_of_id};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::packed_entries::Packing;
@@ -241,9 +241,10 @@ impl Writer {
         now: Moment,
     ) -> Result<Appended, Obstacle> {
         let received_at = chunk.received_at.unix_nanoseconds();
-        let owner_of_id = chunk.handed_over.as_ref().and_then(|handed_over| handed_over.owner_of_id());
+        let identity = chunk.sender.identity.as_str();
         let (sender, received_at) =
-            owner_of_id.unwrap_or_else(|| (Arc::from(chunk.sender.identity.as_str()), received_at));
+            owner_of_id(identity, chunk.id.as_deref(), received_at, chunk.handed_over.as_deref())
+                .unwrap_or_else(|| (Arc::from(identity), received_at));
         let key = chunk.id.as_ref().map(|id| chunk_key(&chunk.tag, id));
         let verdict = key.map_or(Verdict::New, |key| self.dedup.judge(&sender, key, chunk, large.is_some()));
         let acknowledged = self.dedup.newly_acknowledged(&sender, &chunk.proof);
@@ -340,18 +341,18 @@ impl Writer {
             created_at: now.wall,
             may_be_packed: self.packing.is_some(),
         };
-        if let Err(error) = self.shared.folder.begin_spare(spare.as_ref(), &header) {
+        let folder = &self.shared.folder;
+        // Nothing is in it yet that anybody was told of, so that for want of space all of it may be done again.
+        let begun = folder.begin_spare(spare.as_ref(), &header).and_then(|()| folder.name_spare(&header));
+        if let Err(error) = begun {
             let is_full = is_for_want_of_space(&error);
             self.spare.file = Some(spare);
             if is_full {
+                self.remove_oldest_retained();
                 return Err(self.full(Status::DiskFull, now));
             }
             return Err(Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)));
         }
-        self.shared
-            .folder
-            .name_spare(&header)
-            .map_err(|error| Obstacle::Failed(format!("cannot name segment {}: {error}", header.segment)))?;
         self.shared.set_spare_bytes(0);
         self.asked_since = None;
         self.shared.set_status(Status::Accepting);

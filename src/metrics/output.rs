@@ -135,7 +135,8 @@ impl OutputFamilies {
             ),
             held_up: level(
                 "hikyaku_output_held_up",
-                "1 while an output can't go back to its last checkpoint, or no new one has held since.",
+                "1 while an output can't go back to its last checkpoint, or no new one has held since, or nobody can tell what it left \
+                 behind.",
                 &["output"],
             ),
             surprising_files: count(

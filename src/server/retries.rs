@@ -20,7 +20,7 @@ use crate::dead_letters::requests::{self, Answer, Requests};
 use crate::dead_letters::{Contents, Filter, Letter, LetterId, Outcome, Settled, Store, StoreError};
 use crate::event_time::EventTime;
 use crate::input::forward::Tagging;
-use crate::journal::{AppendError, Journal};
+use crate::journal::{AppendError, Journal, RETRY_ID};
 use crate::sender::Sender;
 use crate::wire::limits::ContentLimits;
 use crate::wire::message::Message;
@@ -205,7 +205,7 @@ impl Retries {
             sender: Arc::new(sender(&letter.sender)),
             input: letter.input.as_deref().unwrap_or_default().into(),
             tag: message.tag,
-            id: Some(format!("hikyaku retry {id}").into()),
+            id: Some(format!("{RETRY_ID}{id}").into()),
             received_at: received_at(letter),
             entry_count: contents.entries,
             has_bad_entries: contents.bad_entries > 0,

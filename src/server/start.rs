@@ -81,6 +81,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let letters_max_size = config.dead_letters.max_size / 2;
     let mut reload_triggers = Vec::new();
     let mut held_up = Vec::new();
+    let mut upstreams_held_up = Vec::new();
     let mut boxed = |output: FileOutput, unrecovered: &mut Unrecovered| -> Box<dyn Output> {
         held_up.push(output.held_up());
         Box::new(unrecovered.hand_over_to(output))
@@ -133,6 +134,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
                 )
                 .await?;
                 reload_triggers.extend(output.reload_trigger());
+                upstreams_held_up.push(output.held_up());
                 Box::new(output)
             }
         });
@@ -193,6 +195,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
             tokio::spawn(input.run(journal.clone(), metrics.input(&config.id), stop_inputs.clone()))
         })
         .collect();
+    held_up.append(&mut upstreams_held_up);
     readiness.started(monitor::reasons(&journal, held_up));
     Ok(Server {
         config,

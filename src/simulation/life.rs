@@ -31,6 +31,8 @@ pub(super) struct Life {
     pub(super) skips: bool,
     /// Outputs whose files could not be recovered at the start.
     pub(super) unrecovered: BTreeSet<String>,
+    /// Segments of which an output could not tell whether they were left behind.
+    pub(super) uncertain_skips: u64,
     writer: Writer,
     writer_ended: bool,
     outputs: Vec<FileOutput>,
@@ -145,6 +147,7 @@ impl Life {
             drops,
             skips,
             unrecovered: unrecovered_ids,
+            uncertain_skips: 0,
             writer,
             writer_ended: false,
             outputs: opened,
@@ -198,6 +201,8 @@ impl Life {
             Err(DeliveryError::HandingOver) => Progress::Waits,
             Err(error) => {
                 output.make_room_after(&error);
+                let is_uncertain = matches!(&error, DeliveryError::Skip(error) if error.is_uncertain());
+                self.uncertain_skips += u64::from(is_uncertain);
                 Progress::Blocked
             }
         }

@@ -12,6 +12,7 @@
 //!   a long while, so that outputs give them up ([`crate::storage::simulated`]);
 //! * **ends** of the process in any call, by a kill or by a power failure, also while it starts and recovers;
 //! * **restarts**, some without one of the outputs;
+//! * **copies** of the data folder while all of that goes on, each with a server that begins with it (`copying.rs`);
 //! * **others** who move, cut and remove archive files, and a clock that jumps.
 //!
 //! After every start, and in the end, when nothing goes wrong any more and all is delivered, the **model** (`model.rs`)
@@ -21,6 +22,7 @@
 
 mod archive;
 mod check;
+mod copying;
 mod counters;
 mod given_up;
 mod life;

@@ -109,6 +109,8 @@ pub(super) struct Settings {
     pub(super) large: u64,
     /// Bytes of such a chunk, about.
     pub(super) large_length: u64,
+    /// How often a copy of the data folder is begun.
+    pub(super) copies: u64,
 }
 
 impl Settings {
@@ -137,13 +139,15 @@ impl Settings {
         let faults = Faults {
             errors: one_of(&[0, 0, 200, 600]),
             failed_syncs: one_of(&[0, 15, 30, 100]),
-            failed_folder_syncs: one_of(&[0, 0, 40]),
+            failed_folder_syncs: one_of(&[0, 0, 40, 15]),
             short: one_of(&[0, 10, 100]),
             evictions: one_of(&[0, 30]),
         };
         // Half of all worlds: whoever is behind leaves segments behind.
         let max_backlogs = [None, None, Some(journal.segment_size), Some(2 * journal.segment_size)];
         let max_backlog = max_backlogs[one_of(&[0, 1, 2, 3]) as usize];
+        // What is set aside while a copy is made, or lost to an output, may be missing in it.
+        let can_be_copied = u64::from(max_backlog.is_none() && journal.when_full != WhenFull::DropOldest);
         // Where outputs may lose the oldest segments, this one would have to be told.
         let has_upstream = journal.when_full != WhenFull::DropOldest && one_of(&[0, 1, 1]) == 1;
         // In the others files that can't be written hold up their outputs.
@@ -166,6 +170,7 @@ impl Settings {
             padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
             large: one_of(&[0, 6, 12]),
             large_length: segment_size / one_of(&[2, 4]),
+            copies: one_of(&[0, 60]) * can_be_copied,
             outputs: outputs.map(|output| vary(output, max_backlog, gives_files_up, random)).collect(),
         }
     }

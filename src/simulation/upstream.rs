@@ -85,6 +85,9 @@ impl Upstream {
                 let events = events_of(&sent, model)?;
                 self.note(|| format!("a message with the events {events:?} is given up"));
                 if self.has(&sent) {
+                    if !forward.is_in_doubt(index) {
+                        return Err(format!("{events:?} are given up as if the server could not have them"));
+                    }
                     model.double(&events);
                     self.given_up_in_doubt += 1;
                 }
@@ -108,7 +111,7 @@ impl Upstream {
                     None => index += 1,
                 }
             }
-            if !forward.read().map_err(|error| error.to_string())? {
+            if !forward.read()? {
                 break;
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::check::{check, given_up_by_files};
+use super::copying::Copying;
 use super::counters::Tally;
 use super::life::{Life, Progress};
 use super::model::Model;
@@ -48,6 +49,7 @@ struct World {
     wall: i64,
     report: Report,
     lines: Option<Vec<String>>,
+    copying: Option<Copying>,
     /// Whether every output has a cursor.
     attached: bool,
     /// Whether the last process ended by itself, because it could not go on.
@@ -88,6 +90,7 @@ impl World {
             wall: 1_760_000_000_000_000_000,
             report: Report::default(),
             lines: options.lines.then(Vec::new),
+            copying: None,
             attached: false,
             gave_up: false,
             is_delivered: false,
@@ -121,6 +124,7 @@ impl World {
             None => End::Failed,
             Some((mut life, mut tally)) => {
                 self.steps(&mut life, &mut tally)?;
+                self.report.uncertain_skips += life.uncertain_skips;
                 let taken_back = life.taken_back();
                 self.report.taken_back += taken_back;
                 went_back = taken_back > 0;
@@ -225,6 +229,7 @@ impl World {
             self.note(|_| format!("space on the disk: {space:?}"));
             self.disk.set_space(space);
         }
+        self.copy()?;
         let now = self.now();
         let sender = self.random.below(self.senders.len() as u64) as usize;
         Ok(match self.random.below(13) {
@@ -244,9 +249,9 @@ impl World {
                 self.listen();
                 self.disk.aside(|| tally.follow(&self.model))?;
                 self.report.failed_journals += u64::from(progress == Progress::Ended);
-                progress
+                self.has_reason_to_end(progress)?
             }
-            7 if self.random.one_in(2) => life.write_given_up(now),
+            7 if self.random.one_in(2) => self.has_reason_to_end(life.write_given_up(now))?,
             7 => Progress::Nothing,
             8 | 9 => self.forward(life)?,
             _ => {
@@ -259,7 +264,6 @@ impl World {
                         break;
                     }
                 }
-                self.report.failed_outputs += u64::from(progress == Progress::Ended);
                 progress
             }
         })
@@ -281,6 +285,30 @@ impl World {
         }
         let id = if self.random.one_in(2) { PLAIN } else { PACKED };
         life.output_ids().position(|running| running == id).unwrap_or(picked)
+    }
+
+    /// Somebody copies the data folder.
+    fn copy(&mut self) -> Result<(), String> {
+        if self.copying.is_none() && self.random.one_in(self.settings.copies) {
+            self.note(|_| "a copy of the data folder is begun".to_owned());
+            self.copying = Some(Copying::begin(&self.disk, &self.model, &mut self.random));
+        }
+        let Some(mut copying) = self.copying.take() else { return Ok(()) };
+        if !copying.go_on(&self.disk, &mut self.random) {
+            self.copying = Some(copying);
+        } else if set_aside_segments(&self.disk) == 0 {
+            self.report.copies += 1;
+            copying.check(&self.disk, &self.model, &self.settings, self.now())?;
+        }
+        Ok(())
+    }
+
+    /// A full disk is no reason for a journal to end.
+    fn has_reason_to_end(&self, progress: Progress) -> Result<Progress, String> {
+        if progress == Progress::Ended && !self.disk.is_dead() && self.disk.is_sound() {
+            return Err("a journal has failed on a disk that was at most full".to_owned());
+        }
+        Ok(progress)
     }
 
     /// Lets the forward output and its server do some things.
@@ -388,7 +416,10 @@ impl World {
     fn restart(&mut self, loss: Option<Loss>) {
         match loss {
             None => self.report.kills += 1,
-            Some(_) => self.report.power_failures += 1,
+            Some(_) => {
+                self.report.power_failures += 1;
+                self.copying = None;
+            }
         }
         self.senders.iter_mut().for_each(SimulatedSender::disconnect);
         self.disk.restart(loss);

@@ -16,6 +16,7 @@ mod reading;
 mod recovery;
 mod resends;
 mod retention;
+mod retried;
 mod trouble;
 
 use std::path::{Path, PathBuf};

@@ -83,6 +83,8 @@ fn campaign(secondary: Option<&str>) {
     let twice_given_up = given_up.values().filter(|count| **count > 1).count();
     let twice_delivered = delivered.len() - distinct.len();
     let both = given_up.keys().filter(|number| distinct.contains(number)).count();
+    let unmarked = certain(folder.path()).into_iter().filter(|number| distinct.contains(number)).count();
+    assert_eq!(unmarked, 0, "letters of events that the upstream has say so");
     eprintln!(
         "{events} events, {kills} kills, {} given up, {missing} missing, {twice_given_up} given up twice, \
          {twice_delivered} delivered twice, {both} both",
@@ -153,6 +155,15 @@ fn given_up(folder: &Path) -> BTreeMap<u64, u32> {
         *seen.entry(number).or_default() += 1;
     }
     seen
+}
+
+/// The events of the letters that are not in doubt.
+fn certain(folder: &Path) -> Vec<u64> {
+    let letters = whole_lines_below(&folder.join("data/dead-letters")).unwrap_or_default();
+    let certain = letters.iter().filter(|letter| letter["in_doubt"] == false);
+    certain
+        .flat_map(|letter| numbers(&BASE64_STANDARD.decode(letter["entries"].as_str().unwrap()).unwrap()))
+        .collect()
 }
 
 /// Starts the relay on these ports (0: any).

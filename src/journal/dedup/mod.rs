@@ -25,6 +25,7 @@
 //!
 //! R may be the M that comes next. Where any of it can't be shown, R is taken for a resend, and counted as doubtful.
 
+mod owner;
 mod sender_ids;
 
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ use std::time::Duration;
 use super::format::footer::ChunkKey;
 use crate::chunk::{AckProof, Chunk};
 use crate::wire::content_id::{ContentHash, is_content_hash, looks_like_content_hash};
+pub(crate) use owner::RETRY_ID;
+pub(super) use owner::owner_of_id;
 use sender_ids::{Known, Remembered, SenderIds};
 
 /// How far one pause of a sender moves its clock, as a part of the window.

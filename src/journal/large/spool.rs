@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::durable::{ReplaceError, create_folder, sync_folder_of};
+use super::super::durable::{create_folder, sync_folder_of};
 use super::super::format::reference::{BLOCK_LENGTH, Reference};
 use super::super::segment_file::allocate;
 use super::pieces::piece_length;
@@ -265,15 +265,18 @@ impl LargeEntries {
         &self.path.path
     }
 
-    /// Gives the file another name, durably. It is nobody's any more then.
-    pub(in crate::journal) fn rename(&mut self, to: &Path) -> Result<(), ReplaceError> {
+    /// Gives the file another name, durably. It is nobody's any more then. May be repeated.
+    pub(in crate::journal) fn rename(&mut self, to: &Path) -> io::Result<()> {
         let OwnedPath { storage, path } = &mut self.path;
-        storage.rename(path, to).map_err(ReplaceError::Unchanged)?;
-        *path = PathBuf::new();
-        if is_planted(Bug::UnsyncedLargeName) {
-            return Ok(());
+        if path != to {
+            storage.rename(path, to)?;
+            to.clone_into(path);
         }
-        sync_folder_of(storage.as_ref(), to).map_err(ReplaceError::Uncertain)
+        if !is_planted(Bug::UnsyncedLargeName) {
+            sync_folder_of(storage.as_ref(), to)?;
+        }
+        *path = PathBuf::new();
+        Ok(())
     }
 }
 

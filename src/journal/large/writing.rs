@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::super::durable::ReplaceError;
 use super::super::format::frame::FrameKind;
 use super::super::shared::Status;
 use super::super::writer::{Moment, Obstacle, Writer};
 use super::{LargeEntries, LargePlace};
+use crate::storage::is_for_want_of_space;
 
 /// A segment takes files of large chunks up to this part of the journal, or one.
 const SEGMENTS_OF_LARGE_FILES: u64 = 8;
@@ -43,7 +43,7 @@ impl Writer {
     }
 
     /// Gives the file of a large chunk its name, durably, before the frame that refers to it is written.
-    /// Where there is no room for the name, nothing has happened.
+    /// Where there is no room for the name, it is still the sender's.
     pub(in crate::journal) fn name_large(
         &mut self,
         large: &mut LargeEntries,
@@ -53,7 +53,9 @@ impl Writer {
         let path = self.shared.folder.large_path(place);
         match large.rename(&path) {
             Ok(()) => {}
-            Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
+            // Nobody was told of it yet: it is named again.
+            Err(error) if is_for_want_of_space(&error) => {
+                self.remove_oldest_retained();
                 return Err(self.full(Status::DiskFull, now));
             }
             Err(error) => {

@@ -92,11 +92,7 @@ pub(crate) enum DeliveryError {
 impl DeliveryError {
     /// Whether only a restart helps.
     pub(crate) fn needs_restart(&self) -> bool {
-        match self {
-            Self::Skip(error) => error.is_uncertain(),
-            Self::GiveUp(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::GiveUp(_))
     }
 }
 

@@ -103,7 +103,7 @@ impl Courier {
         let mut failed_at: Vec<ServerId> = Vec::new();
         let mut doubt = self.doubt_of_before(&message).await;
         let mut noted: Option<ServerId> = doubt.as_ref().map(|doubt| doubt.server);
-        let mut was_in_doubt = doubt.is_some();
+        let mut was_in_doubt = doubt.is_some() || message.may_have_arrived;
         let mut tries = Tries::default();
         loop {
             let target = self.unless_given_up(&message, &tries, self.target(doubt.as_ref())).await;

@@ -18,6 +18,7 @@ use super::message::Message;
 use super::message_id::MessageIds;
 use super::packer::Packer;
 use super::progress::Progress;
+use super::sending::Sending;
 use super::unpack::{Due, unpack};
 use crate::journal::{AppendError, Journal, OutputCursor, Position, Reader, SavedCursor, Skip, Status};
 use crate::metrics::{OutputMetrics, TlsMetrics};
@@ -55,6 +56,8 @@ struct Deliveries {
     under_way: JoinSet<Result<(u64, Position, Carried), AppendError>>,
     /// Tells when there is something to leave behind.
     skips: watch::Receiver<Option<Skip>>,
+    /// Why nothing is sent, while nobody can tell what was left behind.
+    held_up: watch::Sender<Option<String>>,
     checkpoint_interval: Duration,
     /// When the cursor is due, once it is behind.
     checkpoint_due: Option<Instant>,
@@ -94,11 +97,14 @@ impl ForwardOutput {
         let (hold, taken) = given_up.map_or((None, Taken::default()), |(hold, taken)| (Some(hold), taken));
         let resumed_at = cursor.saved().position;
         let id = courier.output.clone();
+        // Only who gives up asks whether a server may have it; where there are several, the log tells.
+        let sending = (courier.retry_limit.is_some() && courier.sent_log.is_none())
+            .then(|| Sending::of(&cursor, journal.newest()));
         let metrics = courier.metrics.clone();
         let back_off = courier.back_off.clone();
         let skips = cursor.skip_requests();
         let ledger = Ledger::new(resumed_at, packer.throttled().clone());
-        let progress = Progress::new(ledger, cursor, hold, courier.sent_log.clone());
+        let progress = Progress::new(ledger, cursor, hold, courier.sent_log.clone(), sending);
         Self {
             id: id.clone(),
             reader: journal.reader(Position { entry: 0, ..resumed_at }),
@@ -107,6 +113,7 @@ impl ForwardOutput {
                 id,
                 under_way: JoinSet::new(),
                 skips,
+                held_up: watch::Sender::new(None),
                 given_up_status: progress.given_up_status(),
                 progress,
                 courier: Arc::new(courier),
@@ -130,6 +137,11 @@ impl ForwardOutput {
     /// What asks for the certificates to be read again at once; `None` without TLS.
     pub fn reload_trigger(&self) -> Option<ReloadTrigger> {
         self.tls_files.as_ref().map(|(config, _)| config.trigger())
+    }
+
+    /// Why the output can't go on before its disk lets it; `None` while all is well.
+    pub fn held_up(&self) -> watch::Receiver<Option<String>> {
+        self.deliveries.held_up.subscribe()
     }
 
     /// Follows the servers and the certificates, until the guard is dropped.
@@ -258,11 +270,9 @@ impl ForwardOutput {
         if !self.deliveries.progress.ledger.is_empty() {
             return self.deliveries.wait_for_event(controls);
         }
-        // Nobody knows what throttle filters would have counted up to there: their windows begin anew.
         let progress = &mut self.deliveries.progress;
-        progress.cursor.keep(Vec::new());
         let generation = progress.cursor.saved().generation + 1;
-        if let Err(error) = progress.cursor.replace(SavedCursor { generation, ..next }) {
+        if let Err(error) = progress.turn(SavedCursor { generation, ..next }) {
             return self.deliveries.wait_after(&error, controls);
         }
         if !self.replay_is_over {
@@ -288,7 +298,17 @@ impl ForwardOutput {
 
 impl Deliveries {
     /// Sends a message off, as soon as there is a slot for it.
-    fn hand_over(&mut self, message: Message, reader: &Reader, controls: &mut Controls) -> Result<(), Ended> {
+    fn hand_over(
+        &mut self,
+        mut message: Message,
+        reader: &Reader,
+        controls: &mut Controls,
+    ) -> Result<(), Ended> {
+        let start = message.place.start;
+        while let Err(error) = self.progress.about_to_send(start.segment) {
+            self.wait_after(&error, controls)?;
+        }
+        message.may_have_arrived = self.progress.may_have_arrived(start);
         let runtime = controls.runtime.clone();
         let slots = Arc::clone(&self.courier.slots);
         let slot = runtime.block_on(async {

@@ -30,6 +30,8 @@ pub(super) struct Message {
     pub(super) origin: Arc<Origin>,
     /// When it was received, as far back as the clock reaches.
     pub(super) received: Option<Instant>,
+    /// Whether a process before this one may have sent it, and nobody knows what came of that.
+    pub(super) may_have_arrived: bool,
 }
 
 /// What the chunk says about whose events they are.
@@ -84,6 +86,7 @@ impl Message {
             encoding,
             origin: Arc::clone(origin),
             received: origin.received(),
+            may_have_arrived: false,
         }
     }
 

@@ -51,6 +51,7 @@ pub mod pool;
 mod progress;
 mod resolve;
 mod retry_limit;
+mod sending;
 mod sent_log;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;

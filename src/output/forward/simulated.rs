@@ -17,9 +17,10 @@ use super::open::OpenError;
 use super::packer::Packer;
 use super::progress::Progress;
 use super::retry_limit::{RetryLimit, Tries};
+use super::sending::Sending;
 use super::unpack::{Due, unpack};
 use crate::config::{ForwardOutputConfig, OutputConfig};
-use crate::journal::{AppendError, CursorError, Journal, Position, ReadError, Reader};
+use crate::journal::{AppendError, CursorError, Journal, Position, ReadError, Reader, StoredChunk};
 use crate::metrics::Metrics;
 use crate::output::given_up::{GivenUp, Taken};
 use crate::pipeline::Pipeline;
@@ -34,6 +35,8 @@ pub(crate) struct SimulatedForward {
     progress: Progress,
     limit: Option<Arc<RetryLimit>>,
     under_way: Vec<UnderWay>,
+    /// Read, and not handed over yet: nothing of it may be sent before the cursor is saved.
+    waiting: Option<StoredChunk>,
 }
 
 /// A message that was handed over and did not end yet.
@@ -77,31 +80,42 @@ impl SimulatedForward {
         let (hold, taken) = before.map_or((None, Taken::default()), |(hold, taken)| (Some(hold), taken));
         let output_metrics = metrics.output(&config.id, config.kind.name());
         let packer = Packer::new(&config.id, forward, [selector(), selector()], ids, output_metrics);
+        let sending = limit.as_ref().map(|_| Sending::of(&cursor, journal.newest()));
         let ledger = Ledger::new(saved.position, packer.throttled().clone());
         Ok(Self {
             reader: journal.reader(Position { entry: 0, ..saved.position }),
             packer,
             resumed_at: saved.position,
             taken,
-            progress: Progress::new(ledger, cursor, hold, None),
+            progress: Progress::new(ledger, cursor, hold, None, sending),
             limit: limit.map(Arc::new),
             under_way: Vec::new(),
+            waiting: None,
         })
     }
 
     /// Reads the next chunk, and hands its messages over; `false` where there is none yet.
-    pub(crate) fn read(&mut self) -> Result<bool, ReadError> {
-        let Some(chunk) = self.reader.try_next()? else {
+    pub(crate) fn read(&mut self) -> Result<bool, String> {
+        let chunk = match self.waiting.take() {
+            None => self.reader.try_next().map_err(|error| error.to_string())?,
+            waiting => waiting,
+        };
+        let Some(chunk) = chunk else {
             self.progress.ledger.read_up_to(self.reader.position());
             return Ok(false);
         };
+        if let Err(error) = self.progress.about_to_send(chunk.position.segment) {
+            self.waiting = Some(chunk);
+            return Err(error.to_string());
+        }
         let Self { packer, taken, progress, under_way, .. } = self;
         let unpacked: Result<(), Infallible> =
             unpack(packer, taken, self.resumed_at, &chunk, |message, due| {
                 let end = message.place.end;
                 if due == Due::Sending {
                     let number = progress.ledger.sent(message.place.start, message.len() as u64);
-                    let (attempts, is_in_doubt, giving_up) = (0, false, None);
+                    let is_in_doubt = progress.may_have_arrived(message.place.start);
+                    let (attempts, giving_up) = (0, None);
                     under_way.push(UnderWay { number, message, attempts, is_in_doubt, giving_up });
                 }
                 progress.ledger.read_up_to(end);
@@ -137,6 +151,11 @@ impl SimulatedForward {
         let under_way = &mut self.under_way[index];
         under_way.attempts += 1;
         under_way.is_in_doubt |= is_in_doubt;
+    }
+
+    /// Whether the output knows that the server may have it.
+    pub(crate) fn is_in_doubt(&self, index: usize) -> bool {
+        self.under_way[index].is_in_doubt
     }
 
     /// Its time is over: begins to give it up.

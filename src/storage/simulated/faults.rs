@@ -45,6 +45,29 @@ impl BrokenHow {
     }
 }
 
+/// A call that is refused from some time on, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its name in the [`Storage`](crate::storage::Storage) or [`StorageFile`](crate::storage::StorageFile).
+    pub call: &'static str,
+    /// How often it goes well before.
+    pub after: u64,
+    /// ENOSPC, else EIO.
+    pub for_want_of_space: bool,
+}
+
+impl Refusal {
+    /// What becomes of the next call of a name, where it is refused.
+    pub(super) fn next(&mut self, call: &str) -> Option<Fate> {
+        if call != self.call {
+            return None;
+        }
+        let is_refused = self.after == 0;
+        self.after = self.after.saturating_sub(1);
+        is_refused.then_some(Fate::Fails(if self.for_want_of_space { Errno::NoSpace } else { Errno::Io }))
+    }
+}
+
 /// Whether the disk has space.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Space {
@@ -69,6 +92,8 @@ pub(super) enum Kind {
     Create,
     Sync,
     SyncFolder,
+    /// Of a folder whose names the disk has not yet.
+    SyncChangedFolder,
 }
 
 /// What becomes of a call.
@@ -104,8 +129,13 @@ impl Faults {
         match kind {
             Kind::Create if space != Space::Enough && random.one_in(4) => return Fate::Fails(Errno::NoSpace),
             Kind::Sync if random.one_in(self.failed_syncs) => return Fate::Fails(Errno::Io),
-            Kind::SyncFolder if random.one_in(self.failed_folder_syncs) => return Fate::Fails(Errno::Io),
-            Kind::Sync | Kind::SyncFolder => return Fate::Succeeds,
+            Kind::SyncFolder | Kind::SyncChangedFolder if random.one_in(self.failed_folder_syncs) => {
+                return Fate::Fails(Errno::Io);
+            }
+            Kind::SyncChangedFolder if space == Space::FullAtSync && random.one_in(4) => {
+                return Fate::Fails(Errno::NoSpace);
+            }
+            Kind::Sync | Kind::SyncFolder | Kind::SyncChangedFolder => return Fate::Succeeds,
             _ => {}
         }
         if matches!(kind, Kind::Look | Kind::Write) && random.one_in(self.short) {

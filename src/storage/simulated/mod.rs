@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use content::Loss;
-pub use faults::{Broken, BrokenHow, Faults, Space};
+pub use faults::{Broken, BrokenHow, Faults, Refusal, Space};
 pub use random::Random;
 
 use super::{Listed, Open, Stat, Storage, StorageFile, folder_of};
@@ -59,6 +59,17 @@ impl Simulated {
     /// What can't be written from now on; `None` mends it.
     pub fn set_broken(&self, broken: Option<Broken>) {
         self.state().broken = broken;
+    }
+
+    /// Refuses all calls of one name from now on, until this is asked for again with none.
+    pub fn refuse(&self, refusal: Option<Refusal>) {
+        self.state().refusal = refusal;
+    }
+
+    /// Whether nothing fails but for want of space.
+    pub fn is_sound(&self) -> bool {
+        let Faults { errors, failed_syncs, failed_folder_syncs, .. } = self.state().faults;
+        errors + failed_syncs + failed_folder_syncs == 0
     }
 
     /// Does something as if from outside: nothing goes wrong, and nobody counts the calls.
@@ -176,7 +187,8 @@ impl Storage for Simulated {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        let fate = state.begin("sync_folder", path, 0, Kind::SyncFolder);
+        let kind = if state.names.are_pending_in(path) { Kind::SyncChangedFolder } else { Kind::SyncFolder };
+        let fate = state.begin("sync_folder", path, 0, kind);
         state.finish(fate, |state| {
             state.folder_must_exist(path)?;
             state.names.sync_folder(path);

@@ -90,6 +90,11 @@ impl Names {
         }
     }
 
+    /// Whether names in a folder changed that the disk does not have yet.
+    pub(super) fn are_pending_in(&self, folder: &Path) -> bool {
+        self.pending.iter().any(|change| change.paths().any(|path| folder_of(path) == folder))
+    }
+
     /// Makes the names in a folder durable, with all that happened to these names before.
     pub(super) fn sync_folder(&mut self, folder: &Path) {
         let mut wanted: Vec<PathBuf> = Vec::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::content::{Content, Loss};
-use super::faults::{Broken, BrokenHow, Errno, Fate, Faults, Kind, Space};
+use super::faults::{Broken, BrokenHow, Errno, Fate, Faults, Kind, Refusal, Space};
 use super::names::{Names, Node};
 use super::random::Random;
 use super::trace::Trace;
@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) space: Space,
     pub(super) broken: Option<Broken>,
+    pub(super) refusal: Option<Refusal>,
     pub(super) is_aside: bool,
     pub(super) names: Names,
     pub(super) calls: u64,
@@ -51,6 +52,7 @@ impl State {
             faults: Faults::default(),
             space: Space::Enough,
             broken: None,
+            refusal: None,
             is_aside: false,
             names: Names::default(),
             calls: 0,
@@ -76,6 +78,8 @@ impl State {
         let begun = if self.dies_at.is_some_and(|at| self.calls >= at) {
             self.is_dead = true;
             if self.random.one_in(2) { Begun::DiesAfterwards } else { Begun::Dead }
+        } else if let Some(fate) = self.refusal.as_mut().and_then(|refusal| refusal.next(name)) {
+            Begun::Goes(fate)
         } else {
             if self.random.one_in(self.faults.evictions) {
                 self.evict();

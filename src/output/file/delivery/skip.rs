@@ -3,8 +3,9 @@
 //! What is delivered is saved first, and only what lies behind that is left behind. Where it can't be saved, the files
 //! are taken back to the last checkpoint, as after a crash, before anything more is written to them: so what was left
 //! behind is in the archive nowhere, and in the journal's segments that were set aside once. Until its files can be
-//! reached the output reads nothing, but may be asked to skip again. Where something was handed over that no checkpoint
-//! covers (`give_up/`), nothing is left behind before one does.
+//! reached the output reads nothing, but may be asked to skip again. The same goes for a segment of which nobody can tell
+//! whether it was set aside: once that can be read, durably, the output goes on before it or behind it. Where something was
+//! handed over that no checkpoint covers (`give_up/`), nothing is left behind before one does.
 
 use super::{DeliveryError, FileOutput};
 use crate::journal::Skip;
@@ -51,7 +52,10 @@ impl FileOutput {
         let skipped = self.cursor.skip(skip);
         self.read_from_cursor();
         match skipped {
-            Err(error) if error.is_uncertain() => Err(error.into()),
+            Err(error) if error.is_uncertain() => {
+                self.hold_up(&error);
+                Err(error.into())
+            }
             Err(error) => {
                 tracing::warn!(
                     output = self.options.id, %error,

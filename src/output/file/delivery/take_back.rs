@@ -17,7 +17,7 @@
 use super::super::archive::{Archive, ArchiveOptions};
 use super::super::recovery::{RecoveryError, RecoveryOptions, recover};
 use super::FileOutput;
-use crate::journal::CursorError;
+use crate::journal::SkipError;
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::planted::{Bug, is_planted};
 
@@ -46,8 +46,8 @@ impl FileOutput {
         self.must_recover = true;
     }
 
-    /// Finds out which cursor is on disk, where that is uncertain.
-    pub(super) fn find_out(&mut self) -> Result<(), CursorError> {
+    /// Finds out which cursor is on disk and what was left behind, where that is uncertain. Nothing was read since.
+    pub(super) fn find_out(&mut self) -> Result<(), SkipError> {
         if self.cursor.is_uncertain() {
             let before = *self.cursor.saved();
             self.cursor.find_out()?;
@@ -58,6 +58,7 @@ impl FileOutput {
             if let Some(give_up) = self.lines.give_up().filter(|_| found.replays != before.replays) {
                 give_up.jumped(&found.replays);
             }
+            self.read_from_cursor();
         }
         Ok(())
     }
