@@ -26,15 +26,13 @@ pub enum Bug {
     UnsyncedGivenUp,
     /// After a restart an output does not know what it gave up.
     ForgottenGivenUp,
-    /// An output that can't tell whether a segment was set aside goes on as if it was not.
-    NotFoundOut,
     /// What an output gave up is let go before the output's own cursor has passed it.
     EarlyRelease,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
@@ -47,7 +45,6 @@ impl Bug {
         Self::UnsyncedGivenUp,
         Self::ForgottenGivenUp,
         Self::EarlyRelease,
-        Self::NotFoundOut,
     ];
 }
 
