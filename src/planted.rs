@@ -26,8 +26,6 @@ pub enum Bug {
     UnsyncedGivenUp,
     /// After a restart an output does not know what it gave up.
     ForgottenGivenUp,
-    /// An output that can't tell whether a segment was set aside goes on as if it was not.
-    NotFoundOut,
     /// What an output gave up is let go before the output's own cursor has passed it.
     EarlyRelease,
     /// A file output saves how far it is before what it gave up is durable elsewhere.
@@ -36,7 +34,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
@@ -50,7 +48,6 @@ impl Bug {
         Self::ForgottenGivenUp,
         Self::EarlyRelease,
         Self::CheckpointBeforeHandOver,
-        Self::NotFoundOut,
     ];
 }
 

@@ -6,7 +6,6 @@ use super::cursor_attributes::find_attribute;
 use super::replay::Refused;
 use super::{CursorError, CursorFolder, Journal, Position, Reader, SavedCursor, Skip, SkipError};
 use crate::config::BacklogConfig;
-use crate::planted::{Bug, is_planted};
 
 /// How far one output has come.
 #[derive(Debug)]
@@ -170,10 +169,6 @@ impl OutputCursor {
         {
             self.attributes = self.cursors.load_attributes(&self.id)?;
             self.follow(found);
-        }
-        if is_planted(Bug::NotFoundOut) {
-            self.is_uncertain = false;
-            return Ok(());
         }
         let before = self.saved.position;
         let found = super::skip::find_out(&self.journal.shared, &self.cursors, &self.id, &mut self.saved);

@@ -82,7 +82,7 @@ impl Copying {
         if !life.finish(now) {
             return Err("a server that was started with a copy does not stop in order".to_owned());
         }
-        for number in 0..DEAD_LETTERS_NUMBER {
+        for (number, id) in OUTPUTS.into_iter().enumerate().take(DEAD_LETTERS_NUMBER) {
             let mut is_there = vec![false; model.events.len()];
             for disk in [disk, &own] {
                 // One that is being written may end anywhere.
@@ -91,7 +91,7 @@ impl Copying {
                     .flat_map(|folder| disk.files_below(folder))
                 {
                     let bytes = disk.content(&path).unwrap_or_default();
-                    if !path.starts_with(moved_folder()) || is_of(&path, OUTPUTS[number]) {
+                    if !path.starts_with(moved_folder()) || is_of(&path, id) {
                         for event in events(&path, &bytes, true)? {
                             *is_there.get_mut(event).ok_or("an archive has an event that nobody sent")? =
                                 true;
@@ -107,9 +107,8 @@ impl Copying {
                 });
                 if let Some(event) = lost {
                     return Err(format!(
-                        "event {event} was acknowledged before a copy began, and output {} has it neither in the \
-                         archive nor from the copy",
-                        OUTPUTS[number]
+                        "event {event} was acknowledged before a copy began, and output {id} has it neither in the \
+                         archive nor from the copy"
                     ));
                 }
             }
