@@ -61,7 +61,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
-pub use backlog::{Fate, Skip};
+pub use backlog::{Fate, HOLD, Skip, is_hold};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
 pub(crate) use home::Home;
 pub use open::OpenError;
@@ -351,6 +351,24 @@ impl Journal {
     /// Outputs that have a cursor, sorted.
     pub fn cursor_ids(&self) -> Result<Vec<String>, CursorError> {
         self.cursors.ids()
+    }
+
+    /// The cursor of an output as it was saved; `None` where it has none.
+    pub(crate) fn saved_cursor(&self, id: &str) -> Result<Option<SavedCursor>, CursorError> {
+        self.cursors.load(id)
+    }
+
+    /// Whether an output runs.
+    pub(crate) fn is_attached(&self, id: &str) -> bool {
+        self.shared.lock().attached.contains_key(id)
+    }
+
+    /// Removes the cursor of an output that is no more, and lets go of what only that still needed.
+    pub(crate) fn forget(&self, id: &str) -> Result<(), CursorError> {
+        self.cursors.remove(id)?;
+        self.shared.forget(id);
+        self.release();
+        Ok(())
     }
 
     /// Reads from a position on.

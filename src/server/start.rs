@@ -133,6 +133,9 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         });
     }
 
+    if let Some(given_up) = &given_up {
+        given_up.remove_orphans(&journal);
+    }
     unrecovered.all_handed_over()?;
     unrecovered_given_up.all_handed_over()?;
 

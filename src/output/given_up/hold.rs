@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::GivenUp;
 use crate::config::StartAt;
-use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError};
+use crate::journal::{CursorError, HOLD, Journal, OutputCursor, Position, ReadError};
 use crate::planted::{Bug, is_planted};
 
 /// Keeps what an output gave up until the output's own cursor has passed it.
@@ -46,7 +46,7 @@ impl Hold {
     ) -> Result<(Self, Taken), HoldError> {
         let journal = given_up.journal.clone();
         // No output of a configuration can have this id, since ids hold no `@`.
-        let cursor = journal.attach(&format!("@from-{output}"), StartAt::Oldest)?;
+        let cursor = journal.attach(&format!("{HOLD}{output}"), StartAt::Oldest)?;
         let mut reader = journal.reader(cursor.saved().position);
         let mut taken = Taken::default();
         let mut end = Position::new(0, 0);
@@ -70,6 +70,11 @@ impl Hold {
     pub(in crate::output) fn note(&mut self, end: Position) {
         self.end = self.end.max(end);
         self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether an output at `position` comes upon nothing more of what it gave up.
+    pub(super) fn is_passed_at(&self, position: Position) -> bool {
+        position >= self.end
     }
 
     /// The output's own cursor was saved at `position`: lets go of what lies before it, as far as that is certain.

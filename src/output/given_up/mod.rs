@@ -24,6 +24,7 @@
 //! **When it is full**, since its readers can't write, outputs that give up wait, and their events stay in the journal.
 
 mod hold;
+mod orphans;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ use tokio::runtime::Handle;
 
 pub use hold::HoldError;
 pub(super) use hold::{Hold, Taken};
+pub use orphans::forget_hold;
 
 use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
 use crate::config::{Config, JournalConfig, OutputConfig, OutputKind, OutputTake, WhenFull};
@@ -44,6 +46,9 @@ use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt};
 use crate::metrics::JournalMetrics;
 use crate::planted::{Bug, is_planted};
 use crate::sender::Sender;
+
+/// Its data folder, in that of the server.
+pub const FOLDER: &str = "given-up";
 
 /// Segments on disk at which outputs that give up wait.
 const MAX_SEGMENTS: u64 = 8;
@@ -79,7 +84,7 @@ pub(super) struct Abandoned {
 impl GivenUp {
     /// Opens it where an output can give up, or where something is left from one that could; `None` elsewhere.
     pub fn open(config: &Config) -> Result<Option<Self>, OpenError> {
-        let data_dir = config.server.data_dir.join("given-up");
+        let data_dir = config.server.data_dir.join(FOLDER);
         let can_give_up = config.outputs.iter().any(|output| match &output.kind {
             OutputKind::Forward(forward) => forward.give_up.is_some(),
             OutputKind::File(_) => false,
@@ -133,21 +138,7 @@ impl GivenUp {
 
     /// Resolves once the events are durable here, so that their output may go on.
     pub(super) async fn take(&self, abandoned: Abandoned) -> Result<(), AppendError> {
-        let chunk = Chunk {
-            sender: Arc::new(abandoned.sender),
-            input: abandoned.input,
-            tag: abandoned.tag,
-            id: Some(abandoned.id),
-            received_at: abandoned.received_at,
-            entry_count: abandoned.entry_count,
-            has_bad_entries: false,
-            has_metadata: true,
-            refusal: None,
-            proof: AckProof::default(),
-            handed_over: Some(Arc::new(abandoned.handed_over)),
-            encoding: abandoned.encoding,
-            entries: abandoned.entries,
-        };
+        let chunk = chunk_of(abandoned);
         let receipt = match self.journal.append(chunk.clone()).await {
             Err(AppendError::TooLarge) => self.append_large(chunk).await?,
             receipt => receipt?,
@@ -179,6 +170,24 @@ impl GivenUp {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+}
+
+fn chunk_of(abandoned: Abandoned) -> Chunk {
+    Chunk {
+        sender: Arc::new(abandoned.sender),
+        input: abandoned.input,
+        tag: abandoned.tag,
+        id: Some(abandoned.id),
+        received_at: abandoned.received_at,
+        entry_count: abandoned.entry_count,
+        has_bad_entries: false,
+        has_metadata: true,
+        refusal: None,
+        proof: AckProof::default(),
+        handed_over: Some(Arc::new(abandoned.handed_over)),
+        encoding: abandoned.encoding,
+        entries: abandoned.entries,
     }
 }
 

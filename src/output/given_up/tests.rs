@@ -4,7 +4,11 @@ use crate::journal::Position;
 
 const SEGMENT_SIZE: u64 = 64 * 1024;
 
-fn given_up(data_dir: &Path) -> GivenUp {
+pub(super) fn given_up(data_dir: &Path) -> GivenUp {
+    GivenUp::open(&config(data_dir)).unwrap().expect("an output can give up")
+}
+
+pub(super) fn config(data_dir: &Path) -> Config {
     let text = format!(
         "[server]\ndata_dir = '{}'\n[[input]]\nid = 'edge'\ntype = 'forward'\nlisten = '127.0.0.1:0'\n\
          [[output]]\nid = 'up'\ntype = 'forward'\nmatch = '**'\nchunk_size = '8MiB'\nretry_timeout = '1s'\n\
@@ -14,18 +18,18 @@ fn given_up(data_dir: &Path) -> GivenUp {
     let mut config = Config::parse(&text, None, &|_| None).unwrap();
     config.journal.segment_size = SEGMENT_SIZE;
     config.inputs[0].max_entry_size = 4096;
-    GivenUp::open(&config).unwrap().expect("an output can give up")
+    config
 }
 
 /// A run of entries of about so many bytes, and how many they are.
-fn run(length: usize) -> (Bytes, u32) {
+pub(super) fn run(length: usize) -> (Bytes, u32) {
     let mut entry = b"\x92\x01\x81\xa1a\xc5\x03\xf6".to_vec();
     entry.resize(1022, b'x');
     let count = length / entry.len();
     (entry.repeat(count).into(), count as u32)
 }
 
-fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32)) -> Abandoned {
+pub(super) fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32)) -> Abandoned {
     let sender = Sender::from_address([127, 0, 0, 1].into());
     let handed_over = HandedOver {
         from: "up".to_owned(),
