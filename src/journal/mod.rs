@@ -391,6 +391,11 @@ impl Journal {
         self.shared.bytes_on_disk()
     }
 
+    /// Tells the metric how many bytes it has on disk.
+    pub(crate) fn measure_bytes(&self) {
+        self.shared.metrics.bytes.set(i64::try_from(self.bytes_on_disk()).unwrap_or(i64::MAX));
+    }
+
     /// Bytes on disk at which it is full.
     pub(crate) fn max_size(&self) -> u64 {
         self.shared.max_size

@@ -42,8 +42,8 @@ use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
 use crate::config::{Config, JournalConfig, OutputConfig, OutputKind, OutputTake, WhenFull};
 use crate::event_time::EventTime;
 use crate::journal::large::{LargeEntries, SpoolFolder};
-use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt};
-use crate::metrics::JournalMetrics;
+use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt, Status};
+use crate::metrics::Metrics;
 use crate::planted::{Bug, is_planted};
 use crate::sender::Sender;
 
@@ -83,7 +83,7 @@ pub(super) struct Abandoned {
 
 impl GivenUp {
     /// Opens it where an output can give up, or where something is left from one that could; `None` elsewhere.
-    pub fn open(config: &Config) -> Result<Option<Self>, OpenError> {
+    pub fn open(config: &Config, metrics: &Metrics) -> Result<Option<Self>, OpenError> {
         let data_dir = config.server.data_dir.join(FOLDER);
         let can_give_up = config.outputs.iter().any(|output| match &output.kind {
             OutputKind::Forward(forward) => forward.give_up.is_some(),
@@ -93,7 +93,7 @@ impl GivenUp {
             return Ok(None);
         }
         let journal = Self::journal_config(&config.journal, largest_message(config));
-        let journal = Journal::open(&data_dir, &journal, JournalMetrics::unregistered())?;
+        let journal = Journal::open(&data_dir, &journal, metrics.given_up_journal())?;
         Ok(Some(Self::new(journal, data_dir)))
     }
 
@@ -121,6 +121,24 @@ impl GivenUp {
     /// Where its readers keep their cursors and undo logs.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// Why outputs that give up wait, for operators; `None` while they need not.
+    pub fn refusal(&self) -> Option<String> {
+        let folder = self.data_dir.display();
+        match &*self.journal.status().borrow() {
+            Status::Accepting => None,
+            Status::Full => Some(format!(
+                "{folder} is full and outputs that give up wait: who takes it is behind (the dead letters or a secondary), \
+                 or it is held for an output that the configuration no longer has; see hikyaku journal ls --data-dir {folder}"
+            )),
+            Status::DiskFull => {
+                Some(format!("the disk of {folder} is full and outputs that give up wait: free some space"))
+            }
+            Status::Failed(reason) => {
+                Some(format!("{folder} has failed, outputs can't give up, and it needs a restart: {reason}"))
+            }
+        }
     }
 
     /// Bytes on disk at which outputs that give up wait.

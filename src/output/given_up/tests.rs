@@ -5,7 +5,7 @@ use crate::journal::Position;
 const SEGMENT_SIZE: u64 = 64 * 1024;
 
 pub(super) fn given_up(data_dir: &Path) -> GivenUp {
-    GivenUp::open(&config(data_dir)).unwrap().expect("an output can give up")
+    GivenUp::open(&config(data_dir), &Metrics::new("test", 10)).unwrap().expect("an output can give up")
 }
 
 pub(super) fn config(data_dir: &Path) -> Config {
@@ -108,5 +108,27 @@ async fn a_large_message_waits_until_its_file_can_be_written() {
     tokio::time::timeout(5 * RETRY, &mut taking).await.expect_err("nowhere to write it");
     std::fs::create_dir(&spools).unwrap();
     taking.await.unwrap();
+    given_up.journal().close().await;
+}
+
+#[tokio::test]
+async fn operators_are_told_while_it_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let given_up = given_up(folder.path());
+    given_up.journal().attach("behind", crate::config::StartAt::Oldest).unwrap();
+    assert_eq!(given_up.refusal(), None);
+    let mut status = given_up.journal().status();
+    let filling = async {
+        for number in 0_u64.. {
+            let more = Abandoned { id: number.to_be_bytes().to_vec().into(), ..abandoned(b"", run(4 << 20)) };
+            given_up.take(more).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = filling => unreachable!("it has a limit"),
+        full = status.wait_for(|status| *status == Status::Full) => drop(full.unwrap()),
+    }
+    let told = given_up.refusal().unwrap();
+    assert!(told.contains("given-up is full") && told.contains("journal ls"), "{told}");
     given_up.journal().close().await;
 }
