@@ -11,7 +11,7 @@ use super::super::segment_file::allocate;
 use super::pieces::piece_length;
 use super::space::{SpaceWait, SpaceWaits};
 use crate::planted::{Bug, is_planted};
-use crate::storage::{Open, Storage, StorageFile, disk, read_full_at, write_all_at};
+use crate::storage::{Open, Storage, StorageFile, disk, is_for_want_of_space, read_full_at, write_all_at};
 
 /// Blocks that are allocated at once, so that a full disk is known before it is written to; and written back at once,
 /// so that the last sync has little to do and nobody else's sync waits behind it.
@@ -268,12 +268,21 @@ impl LargeEntries {
     /// Gives the file another name, durably. It is nobody's any more then.
     pub(in crate::journal) fn rename(&mut self, to: &Path) -> Result<(), ReplaceError> {
         let OwnedPath { storage, path } = &mut self.path;
-        storage.rename(path, to).map_err(ReplaceError::Unchanged)?;
+        // It may have the name already, since the last time.
+        if path != to {
+            storage.rename(path, to).map_err(ReplaceError::Unchanged)?;
+        }
         *path = PathBuf::new();
         if is_planted(Bug::UnsyncedLargeName) {
             return Ok(());
         }
-        sync_folder_of(storage.as_ref(), to).map_err(ReplaceError::Uncertain)
+        sync_folder_of(storage.as_ref(), to).map_err(|error| {
+            if is_for_want_of_space(&error) {
+                // It is tried again, perhaps under another name.
+                *path = to.to_owned();
+            }
+            ReplaceError::Uncertain(error)
+        })
     }
 }
 

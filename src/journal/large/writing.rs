@@ -7,6 +7,7 @@ use super::super::format::frame::FrameKind;
 use super::super::shared::Status;
 use super::super::writer::{Moment, Obstacle, Writer};
 use super::{LargeEntries, LargePlace};
+use crate::storage::is_for_want_of_space;
 
 /// A segment takes files of large chunks up to this part of the journal, or one.
 const SEGMENTS_OF_LARGE_FILES: u64 = 8;
@@ -53,7 +54,12 @@ impl Writer {
         let path = self.shared.folder.large_path(place);
         match large.rename(&path) {
             Ok(()) => {}
-            Err(ReplaceError::Unchanged(error)) if error.kind() == io::ErrorKind::StorageFull => {
+            // Also where the name is there and not known to be durable: nothing refers to it yet.
+            Err(ReplaceError::Unchanged(error) | ReplaceError::Uncertain(error))
+                if is_for_want_of_space(&error) =>
+            {
+                // What was taken before it does not wait with it.
+                self.commit()?;
                 return Err(self.full(Status::DiskFull, now));
             }
             Err(error) => {
@@ -76,3 +82,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
