@@ -10,6 +10,7 @@ mod dead_letter_commands;
 mod dead_letters;
 mod dev;
 mod equal_content;
+mod forget;
 mod full;
 mod kill;
 mod large;
