@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# Told at the end, so that nobody takes what was not run for shown.
+skipped=()
+
 step() { printf '\n== %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -62,6 +65,8 @@ cargo nextest run --locked --features remap --lib --test filters
 if [ "$(id -u)" -eq 0 ] && losetup --find >/dev/null 2>&1; then
   step "A small disk"
   cargo nextest run --locked --run-ignored only -E 'binary(server) and test(small_disk)'
+else
+  skipped+=("A small disk: it mounts a file system, which takes root and a loop device. Run ./test.sh as root")
 fi
 
 step "Instructions"
@@ -70,3 +75,5 @@ scripts/count-instructions.sh
 
 step "Tests with real clients"
 HIKYAKU_CLIENTS="$PWD/$clients" cargo nextest run --locked --no-fail-fast --run-ignored only -E 'binary(real_clients)'
+
+for what in "${skipped[@]}"; do printf '\n!! NOT RUN: %s\n' "$what"; done

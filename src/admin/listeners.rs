@@ -114,6 +114,7 @@ mod tests {
             inputs: Vec::new(),
             filters: Vec::new(),
             outputs: Vec::new(),
+            routing: Default::default(),
             health: Some(AdminConfig { listen: health }),
             monitor_agent: None,
             metrics: Some(MetricsConfig { listen: metrics, max_label_values: 1000 }),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use super::journal::link_or_copy;
 use super::undo::Cut;
 use super::{BackupError, Cursors, unless_gone};
 use crate::storage::{Identity, disk};
@@ -13,6 +14,9 @@ use crate::storage::{Identity, disk};
 /// Of a data folder, what is no part of its state, or is copied in a way of its own.
 const LEFT_OUT: [&str; 9] =
     ["journal", "cursors", "outputs", "undone", "spool", "given-up", "lock", "dead-letters", "requests"];
+
+/// Bytes at both ends of what was copied that are compared before more is added to it.
+const COMPARED: u64 = 64 * 1024;
 
 /// The archive files that were copied so far.
 #[derive(Debug, Default)]
@@ -99,10 +103,15 @@ impl Copies {
         let error = |source| BackupError::io("copy", path, source);
         let Some(stat) = disk().stat(path).map_err(error)? else { return Ok(()) };
         let known = self.files.get(path);
-        let start = known
+        let mut start = known
             .filter(|known| known.identity.is_same_file(&stat.identity) && known.length <= stat.length)
             .map_or(0, |known| known.length);
-        if known.is_none() || start < stat.length {
+        // Where somebody cut it meanwhile, what it has got since is none of what follows the copy.
+        let mut has_changed = known.is_some_and(|known| known.length > start);
+        if start > 0 && !unless_gone(begins_alike(path, &target, start)).map_err(error)?.unwrap_or(false) {
+            (start, has_changed) = (0, true);
+        }
+        if known.is_none() || has_changed || start < stat.length {
             let end = copy_range(path, &target, start, stat.length).map_err(error)?;
             copied(end - start);
             let file = Copied { target, identity: stat.identity, length: end };
@@ -147,7 +156,39 @@ pub(super) fn copy_cursors(folder: &Path, copy: &Path, cursors: &Cursors) -> Res
 pub(super) fn copy_folder(folder: &Path, copy: &Path) -> Result<(), BackupError> {
     copy_small(folder, copy, &LEFT_OUT)?;
     let (letters, copy) = (folder.join("dead-letters"), copy.join("dead-letters"));
-    copy_small(&letters, &copy, &["lock"])
+    copy_small(&letters, &copy, &["lock", "segments"])?;
+    copy_set_aside(&letters.join("segments"), &copy.join("segments"))
+}
+
+/// Copies what outputs left behind, and takes away what is gone from there. Segments and files of large chunks never
+/// change, and get a second name.
+fn copy_set_aside(folder: &Path, copy: &Path) -> Result<(), BackupError> {
+    let mut kept = BTreeSet::new();
+    for path in list(folder)? {
+        let name = path.file_name().unwrap_or_default();
+        kept.insert(name.to_owned());
+        if path.is_dir() {
+            copy_set_aside(&path, &copy.join(name))?;
+            continue;
+        }
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("tmp") => {}
+            Some("seg" | "large") => {
+                fs::create_dir_all(copy).map_err(|source| BackupError::io("make", copy, source))?;
+                unless_gone(link_or_copy(&path, &copy.join(name)))
+                    .map_err(|source| BackupError::io("copy", &path, source))?;
+            }
+            _ => copy_whole(&path, &copy.join(name))?,
+        }
+    }
+    for path in list(copy)? {
+        if kept.contains(path.file_name().unwrap_or_default()) {
+            continue;
+        }
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        unless_gone(removed).map_err(|source| BackupError::io("remove", &path, source))?;
+    }
+    Ok(())
 }
 
 /// But for files of letters, which grow.
@@ -197,6 +238,25 @@ fn copy_range(from: &Path, to: &Path, start: u64, end: u64) -> io::Result<u64> {
     Ok(start + count)
 }
 
+/// Whether a file still begins with what was copied of it. It looks at both ends of that: whatever is written behind a cut
+/// comes to lie elsewhere than it did.
+fn begins_alike(from: &Path, copy: &Path, length: u64) -> io::Result<bool> {
+    let (from, copy) = (File::open(from)?, File::open(copy)?);
+    let window = length.min(COMPARED);
+    for start in [0, length - window] {
+        let (mut one, mut other) = (vec![0; window as usize], vec![0; window as usize]);
+        match from.read_exact_at(&mut one, start).and_then(|()| copy.read_exact_at(&mut other, start)) {
+            // It is shorter by now.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read?,
+        }
+        if one != other {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn keep_metadata(target: &File, metadata: &Metadata) -> io::Result<()> {
     match fchown(target, Some(metadata.uid()), Some(metadata.gid())) {
         // Only root may give a file away.
@@ -213,4 +273,45 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let Some(entries) = unless_gone(fs::read_dir(folder)).map_err(error)? else { return Ok(Vec::new()) };
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     paths.collect::<io::Result<_>>().map_err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is copied, changed, and copied again.
+    fn copied_twice(first: &[u8], change: impl FnOnce(&Path)) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("a.log"), first).unwrap();
+        let mut copies = Copies::default();
+        copies.copy(&from, &to, &mut |_| {}).unwrap();
+        change(&from.join("a.log"));
+        copies.copy(&from, &to, &mut |_| {}).unwrap();
+        assert_eq!(fs::read(to.join("a.log")).unwrap(), fs::read(from.join("a.log")).unwrap());
+        fs::read(to.join("a.log")).unwrap()
+    }
+
+    fn write(path: &Path, at: u64, bytes: &[u8]) {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(at).unwrap();
+        file.write_all_at(bytes, at).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_cut_and_has_grown_again_is_copied_anew() {
+        let lines = b"one\ntwo\nthree\n".repeat(20_000);
+        // All of it, as copytruncate does it; and its end, as an output that goes back to its checkpoint.
+        for cut in [0, lines.len() as u64 / 2, lines.len() as u64 - 4] {
+            copied_twice(&lines, |path| write(path, cut, &b"and four\n".repeat(40_000)));
+            copied_twice(&lines, |path| write(path, cut, b"x"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_grown_gets_what_is_new() {
+        assert_eq!(copied_twice(b"one\n", |path| write(path, 4, b"two\n")), b"one\ntwo\n");
+        assert_eq!(copied_twice(b"", |path| write(path, 0, b"one\n")), b"one\n");
+    }
 }

@@ -84,7 +84,7 @@ fn list(folder: &Path) -> Result<Vec<std::path::PathBuf>, BackupError> {
 }
 
 /// For a file that is never written again.
-fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
     if let Ok(copied) = fs::metadata(to)
         && copied.len() == fs::metadata(from)?.len()
     {

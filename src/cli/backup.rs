@@ -85,10 +85,8 @@ impl Arguments {
         let report = backup.run(|bytes| bar.inc(bytes))?;
         bar.finish_and_clear();
         let copy = backup.data_dir();
-        for data_dir in [copy.clone(), copy.join("given-up")] {
-            if data_dir.is_dir() && !is_sound(&data_dir).map_err(CommandError::Check)? {
-                return Err(CommandError::Damaged(data_dir));
-            }
+        if !is_sound(&copy).map_err(CommandError::Check)? {
+            return Err(CommandError::Damaged(copy));
         }
         self.say(&report)?;
         Ok(())

@@ -68,12 +68,23 @@ pub struct Config {
     /// In the order in which they apply.
     pub filters: Vec<FilterConfig>,
     pub outputs: Vec<OutputConfig>,
+    /// What the file says about where events go.
+    pub routing: RoutingText,
     /// `/health` and `/ready`; `None` where it is switched off.
     pub health: Option<AdminConfig>,
     /// Fluentd's `/api/plugins.json`.
     pub monitor_agent: Option<AdminConfig>,
     /// Prometheus.
     pub metrics: Option<MetricsConfig>,
+}
+
+/// What a file says about where events go: the text of each table, in their order, with what decides of it. The same over
+/// versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoutingText {
+    pub inputs: Vec<String>,
+    pub filters: Vec<String>,
+    pub outputs: Vec<String>,
 }
 
 impl Config {

@@ -1,5 +1,7 @@
 //! Which letters are meant.
 
+use std::collections::HashSet;
+
 use super::{Letter, LetterId};
 use crate::pipeline::tag_pattern::TagPatterns;
 
@@ -7,7 +9,7 @@ use crate::pipeline::tag_pattern::TagPatterns;
 #[derive(Debug, Default)]
 pub struct Filter {
     /// These and no others; empty: any.
-    pub ids: Vec<LetterId>,
+    pub ids: HashSet<LetterId>,
     /// A part of the reason.
     pub reason: Option<String>,
     /// A part of the sender's identity.
@@ -50,7 +52,7 @@ mod tests {
         let tags = |text: &str| Some(TagPatterns::parse(text).unwrap());
         let taken = [
             Filter::default(),
-            Filter { ids: vec![LetterId::of(b""), id], ..Filter::default() },
+            Filter { ids: HashSet::from([LetterId::of(b""), id]), ..Filter::default() },
             Filter { reason: text("array"), sender: text("engine-1"), ..Filter::default() },
             Filter { tags: tags("nginx.**"), output: text("upstream"), ..Filter::default() },
             Filter { since: time("2026-02-17T01:00:00Z"), ..Filter::default() },
@@ -58,7 +60,7 @@ mod tests {
         ];
         assert!(taken.iter().all(|filter| filter.takes(id, &letter)));
         let left = [
-            Filter { ids: vec![LetterId::of(b"")], ..Filter::default() },
+            Filter { ids: HashSet::from([LetterId::of(b"")]), ..Filter::default() },
             Filter { reason: text("array"), sender: text("engine-2"), ..Filter::default() },
             Filter { tags: tags("app.**"), ..Filter::default() },
             Filter { output: text("up"), ..Filter::default() },

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::file_name::FileName;
+use super::settled::sync_folder_of;
 use super::store::each_line;
 use super::{LetterId, Settled, Store, StoreError};
 use crate::metrics::DeadLetterMetrics;
@@ -130,6 +131,9 @@ impl Keeper {
                 continue;
             }
             self.remove(&name, &path)?;
+            // A file that came back after a power failure would bring its letters with it, and nobody would know that they
+            // are settled.
+            sync_folder_of(&path).map_err(StoreError::of("sync the folder of", &path))?;
             ids.sort_unstable();
             settled.retain(|id| ids.binary_search(&id).is_err())?;
         }

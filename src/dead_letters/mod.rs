@@ -35,7 +35,7 @@ pub use filter::Filter;
 pub use keeper::Keeper;
 pub use letter::{Contents, Letter, LetterId};
 pub use lock::FolderLock;
-pub use settled::{Outcome, Settled};
+pub use settled::{Outcome, Remembered, Settled};
 pub use store::{Scan, Store};
 
 /// Where the letters lie below a data folder.

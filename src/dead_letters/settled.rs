@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{FolderLock, LetterId, StoreError};
@@ -36,6 +36,19 @@ impl Outcome {
     }
 }
 
+/// What was settled when the lock was let go of, for whoever takes it again and again.
+#[derive(Debug)]
+pub struct Remembered {
+    path: PathBuf,
+    outcomes: HashMap<LetterId, Outcome>,
+    end: Option<u64>,
+    version: Option<Version>,
+}
+
+/// By which it is seen that a file is as it was left: whoever forgets letters puts another file in its place, and whoever
+/// settles some makes it longer.
+type Version = (u64, u64);
+
 /// What is settled, with the lock that keeps others from settling meanwhile.
 #[derive(Debug)]
 pub struct Settled {
@@ -53,6 +66,12 @@ impl Settled {
         let path = folder.join("settled.log");
         let (outcomes, end) = load(&path)?;
         Ok(Self { path, outcomes, end, _lock: lock })
+    }
+
+    /// Lets go of the lock, and remembers what was read.
+    pub fn unlock(self) -> Remembered {
+        let version = version_of(&self.path);
+        Remembered { path: self.path, outcomes: self.outcomes, end: self.end, version }
     }
 
     /// What is settled by now, without holding anybody up.
@@ -119,7 +138,26 @@ impl Settled {
     }
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+impl Remembered {
+    /// As [`Settled::lock`]; reads only where others have changed something since.
+    pub fn lock(self) -> Result<Settled, StoreError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let lock = FolderLock::take(folder)?;
+        let Self { path, outcomes, end, version } = self;
+        let (outcomes, end) = match version.is_some() && version_of(&path) == version {
+            true => (outcomes, end),
+            false => load(&path)?,
+        };
+        Ok(Settled { path, outcomes, end, _lock: lock })
+    }
+}
+
+/// Inode and length; `None` where there is no file, or none that tells.
+fn version_of(path: &Path) -> Option<Version> {
+    fs::metadata(path).ok().map(|file| (file.ino(), file.len()))
+}
+
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -208,5 +246,27 @@ mod tests {
         fs::write(folder.path().join("settled.log"), "hikyaku settled letters 2\n").unwrap();
         assert!(Settled::read(folder.path()).unwrap_err().to_string().contains("newer version"));
         assert!(Settled::lock(folder.path()).is_err());
+    }
+
+    #[test]
+    fn what_others_settle_and_forget_while_the_lock_is_free_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids: Vec<_> = (0..4_u8).map(|number| LetterId::of(&[number])).collect();
+        let mut own = Settled::lock(folder.path()).unwrap();
+        own.settle(&ids[..1], Outcome::Retried).unwrap();
+        let remembered = own.unlock();
+        Settled::lock(folder.path()).unwrap().settle(&ids[1..2], Outcome::Dropped).unwrap();
+        let mut own = remembered.lock().unwrap();
+        assert_eq!(own.outcomes().len(), 2);
+        own.settle(&ids[2..3], Outcome::Retried).unwrap();
+        let remembered = own.unlock();
+        let mut other = Settled::lock(folder.path()).unwrap();
+        other.retain(|id| id == ids[2]).unwrap();
+        drop(other);
+        let mut own = remembered.lock().unwrap();
+        own.settle(&ids[3..], Outcome::Retried).unwrap();
+        let (own, read) = (own.unlock().lock().unwrap(), Settled::read(folder.path()).unwrap());
+        assert_eq!(own.outcomes(), &read);
+        assert_eq!(read, HashMap::from([(ids[2], Outcome::Retried), (ids[3], Outcome::Retried)]));
     }
 }

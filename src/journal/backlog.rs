@@ -13,6 +13,15 @@ use super::format::segment_header::SEGMENT_HEADER_LENGTH;
 use super::shared::{Shared, State};
 use crate::config::{BacklogConfig, DEFAULT_MAX_SET_ASIDE, WhenBacklogged};
 
+/// What the ids of cursors begin with that keep something in the journal and deliver nothing. No output of a configuration
+/// has such an id.
+pub const HOLD: &str = "@from-";
+
+/// Whether a cursor with this id delivers nothing, so that there is nothing to set aside for it.
+pub fn is_hold(id: &str) -> bool {
+    id.starts_with(HOLD)
+}
+
 /// What an output is asked to do: to go on further ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skip {
@@ -177,6 +186,7 @@ fn ask(state: &State, id: &str, skip: Skip, again: bool, unattended: &mut Unatte
                 is_news || again
             });
         }
+        None if is_hold(id) => {}
         None => unattended.push((id.to_owned(), skip)),
     }
 }

@@ -33,7 +33,10 @@ const EXTENSION: &str = "cursor";
 
 /// Bytes set aside beside the cursors, given up when the disk is full: without a cursor nothing could be freed.
 const RESERVE_LENGTH: usize = 1024 * 1024;
-const RESERVE: &str = "reserve";
+/// No output of a configuration can have a cursor of this name, or of the one under which it is written.
+const RESERVE: &str = "@reserve";
+/// As earlier versions called it, and the unfinished one of an output with the id `reserve`.
+const RESERVE_BEFORE: &str = "reserve";
 
 /// A cursor as it was saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,12 @@ impl CursorFolder {
             path: self.path.clone(),
             source,
         })?;
+        let before = self.path.join(RESERVE_BEFORE);
+        if matches!(self.storage.stat(&before), Ok(Some(_)))
+            && let Err(error) = self.storage.rename(&before, &self.path.join(RESERVE))
+        {
+            tracing::debug!(%error, path = %before.display(), "cannot rename the reserve of an earlier version");
+        }
         self.keep_reserve();
         Ok(())
     }
@@ -364,7 +373,32 @@ mod tests {
     #[test]
     fn the_reserve_is_there_from_the_start() {
         let (directory, _folder) = folder();
-        let reserve = directory.path().join("cursors/reserve");
+        let reserve = directory.path().join("cursors/@reserve");
         assert_eq!(std::fs::metadata(reserve).unwrap().len(), RESERVE_LENGTH as u64);
+    }
+
+    #[test]
+    fn the_reserve_and_an_output_of_that_name_do_not_write_to_the_same_file() {
+        let (directory, folder) = folder();
+        let names = |name: &str| directory.path().join("cursors").join(name);
+        // A cursor on its way: nobody but its own output may touch it.
+        std::fs::write(names("reserve.tmp"), b"half a cursor").unwrap();
+        std::fs::remove_file(names("@reserve")).unwrap();
+        folder.save("other", &cursor()).unwrap();
+        assert!(names("@reserve").exists());
+        assert_eq!(std::fs::read(names("reserve.tmp")).unwrap(), b"half a cursor");
+        folder.save("reserve", &cursor()).unwrap();
+        assert_eq!(folder.load("reserve").unwrap(), Some(cursor()));
+    }
+
+    #[test]
+    fn the_reserve_of_an_earlier_version_is_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = CursorFolder::new(directory.path());
+        std::fs::create_dir(directory.path().join("cursors")).unwrap();
+        std::fs::write(directory.path().join("cursors/reserve"), [0xff; RESERVE_LENGTH]).unwrap();
+        folder.prepare().unwrap();
+        assert!(!directory.path().join("cursors/reserve").exists());
+        assert!(directory.path().join("cursors/@reserve").exists());
     }
 }

@@ -72,7 +72,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 
 pub use append::{AppendError, Appended, Receipt, ReceiptSender};
-pub use backlog::{Fate, Skip};
+pub use backlog::{Fate, HOLD, Skip, is_hold};
 pub use cursor::{CursorError, CursorFolder, SavedCursor};
 pub(crate) use dedup::RETRY_ID;
 pub(crate) use home::Home;
@@ -368,6 +368,24 @@ impl Journal {
         self.cursors.ids()
     }
 
+    /// The cursor of an output as it was saved; `None` where it has none.
+    pub(crate) fn saved_cursor(&self, id: &str) -> Result<Option<SavedCursor>, CursorError> {
+        self.cursors.load(id)
+    }
+
+    /// Whether an output runs.
+    pub(crate) fn is_attached(&self, id: &str) -> bool {
+        self.shared.lock().attached.contains_key(id)
+    }
+
+    /// Removes the cursor of an output that is no more, and lets go of what only that still needed.
+    pub(crate) fn forget(&self, id: &str) -> Result<(), CursorError> {
+        self.cursors.remove(id)?;
+        self.shared.forget(id);
+        self.release();
+        Ok(())
+    }
+
     /// Reads from a position on.
     pub fn reader(&self, position: Position) -> Reader {
         Reader::new(Arc::clone(&self.shared), position)
@@ -391,6 +409,11 @@ impl Journal {
     /// Bytes of segment files, allocated space included, and of the files of large chunks.
     pub fn bytes_on_disk(&self) -> u64 {
         self.shared.bytes_on_disk()
+    }
+
+    /// Tells the metric how many bytes it has on disk.
+    pub(crate) fn measure_bytes(&self) {
+        self.shared.metrics.bytes.set(i64::try_from(self.bytes_on_disk()).unwrap_or(i64::MAX));
     }
 
     /// Bytes on disk at which it is full.

@@ -316,6 +316,15 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Forgets an output that is no more.
+    pub(super) fn forget(&self, id: &str) {
+        let mut state = self.lock();
+        state.cursors.remove(id);
+        state.attached.remove(id);
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// Where the oldest kept chunk begins.
     pub(super) fn oldest(&self) -> Position {
         let state = self.lock();

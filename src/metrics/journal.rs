@@ -57,6 +57,35 @@ impl JournalMetrics {
         Self::new(&Registry::new())
     }
 
+    /// For the journal of what outputs give up: of it only what is wrong with it, under names of its own.
+    pub(super) fn of_given_up(registry: &Registry) -> Self {
+        let count = |name, help| register(registry, counter(name, help));
+        let level = |name, help| register(registry, gauge(name, help));
+        Self {
+            bytes: level(
+                "hikyaku_given_up_journal_bytes",
+                "Bytes of the segments with what outputs gave up, allocated space included.",
+            ),
+            max_bytes: level(
+                "hikyaku_given_up_journal_max_bytes",
+                "Bytes of the same at which outputs that give up wait.",
+            ),
+            accepting: level(
+                "hikyaku_given_up_journal_accepting",
+                "1 while outputs can give up, 0 while those that would have to wait.",
+            ),
+            damaged_bytes: count(
+                "hikyaku_given_up_journal_damaged_bytes_total",
+                "Bytes of what outputs gave up that were synced and no longer read back; they are set aside.",
+            ),
+            missing_segments: count(
+                "hikyaku_given_up_journal_missing_segments_total",
+                "Segments of what outputs gave up that were missing at start: somebody removed them.",
+            ),
+            ..Self::unregistered()
+        }
+    }
+
     pub(super) fn new(registry: &Registry) -> Self {
         let count = |name, help| register(registry, counter(name, help));
         let level = |name, help| register(registry, gauge(name, help));

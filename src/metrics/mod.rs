@@ -75,6 +75,11 @@ impl Metrics {
         Arc::new(metrics)
     }
 
+    /// Of the journal of what outputs give up; to be asked for once, where there is one.
+    pub fn given_up_journal(&self) -> JournalMetrics {
+        JournalMetrics::of_given_up(&self.registry)
+    }
+
     /// The handle of the input with this `id`.
     pub fn input(&self, id: &str) -> InputMetrics {
         self.inputs.bind(id)

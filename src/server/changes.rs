@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! DATA_DIR/routing.json
-//! {"version": 1, "journal": "…", "outputs": {"ID": {"rules": "SHA-256", "since": [segment, offset, entry]}}}
+//! {"version": 1, "journal": "…", "outputs": {"ID": {"rules": "2:SHA-256", "since": [segment, offset, entry]}}}
 //! ```
 //!
 //! The rules of an output hold from where its cursor was when they changed. The fallback leaves an event to another output
@@ -14,13 +14,16 @@
 //! takes whatever it can't prove was taken: twice rather than nowhere. Behind all those positions nothing is special.
 //! What lies before the cursor of an output that is gone is held for that output.
 
+mod fingerprint;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fingerprint::{fingerprint, is_of};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, FilterConfig, OutputConfig, OutputTake, StartAt};
+use crate::config::{Config, OutputConfig, OutputTake, StartAt};
 use crate::journal::durable::replace_file;
 use crate::journal::{CursorError, CursorFolder, Journal, Position};
 use crate::pipeline::Pipeline;
@@ -93,7 +96,7 @@ pub(super) fn follow(
         let since = match before.as_ref().map(|before| before.outputs.get(&output.id)) {
             // The version before kept nothing of it.
             None => Position::new(0, 0),
-            Some(Some(known)) if known.rules == rules => known.since(),
+            Some(Some(known)) if is_of(&known.rules, config, output) => known.since(),
             Some(known) => {
                 if known.is_some() && !matches!(output.take, OutputTake::Fallback) {
                     changed.push((output.id.as_str(), here));
@@ -188,29 +191,6 @@ fn earlier_pipelines(
             (until, pipeline.clone().only_for(holds))
         })
         .collect()
-}
-
-/// What decides about the events that an output takes: where events begin and who may write them, all filters, since one
-/// may drop an event, give it another tag or another pipeline, what they see of it, and the output's own keys. The output
-/// for invalid events takes what others leave to it, so theirs are its own. Another spelling of the same may count as a
-/// change, but not another place in the file.
-fn fingerprint(config: &Config, output: &OutputConfig) -> String {
-    let inputs: Vec<_> = config
-        .inputs
-        .iter()
-        .map(|input| (&input.id, &input.pipeline, &input.metadata_field, &input.ownership))
-        .collect();
-    let filters: Vec<_> =
-        config.filters.iter().map(|filter| FilterConfig { line: 0, ..filter.clone() }).collect();
-    let decides = |other: &&OutputConfig| {
-        other.id == output.id
-            || (matches!(output.take, OutputTake::Invalid) && matches!(other.take, OutputTake::Match { .. }))
-    };
-    let takes: Vec<_> =
-        config.outputs.iter().filter(decides).map(|other| (&other.pipeline, &other.take)).collect();
-    let text = format!("{}\n{inputs:?}\n{filters:?}\n{takes:?}", config.server.name);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn load(storage: &dyn Storage, path: &Path) -> Result<Option<Record>, ChangesError> {

@@ -9,14 +9,20 @@ use crate::admin::{self, AdminState, ProcessInfo, Readiness};
 use crate::config::{Config, OutputKind};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::output::given_up::GivenUp;
 use crate::tls::expiry::days_left;
 
 /// The state behind the endpoints, with what has to be computed when somebody asks.
-pub(super) fn admin_state(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> AdminState {
+pub(super) fn admin_state(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    journal: &Journal,
+    given_up: Option<&GivenUp>,
+) -> AdminState {
     AdminState {
         readiness: Readiness::starting(),
         metrics: Arc::clone(metrics),
-        refresh: refresh(config, metrics, journal),
+        refresh: refresh(config, metrics, journal, given_up),
         plugins: Box::new(admin::plugins(config, metrics)),
         process: ProcessInfo::new(config.path.as_deref(), &config.server.data_dir),
     }
@@ -28,6 +34,7 @@ const LARGE_WAIT: &str =
 /// Why the journal takes nothing, and why outputs are held up, for `/ready`.
 pub(super) fn reasons(
     journal: &Journal,
+    given_up: Option<GivenUp>,
     held_up: Vec<watch::Receiver<Option<String>>>,
 ) -> impl Fn() -> Vec<String> + Send + Sync + use<> {
     let (status, spools, journal) = (journal.status(), journal.spools().clone(), journal.clone());
@@ -35,12 +42,19 @@ pub(super) fn reasons(
         let large = (spools.waiting() > 0).then(|| LARGE_WAIT.to_owned());
         let outputs = held_up.iter().filter_map(|reason| reason.borrow().clone());
         let refusal = status.borrow().refusal();
-        refusal.into_iter().chain(journal.unreadable()).chain(large).chain(outputs).collect()
+        let given_up = given_up.as_ref().and_then(GivenUp::refusal);
+        let journal = refusal.into_iter().chain(journal.unreadable());
+        journal.chain(large).chain(given_up).chain(outputs).collect()
     }
 }
 
 /// Certificates are read anew, so that the days left are those of the files as they are.
-fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dyn Fn() + Send + Sync> {
+fn refresh(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    journal: &Journal,
+    given_up: Option<&GivenUp>,
+) -> Box<dyn Fn() + Send + Sync> {
     let mut certificates: Vec<PathBuf> = Vec::new();
     for tls in config.inputs.iter().filter_map(|input| input.tls.as_ref()) {
         certificates.extend(tls.pairs().map(|pair| pair.cert));
@@ -56,9 +70,11 @@ fn refresh(config: &Config, metrics: &Arc<Metrics>, journal: &Journal) -> Box<dy
     }
     certificates.sort();
     certificates.dedup();
-    let (metrics, journal) = (Arc::clone(metrics), journal.clone());
+    let metrics = Arc::clone(metrics);
+    let journals: Vec<Journal> =
+        std::iter::once(journal).chain(given_up.map(GivenUp::journal)).cloned().collect();
     Box::new(move || {
-        metrics.journal.bytes.set(i64::try_from(journal.bytes_on_disk()).unwrap_or(i64::MAX));
+        journals.iter().for_each(Journal::measure_bytes);
         for path in &certificates {
             let file = path.display().to_string();
             match days_left(path) {

@@ -4,12 +4,14 @@
 //! and time of receipt; what an output gave up goes to that output alone, as it was. The chunk's id is that of the letter,
 //! so a retry that a crash interrupted before the letter was settled is recognised by the journal.
 
-use std::collections::HashMap;
+mod batch;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use batch::Batch;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +22,7 @@ use crate::dead_letters::requests::{self, Answer, Requests};
 use crate::dead_letters::{Contents, Filter, Letter, LetterId, Outcome, Settled, Store, StoreError};
 use crate::event_time::EventTime;
 use crate::input::forward::Tagging;
-use crate::journal::{AppendError, Journal, RETRY_ID};
+use crate::journal::{AppendError, Journal, RETRY_ID, Receipt};
 use crate::sender::Sender;
 use crate::wire::limits::ContentLimits;
 use crate::wire::message::Message;
@@ -43,6 +45,15 @@ enum Failure {
     Refused(String),
     /// The server is stopping, or its journal has failed.
     Stopped,
+}
+
+impl Failure {
+    fn of(error: AppendError) -> Self {
+        match error {
+            AppendError::TooLarge | AppendError::Full => Self::Refused(error.to_string()),
+            AppendError::Failed(_) | AppendError::Stopped => Self::Stopped,
+        }
+    }
 }
 
 impl Retries {
@@ -100,31 +111,30 @@ impl Retries {
     ) -> Result<ControlFlow<()>, StoreError> {
         let ids = requests::letters_of(request)?;
         let store = Store::new(&self.data_dir);
-        let mut outcomes = HashMap::new();
-        let filter = Filter { ids: ids.clone(), ..Filter::default() };
+        let mut batch = Batch::new(&store, runtime)?;
+        let filter = Filter { ids: ids.iter().copied().collect(), ..Filter::default() };
         let (_, broken) = match ids.is_empty() {
             true => Default::default(),
-            false => store.read(&filter, |id, letter, _| {
-                let retried = match stop.is_cancelled() {
+            false => store.read(&filter, |id, letter, line| {
+                let appended = match stop.is_cancelled() {
                     true => Err(Failure::Stopped),
-                    false => runtime.block_on(self.retry(id, &letter)),
+                    false => runtime.block_on(self.append(id, &letter)),
                 };
-                let outcome = match retried {
-                    Ok(detail) => settle(&store, id).map(|()| (true, detail)),
-                    Err(Failure::Refused(detail)) => Ok((false, detail)),
-                    Err(Failure::Stopped) => return ControlFlow::Break(Ok(())),
-                };
-                match outcome {
-                    Ok(outcome) => {
-                        outcomes.insert(id, outcome);
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => ControlFlow::Break(Err(error)),
+                match appended {
+                    Ok((receipt, detail)) => batch.add(id, receipt, detail, line.len()),
+                    Err(Failure::Refused(detail)) => batch.refuse(id, detail),
+                    Err(Failure::Stopped) => return ControlFlow::Break(()),
+                }
+                match batch.is_full() && batch.settle().is_break() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
                 }
             })?,
         };
-        if let Some(broken) = broken {
-            return broken.map(ControlFlow::Break);
+        let settled = batch.settle();
+        let mut outcomes = batch.finish()?;
+        if broken.is_some() || settled.is_break() {
+            return Ok(ControlFlow::Break(()));
         }
         let settled = Settled::read(store.folder())?;
         let answers: Vec<_> = ids
@@ -144,20 +154,11 @@ impl Retries {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Resolves once the letter's events are durable in the journal; says what became of it.
-    async fn retry(&self, id: LetterId, letter: &Letter) -> Result<String, Failure> {
+    /// Hands the letter's events over to the journal; the receipt resolves once they are durable. Says where they go.
+    async fn append(&self, id: LetterId, letter: &Letter) -> Result<(Receipt, String), Failure> {
         let (chunk, detail) = self.chunk(id, letter).map_err(Failure::Refused)?;
-        let appended = match self.journal.append(chunk).await {
-            Ok(receipt) => receipt.await,
-            Err(error) => Err(error),
-        };
-        match appended {
-            Ok(_) => Ok(detail),
-            Err(error @ (AppendError::TooLarge | AppendError::Full)) => {
-                Err(Failure::Refused(error.to_string()))
-            }
-            Err(AppendError::Failed(_) | AppendError::Stopped) => Err(Failure::Stopped),
-        }
+        let receipt = self.journal.append(chunk).await.map_err(Failure::of)?;
+        Ok((receipt, detail))
     }
 
     /// What goes into the journal for a letter, and where it goes from there, in words.
@@ -218,10 +219,6 @@ impl Retries {
         };
         Ok((chunk, detail.to_owned()))
     }
-}
-
-fn settle(store: &Store, id: LetterId) -> Result<(), StoreError> {
-    Settled::lock(store.folder())?.settle(&[id], Outcome::Retried)
 }
 
 /// To the output that gave it up, under the id that it had.

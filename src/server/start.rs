@@ -57,7 +57,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         config.metrics.as_ref().map_or(DEFAULT_MAX_LABEL_VALUES, |metrics| metrics.max_label_values);
     let metrics = Metrics::new(&config.server.name, max_label_values);
 
-    let given_up = GivenUp::open(&config)?;
+    let given_up = GivenUp::open(&config, &metrics)?;
     let journal = Journal::open(data_dir, &config.journal, metrics.journal.clone())?;
     // Under the journal's lock, and before any output or operator sees a file.
     let mut unrecovered = recover_all(journal.storage(), data_dir, &config.outputs, &metrics)?;
@@ -140,6 +140,9 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         });
     }
 
+    if let Some(given_up) = &given_up {
+        given_up.remove_orphans(&journal);
+    }
     unrecovered.all_handed_over()?;
     unrecovered_given_up.all_handed_over()?;
 
@@ -163,7 +166,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let (stop_inputs, stop_outputs, stop_admin) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let flush_requests = watch::Sender::new(0);
-    let state = monitor::admin_state(&config, &metrics, &journal);
+    let state = monitor::admin_state(&config, &metrics, &journal, given_up.as_ref());
     let readiness = state.readiness.clone();
     let admin = admin::spawn(listeners, state, stop_admin.clone())?;
     for (section, address) in addresses.admin() {
@@ -196,7 +199,7 @@ pub(super) async fn start(config: Config) -> Result<Server, StartError> {
         })
         .collect();
     held_up.append(&mut upstreams_held_up);
-    readiness.started(monitor::reasons(&journal, held_up));
+    readiness.started(monitor::reasons(&journal, given_up.clone(), held_up));
     Ok(Server {
         config,
         addresses,

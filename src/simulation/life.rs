@@ -137,6 +137,9 @@ impl Life {
                 (OutputKind::Forward(_), None) => {}
             }
         }
+        if let Some(GivenUpLife { given_up, .. }) = &given_up {
+            given_up.remove_orphans(&journal);
+        }
         unrecovered.all_handed_over().map_err(|error| text(&error))?;
         unrecovered_given_up.all_handed_over().map_err(|error| text(&error))?;
         let drops = settings.journal.when_full == WhenFull::DropOldest;

@@ -146,12 +146,13 @@ impl Settings {
         // Half of all worlds: whoever is behind leaves segments behind.
         let max_backlogs = [None, None, Some(journal.segment_size), Some(2 * journal.segment_size)];
         let max_backlog = max_backlogs[one_of(&[0, 1, 2, 3]) as usize];
-        // What is set aside while a copy is made, or lost to an output, may be missing in it.
-        let can_be_copied = u64::from(max_backlog.is_none() && journal.when_full != WhenFull::DropOldest);
         // Where outputs may lose the oldest segments, this one would have to be told.
         let has_upstream = journal.when_full != WhenFull::DropOldest && one_of(&[0, 1, 1]) == 1;
         // In the others files that can't be written hold up their outputs.
         let gives_files_up = one_of(&[0, 1, 1]) == 1;
+        // What is set aside or given up while a copy is made, or lost to an output, may be missing in it.
+        let can_be_copied =
+            u64::from(max_backlog.is_none() && !gives_files_up && journal.when_full != WhenFull::DropOldest);
         let outputs = CONFIG.outputs.iter().filter(|output| match output.id.as_str() {
             UP | SPARE => has_upstream,
             ASIDE => gives_files_up,

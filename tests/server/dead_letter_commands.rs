@@ -145,3 +145,26 @@ fn a_wrong_folder_is_said_and_no_letters_are_no_failure() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no data folder /nowhere"));
 }
+
+#[test]
+fn many_letters_are_retried_together_each_once() {
+    const LETTERS: usize = 1000;
+    let scene = Scene::new();
+    let folder = scene.path("data/dead-letters");
+    std::fs::create_dir_all(&folder).unwrap();
+    let letter = |number| {
+        format!(
+            "{{\"position\":\"1:{number}\",\"reason\":\"r\",\"sender\":\"s\",\"tag\":\"other\",\"chunk\":null,\
+             \"received_at\":\"2026-02-17T01:00:00Z\",\"msgpack\":\"kgGBoWEB\"}}\n"
+        )
+    };
+    std::fs::write(folder.join("2026-02-17.jsonl"), (0..LETTERS).map(letter).collect::<String>()).unwrap();
+    let server = scene.start();
+    let syncs = server.metric("hikyaku_journal_syncs_total");
+    assert!(printed(&scene, &["retry"]).contains("retried 1000 of 1000 letters"));
+    let syncs = server.metric("hikyaku_journal_syncs_total") - syncs;
+    assert!(syncs < LETTERS as f64 / 4.0, "{syncs} syncs: each letter waits for one of its own");
+    assert!(letters(&scene, &[]).is_empty());
+    assert!(server.stop().success());
+    assert_eq!(scene.lines("unmatched").len(), LETTERS);
+}

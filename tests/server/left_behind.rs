@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use hikyaku::journal::SetAside;
@@ -95,6 +96,70 @@ fn a_server_that_is_killed_while_it_retries_writes_each_event_once() {
     let mut times = BTreeMap::<u64, u32>::new();
     for event in scene.lines("slow") {
         assert!(event["seen"].is_string(), "filters had their say");
+        *times.entry(event["n"].as_u64().unwrap()).or_default() += 1;
+    }
+    assert_eq!(times, (0..EVENTS).map(|number| (number, 1)).collect());
+}
+
+/// `data` as it is while a server runs whose output has left two segments behind.
+fn with_segments_left_behind() -> (Scene, Server) {
+    let scene = Scene::new();
+    fs::write(scene.path("slow"), "in the way").unwrap();
+    let server = start(&scene);
+    send(&server);
+    server.until("segments are left behind", |_| progress(&scene).len() >= 2);
+    (scene, server)
+}
+
+#[test]
+fn damage_in_a_segment_that_was_left_behind_is_found() {
+    let (scene, server) = with_segments_left_behind();
+    assert!(server.stop().success());
+    let verify = || {
+        let mut command = Command::new(HIKYAKU);
+        let output =
+            command.args(["journal", "verify", "--json", "--data-dir"]).arg(scene.path("data")).output();
+        let output = output.unwrap();
+        (output.status.code(), serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap())
+    };
+    let (code, answer) = verify();
+    let left = &answer["set_aside"][0];
+    assert_eq!(
+        (code, &left["output"], &left["segments"][0]["intact"]),
+        (Some(0), &"slow".into(), &true.into())
+    );
+    let path = scene.path("data/dead-letters/segments/slow/journal/0000000000000001.seg");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[60_000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (code, answer) = verify();
+    assert_eq!((code, &answer["intact"]), (Some(1), &false.into()));
+    assert_eq!(answer["set_aside"][0]["segments"][0]["intact"], false, "{answer}");
+}
+
+#[test]
+fn a_backup_gives_segments_that_were_left_behind_a_second_name_and_has_each_event_once() {
+    let (scene, server) = with_segments_left_behind();
+    let mut command = Command::new(HIKYAKU);
+    command.arg("backup").arg(scene.path("backup")).arg("-c").arg(scene.path("hikyaku.toml"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let name = "data/dead-letters/segments/slow/journal/0000000000000001.seg";
+    let inode = |path| fs::metadata(path).unwrap().ino();
+    assert_eq!(inode(scene.path(name)), inode(scene.path("backup").join(name)));
+    drop(server);
+
+    fs::remove_dir_all(scene.path("data")).unwrap();
+    fs::rename(scene.path("backup/data"), scene.path("data")).unwrap();
+    fs::remove_file(scene.path("slow")).unwrap();
+    let server = start(&scene);
+    let mut command = Command::new(HIKYAKU);
+    let retried =
+        command.args(["dead-letter", "retry", "--data-dir"]).arg(scene.path("data")).output().unwrap();
+    assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
+    assert!(server.stop().success());
+    let mut times = BTreeMap::<u64, u32>::new();
+    for event in scene.lines("slow") {
         *times.entry(event["n"].as_u64().unwrap()).or_default() += 1;
     }
     assert_eq!(times, (0..EVENTS).map(|number| (number, 1)).collect());

@@ -11,6 +11,7 @@ mod dead_letters;
 mod dev;
 mod equal_content;
 mod first_steps;
+mod forget;
 mod full;
 mod giving_up_files;
 mod kill;

@@ -77,3 +77,36 @@ fn a_flipped_bit_anywhere_is_found() {
     }
     assert!(verify(&scene).0.status.success());
 }
+
+#[test]
+fn damage_in_what_outputs_gave_up_is_found_as_well() {
+    let scene = Scene::new();
+    let text = std::fs::read_to_string(scene.path("hikyaku.toml")).unwrap();
+    let up = "[[output]]\nid = \"up\"\ntype = \"forward\"\nmatch = \"**\"\nheartbeat = \"none\"\n\
+              servers = [{ address = \"127.0.0.1:1\" }]\nretry_timeout = \"50ms\"\n\
+              retry_min_interval = \"10ms\"\nretry_max_interval = \"20ms\"\n\n[health]\n";
+    std::fs::write(scene.path("hikyaku.toml"), text.replace("[health]\n", up)).unwrap();
+    let server = scene.start();
+    for count in 1..=3 {
+        let mut command = scene.send(server.port("edge"));
+        command.arg("app");
+        assert!(run_with_input(command, "{}\n").status.success());
+        server.until_metric("hikyaku_output_given_up_records_total", f64::from(count));
+    }
+    assert_eq!(server.metric("hikyaku_given_up_journal_accepting"), 1.0);
+    assert!(server.metric("hikyaku_given_up_journal_bytes") > 0.0);
+    drop(server);
+    let (output, answer) = verify(&scene);
+    assert!(output.status.success(), "{answer}");
+    assert_eq!(answer["given_up"]["segments"][0]["chunks"], 3);
+
+    let path = scene.path("data/given-up/journal/0000000000000001.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let (output, answer) = verify(&scene);
+    assert_eq!((output.status.code(), &answer["intact"]), (Some(1), &false.into()), "{answer}");
+    assert_eq!(answer["given_up"]["intact"], false);
+    let server = scene.start();
+    assert!(server.metric("hikyaku_given_up_journal_damaged_bytes_total") > 0.0);
+}

@@ -19,10 +19,10 @@ use crate::journal::{CursorError, SetAsideError};
 /// Look at what could not be delivered, retry it, or drop it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    hikyaku dead-letter ls                              how many there are, of whom and why\n  \
-    hikyaku dead-letter cat --sender engine-1           the letters, as JSON lines\n  \
-    hikyaku dead-letter retry --output upstream         deliver after all what it gave up or left behind\n  \
-    hikyaku dead-letter drop --reason 'no array' --yes  give them up for good\n\n\
+    hikyaku dead-letter ls                               how many there are, of whom and why\n  \
+    hikyaku dead-letter cat --sender engine-1            the letters, as JSON lines\n  \
+    hikyaku dead-letter retry --output upstream          deliver after all what it gave up or left behind\n  \
+    hikyaku dead-letter drop --reason 'no array' --yes   give them up for good\n\n\
     All of them may be used while the server runs.")]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -20,6 +20,9 @@ use crate::dead_letters::segment_requests::{SegmentAnswer, SegmentRequest};
 use crate::dead_letters::{LetterId, Store};
 use crate::journal::SetAside;
 
+/// Bytes of a line about a letter that was retried.
+const SETTLED_LINE: u64 = "6c0a4e1b8d2f9733 retried\n".len() as u64;
+
 /// How often it is looked for the answer.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -83,9 +86,21 @@ impl Retry {
     }
 
     fn retry_letters(&self, data_dir: &Path, letters: &[LetterId]) -> Result<bool, DeadLetterError> {
+        let log = Store::new(data_dir).folder().join("settled.log");
+        // The server settles what it has retried, many letters at once: a line each.
+        let settled = || std::fs::metadata(&log).map_or(0, |file| file.len());
+        let before = settled();
         let request = Requests::new(data_dir).place(letters)?;
+        let bar = progress_bar(letters.len() as u64);
         let what = || format!("the {} letters", letters.len());
-        let answers: Vec<Answer> = self.wait_for_answer(request, what, || Ok(0))?;
+        let progress = || {
+            let now = settled();
+            bar.set_position(now.saturating_sub(before) / SETTLED_LINE);
+            Ok(now)
+        };
+        let answers: Result<Vec<Answer>, _> = self.wait_for_answer(request, what, progress);
+        ProgressBar::finish_and_clear(&bar);
+        let answers = answers?;
         let retried = answers.iter().filter(|answer| answer.retried).count();
         self.print(&answers, |answer| {
             (!answer.retried).then(|| format!("{}  not retried: {}", answer.letter, answer.detail))

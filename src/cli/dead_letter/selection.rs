@@ -40,7 +40,7 @@ impl Selection {
     pub(super) fn filter(&self) -> Filter {
         let Self { letters: ids, segments: _, reason, sender, tag: tags, output, since, until } =
             self.clone();
-        Filter { ids, reason, sender, tags, output, since, until }
+        Filter { ids: ids.into_iter().collect(), reason, sender, tags, output, since, until }
     }
 
     /// Whether letters are meant, and not certain segments only.

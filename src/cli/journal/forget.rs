@@ -34,8 +34,13 @@ impl Forget {
         }
         // Under the lock of the folder, so that no server saves the cursor once more.
         let _lock = Journal::lock(data_dir)?;
-        given_up::forget(data_dir, &self.id)?;
         cursors.remove(&self.id)?;
+        // After its cursor: a hold without one goes at the next start, should this end here.
+        let given_up = data_dir.join(given_up::FOLDER);
+        if given_up.is_dir() {
+            let _lock = Journal::lock(&given_up)?;
+            given_up::forget_hold(&CursorFolder::new(&given_up), &self.id)?;
+        }
         writeln!(
             io::stdout(),
             "forgot {}: the next start of the server frees what only it still needed",

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use super::data_folder::{DataFolder, NotFound};
 use super::progress::progress_bar;
 use crate::journal::inspect::InspectError;
-use crate::journal::{CursorError, OpenError};
+use crate::journal::{CursorError, OpenError, SetAsideError};
 
 /// Look into the journal: what is kept, what each output still has to deliver, whether it is sound
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,8 @@ enum JournalError {
     Inspect(#[from] InspectError),
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    #[error(transparent)]
+    SetAside(#[from] SetAsideError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 
 use super::{JournalError, progress_bar, time_text};
 use crate::journal::inspect::{Inspection, PackedChunks, SegmentVerdict};
-use crate::journal::{Backlog, CursorFolder, SavedCursor};
+use crate::journal::{Backlog, CursorFolder, SavedCursor, SetAside, SetAsideError, SetAsideSegment};
 use crate::output::file::check_undo_logs;
+use crate::output::given_up;
 use crate::storage::disk;
 
 /// Check every checksum, and say what each output still has to deliver
 ///
-/// Reads every byte of the segments and of large chunks, all cursors, requests, old chunk ids and undo logs. May run
-/// beside a server. Exit code 1 where something is damaged.
+/// Reads every byte of the segments and of large chunks, all cursors, requests, old chunk ids and undo logs; the same of
+/// what outputs gave up, and the segments that were set aside. May run beside a server. Exit code 1 where something is damaged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,21 +28,30 @@ pub(super) struct Verify {
     json: bool,
 }
 
-/// What was found.
+/// What was found in a data folder.
+struct Whole {
+    journal: Findings,
+    /// In the journal of what outputs gave up, where there is one.
+    given_up: Option<Findings>,
+}
+
+/// What was found in a journal, and with what belongs to it.
 struct Findings {
     segments: Vec<SegmentVerdict>,
     outputs: Vec<(String, SavedCursor, Backlog)>,
     undo_logs: usize,
+    /// Segments that outputs left behind, by output.
+    set_aside: Vec<(String, Vec<SegmentVerdict>)>,
     /// What is wrong besides segments, for people.
     damage: Vec<String>,
 }
 
 impl Verify {
     pub(super) fn execute(&self, data_dir: &Path) -> Result<ExitCode, JournalError> {
-        let findings = Findings::gather(data_dir)?;
+        let findings = Whole::gather(data_dir)?;
         let mut out = io::stdout().lock();
         if self.json {
-            findings.print_json(&mut out)?;
+            writeln!(out, "{}", findings.json())?;
         } else {
             findings.print_text(&mut out)?;
         }
@@ -51,7 +61,46 @@ impl Verify {
 
 /// Whether nothing in a data folder is damaged.
 pub(super) fn is_sound(data_dir: &Path) -> Result<bool, JournalError> {
-    Ok(Findings::gather(data_dir)?.is_intact())
+    Ok(Whole::gather(data_dir)?.is_intact())
+}
+
+impl Whole {
+    fn gather(data_dir: &Path) -> Result<Self, JournalError> {
+        let given_up = data_dir.join(given_up::FOLDER);
+        let given_up = given_up.join("journal").is_dir().then(|| Findings::gather(&given_up)).transpose()?;
+        Ok(Self { journal: Findings::gather(data_dir)?, given_up })
+    }
+
+    fn is_intact(&self) -> bool {
+        self.journal.is_intact() && self.given_up.as_ref().is_none_or(Findings::is_intact)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let mut answer = self.journal.json();
+        answer["intact"] = self.is_intact().into();
+        answer["given_up"] = self.given_up.as_ref().map_or(serde_json::Value::Null, Findings::json);
+        answer
+    }
+
+    fn print_text(&self, out: &mut impl Write) -> io::Result<()> {
+        self.journal.print_text(out)?;
+        if let Some(given_up) = &self.given_up {
+            writeln!(out, "given-up, what outputs gave up:")?;
+            given_up.print_text(out)?;
+        }
+        let verdict = if self.is_intact() {
+            "The journal is sound: every chunk that was synced reads back."
+        } else if self.all().all(|findings| findings.damage.is_empty()) {
+            "The journal is DAMAGED: the server sets the damaged parts aside and delivers all the rest."
+        } else {
+            "The data folder is DAMAGED: see above for what to do."
+        };
+        writeln!(out, "{verdict}")
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Findings> {
+        std::iter::once(&self.journal).chain(&self.given_up)
+    }
 }
 
 impl Findings {
@@ -102,15 +151,22 @@ impl Findings {
         for (path, error) in &undo_logs {
             damage.extend(error.as_ref().map(|error| format!("the undo log {}: {error}", path.display())));
         }
+        let set_aside = SetAside::new(data_dir);
+        let mut left_behind = Vec::new();
+        for id in set_aside.outputs()? {
+            left_behind.push((id.clone(), set_aside_of(&set_aside, &id, &mut damage)?));
+        }
         let outputs = cursors.into_iter().zip(backlogs).map(|((id, cursor), backlog)| (id, cursor, backlog));
-        Ok(Self { segments, outputs: outputs.collect(), undo_logs: undo_logs.len(), damage })
+        let (outputs, undo_logs) = (outputs.collect(), undo_logs.len());
+        Ok(Self { segments, outputs, undo_logs, set_aside: left_behind, damage })
     }
 
     fn is_intact(&self) -> bool {
-        self.damage.is_empty() && self.segments.iter().all(SegmentVerdict::is_intact)
+        let set_aside = self.set_aside.iter().flat_map(|(_, segments)| segments);
+        self.damage.is_empty() && self.segments.iter().chain(set_aside).all(SegmentVerdict::is_intact)
     }
 
-    fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+    fn json(&self) -> serde_json::Value {
         let segments: Vec<_> = self.segments.iter().map(segment_row).collect();
         let outputs: Vec<_> = self
             .outputs
@@ -127,14 +183,22 @@ impl Findings {
                 })
             })
             .collect();
-        let answer = serde_json::json!({
+        let set_aside: Vec<_> = self
+            .set_aside
+            .iter()
+            .map(|(id, segments)| {
+                let segments: Vec<_> = segments.iter().map(segment_row).collect();
+                serde_json::json!({ "output": id, "segments": segments })
+            })
+            .collect();
+        serde_json::json!({
             "intact": self.is_intact(),
             "segments": segments,
             "outputs": outputs,
+            "set_aside": set_aside,
             "undo_logs": self.undo_logs,
             "damage": self.damage,
-        });
-        writeln!(out, "{answer}")
+        })
     }
 
     fn print_text(&self, out: &mut impl Write) -> io::Result<()> {
@@ -152,19 +216,51 @@ impl Findings {
             }
             writeln!(out)?;
         }
+        for (id, segments) in &self.set_aside {
+            for verdict in segments {
+                write!(out, "set aside for output {id}: ")?;
+                print_segment(out, verdict)?;
+            }
+        }
         writeln!(out, "{} cursors and {} undo logs read", self.outputs.len(), self.undo_logs)?;
         for damage in &self.damage {
             writeln!(out, "DAMAGED: {damage}")?;
         }
-        let verdict = if self.is_intact() {
-            "The journal is sound: every chunk that was synced reads back."
-        } else if self.damage.is_empty() {
-            "The journal is DAMAGED: the server sets the damaged parts aside and delivers all the rest."
-        } else {
-            "The data folder is DAMAGED: see above for what to do."
-        };
-        writeln!(out, "{verdict}")
+        Ok(())
     }
+}
+
+/// What the segments that an output left behind are worth; one that is retried meanwhile is left out.
+fn set_aside_of(
+    set_aside: &SetAside,
+    id: &str,
+    damage: &mut Vec<String>,
+) -> Result<Vec<SegmentVerdict>, JournalError> {
+    let segments = match set_aside.segments(id) {
+        Err(error @ SetAsideError::Damaged { .. }) => {
+            damage.push(error.to_string());
+            Vec::new()
+        }
+        segments => segments?,
+    };
+    let inspection = set_aside.inspection(id);
+    let mut verdicts = Vec::new();
+    for found in segments {
+        match inspection.verify(found.segment) {
+            Ok(verdict) => verdicts.push(verdict),
+            Err(error) => {
+                error.unless_gone()?;
+                let is_there = |left: SetAsideSegment| left.segment == found.segment;
+                if set_aside.segments(id)?.into_iter().any(is_there) {
+                    damage.push(format!(
+                        "segment {} that was set aside for output {id} is missing",
+                        found.segment
+                    ));
+                }
+            }
+        }
+    }
+    Ok(verdicts)
 }
 
 fn segment_row(verdict: &SegmentVerdict) -> serde_json::Value {

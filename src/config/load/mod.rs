@@ -11,6 +11,7 @@ mod input;
 mod output;
 mod ownership;
 mod pipelines;
+mod routing_text;
 mod security;
 mod server;
 mod table;
@@ -167,6 +168,7 @@ fn read(file: &Table<'_>) -> Read<Config> {
         inputs: inputs.into_iter().collect::<Read<_>>()?,
         filters: filters.into_iter().collect::<Read<_>>()?,
         outputs: outputs.into_iter().collect::<Read<_>>()?,
+        routing: routing_text::routing_text(&input_tables, &filter_tables, &output_tables),
         health: health?,
         monitor_agent: monitor_agent?,
         metrics: metrics?,

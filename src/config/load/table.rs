@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Read, Reported, closest};
@@ -92,6 +93,12 @@ impl<'a> Table<'a> {
             }
         }
         tables
+    }
+
+    /// What the file has in it, as it stands there.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Spanned<DeValue<'a>>)> {
+        let entries = self.entries.into_iter().flat_map(|entries| entries.iter());
+        entries.map(|(key, value)| (key.get_ref().as_ref(), value))
     }
 
     /// The value of a key that is required or has a default.

@@ -15,13 +15,15 @@ fn limits_hold_at_their_edges() {
             "buffer_memory = 65536",
             "flush_interval = \"10ms\"",
             "flush_interval = \"1h\"",
+            "compression_level = \"auto\"",
             "retry_max_interval = \"1s\"",
         ],
     );
     assert_refused(
         with_output,
         &[
-            ("compression_level = 0", "out of range: expected integer, 1 to 12"),
+            ("compression_level = 0", "out of range: expected `\"auto\"` or integer, 1 to 12"),
+            ("compression_level = \"best\"", "out of range"),
             ("compression_level = 13", "out of range"),
             ("compression_threads = 0", "out of range: expected integer, 1 to 64"),
             ("compression_threads = 65", "out of range"),

@@ -53,8 +53,10 @@ impl Writer {
         let path = self.shared.folder.large_path(place);
         match large.rename(&path) {
             Ok(()) => {}
-            // Nobody was told of it yet: it is named again.
+            // Also where the name is there and not known to be durable: nobody was told of it yet, and it is named again.
             Err(error) if is_for_want_of_space(&error) => {
+                // What was taken before it does not wait with it.
+                self.commit()?;
                 self.remove_oldest_retained();
                 return Err(self.full(Status::DiskFull, now));
             }
@@ -78,3 +80,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{GivenUp, TakenParts};
 use crate::config::StartAt;
-use crate::journal::{CursorError, Journal, OutputCursor, Position, ReadError};
+use crate::journal::{CursorError, HOLD, Journal, OutputCursor, Position, ReadError};
 use crate::planted::{Bug, is_planted};
 
 /// Keeps what an output gave up until the output's own cursor has passed it.
@@ -89,6 +89,11 @@ impl Hold {
         self.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Whether an output at `position` comes upon nothing more of what it gave up.
+    pub(super) fn is_passed_at(&self, position: Position) -> bool {
+        position >= self.end
+    }
+
     /// The output's own cursor was saved at `position`: lets go of what lies before it, as far as that is certain.
     pub(in crate::output) fn release(&mut self, position: Position) -> Result<(), CursorError> {
         // In this order: whatever is given up from now on lies behind `newest`.
@@ -105,7 +110,7 @@ impl Hold {
 
 /// The id of its cursor. No output of a configuration can have it, since ids hold no `@`.
 pub(super) fn id_of(output: &str) -> String {
-    format!("@from-{output}")
+    format!("{HOLD}{output}")
 }
 
 impl Taken {

@@ -25,6 +25,7 @@
 //! **When it is full**, since its readers can't write, outputs that give up wait, and their events stay in the journal.
 
 mod hold;
+mod orphans;
 mod taken_parts;
 
 use std::io;
@@ -37,16 +38,20 @@ use tokio::runtime::Handle;
 
 pub use hold::HoldError;
 pub(super) use hold::{Hold, Taken};
+pub use orphans::forget_hold;
 pub(super) use taken_parts::TakenParts;
 
 use crate::chunk::{AckProof, Chunk, Encoding, HandedOver};
 use crate::config::{Config, JournalConfig, OutputConfig, OutputKind, OutputTake, WhenFull};
 use crate::event_time::EventTime;
 use crate::journal::large::{LargeEntries, SpoolFolder};
-use crate::journal::{AppendError, CursorError, CursorFolder, Journal, OpenError, Receipt};
-use crate::metrics::JournalMetrics;
+use crate::journal::{AppendError, CursorError, Journal, OpenError, Receipt, Status};
+use crate::metrics::Metrics;
 use crate::planted::{Bug, is_planted};
 use crate::sender::Sender;
+
+/// Its data folder, in that of the server.
+pub const FOLDER: &str = "given-up";
 
 /// Segments on disk at which outputs that give up wait.
 const MAX_SEGMENTS: u64 = 8;
@@ -84,8 +89,8 @@ pub(super) struct Abandoned {
 
 impl GivenUp {
     /// Opens it where an output can give up, or where something is left from one that could; `None` elsewhere.
-    pub fn open(config: &Config) -> Result<Option<Self>, OpenError> {
-        let data_dir = config.server.data_dir.join("given-up");
+    pub fn open(config: &Config, metrics: &Metrics) -> Result<Option<Self>, OpenError> {
+        let data_dir = config.server.data_dir.join(FOLDER);
         let can_give_up = config.outputs.iter().any(|output| match &output.kind {
             OutputKind::Forward(forward) => forward.give_up.is_some(),
             OutputKind::File(file) => file.give_up.is_some(),
@@ -94,7 +99,7 @@ impl GivenUp {
             return Ok(None);
         }
         let journal = Self::journal_config(&config.journal, largest_message(config));
-        let journal = Journal::open(&data_dir, &journal, JournalMetrics::unregistered())?;
+        let journal = Journal::open(&data_dir, &journal, metrics.given_up_journal())?;
         Ok(Some(Self::new(journal, data_dir)))
     }
 
@@ -124,6 +129,27 @@ impl GivenUp {
         &self.data_dir
     }
 
+    /// Why outputs that give up wait, for operators; `None` while they need not.
+    pub fn refusal(&self) -> Option<String> {
+        let folder = self.data_dir.display();
+        match &*self.journal.status().borrow() {
+            Status::Accepting => None,
+            Status::Full => Some(format!(
+                "{folder} is full and outputs that give up wait: who takes it is behind (the dead letters or a secondary), \
+                 or it is held for an output that the configuration no longer has; see hikyaku journal ls --data-dir {folder}"
+            )),
+            Status::DiskFull => {
+                Some(format!("the disk of {folder} is full and outputs that give up wait: free some space"))
+            }
+            Status::Stuck(reason) => Some(format!(
+                "{folder} can't make its next segment and outputs that give up wait: {reason}. It tries again by itself"
+            )),
+            Status::Failed(reason) => {
+                Some(format!("{folder} has failed, outputs can't give up, and it needs a restart: {reason}"))
+            }
+        }
+    }
+
     /// Bytes on disk at which outputs that give up wait.
     pub fn max_size(&self, segment_size: u64) -> u64 {
         MAX_SEGMENTS * segment_size
@@ -139,21 +165,7 @@ impl GivenUp {
 
     /// Resolves once the events are durable here, so that their output may go on.
     pub(super) async fn take(&self, abandoned: Abandoned) -> Result<(), AppendError> {
-        let chunk = Chunk {
-            sender: Arc::new(abandoned.sender),
-            input: abandoned.input,
-            tag: abandoned.tag,
-            id: Some(abandoned.id),
-            received_at: abandoned.received_at,
-            entry_count: abandoned.entry_count,
-            has_bad_entries: false,
-            has_metadata: true,
-            refusal: None,
-            proof: AckProof::default(),
-            handed_over: Some(Arc::new(abandoned.handed_over)),
-            encoding: abandoned.encoding,
-            entries: abandoned.entries,
-        };
+        let chunk = chunk_of(abandoned);
         let receipt = match self.journal.append(chunk.clone()).await {
             Err(AppendError::TooLarge) => self.append_large(chunk).await?,
             receipt => receipt?,
@@ -188,12 +200,22 @@ impl GivenUp {
     }
 }
 
-/// Lets go of what an output that is no more holds of what it gave up, so that it is in nobody's way. No server may run on
-/// the data folder.
-pub(crate) fn forget(data_dir: &Path, output: &str) -> Result<(), CursorError> {
-    let cursors = CursorFolder::new(&data_dir.join("given-up"));
-    let id = hold::id_of(output);
-    if cursors.ids()?.contains(&id) { cursors.remove(&id) } else { Ok(()) }
+fn chunk_of(abandoned: Abandoned) -> Chunk {
+    Chunk {
+        sender: Arc::new(abandoned.sender),
+        input: abandoned.input,
+        tag: abandoned.tag,
+        id: Some(abandoned.id),
+        received_at: abandoned.received_at,
+        entry_count: abandoned.entry_count,
+        has_bad_entries: false,
+        has_metadata: true,
+        refusal: None,
+        proof: AckProof::default(),
+        handed_over: Some(Arc::new(abandoned.handed_over)),
+        encoding: abandoned.encoding,
+        entries: abandoned.entries,
+    }
 }
 
 /// Puts entries into a file, durably. Blocks.

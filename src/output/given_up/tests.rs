@@ -4,7 +4,11 @@ use crate::journal::{Position, Status};
 
 const SEGMENT_SIZE: u64 = 64 * 1024;
 
-fn given_up(data_dir: &Path) -> GivenUp {
+pub(super) fn given_up(data_dir: &Path) -> GivenUp {
+    GivenUp::open(&config(data_dir), &Metrics::new("test", 10)).unwrap().expect("an output can give up")
+}
+
+pub(super) fn config(data_dir: &Path) -> Config {
     let text = format!(
         "[server]\ndata_dir = '{}'\n[[input]]\nid = 'edge'\ntype = 'forward'\nlisten = '127.0.0.1:0'\n\
          [[output]]\nid = 'up'\ntype = 'forward'\nmatch = '**'\nchunk_size = '8MiB'\nretry_timeout = '1s'\n\
@@ -14,18 +18,18 @@ fn given_up(data_dir: &Path) -> GivenUp {
     let mut config = Config::parse(&text, None, &|_| None).unwrap();
     config.journal.segment_size = SEGMENT_SIZE;
     config.inputs[0].max_entry_size = 4096;
-    GivenUp::open(&config).unwrap().expect("an output can give up")
+    config
 }
 
 /// A run of entries of about so many bytes, and how many they are.
-fn run(length: usize) -> (Bytes, u32) {
+pub(super) fn run(length: usize) -> (Bytes, u32) {
     let mut entry = b"\x92\x01\x81\xa1a\xc5\x03\xf6".to_vec();
     entry.resize(1022, b'x');
     let count = length / entry.len();
     (entry.repeat(count).into(), count as u32)
 }
 
-fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32)) -> Abandoned {
+pub(super) fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32)) -> Abandoned {
     let sender = Sender::from_address([127, 0, 0, 1].into());
     let handed_over = HandedOver {
         from: "up".to_owned(),
@@ -109,21 +113,6 @@ async fn a_large_message_waits_until_its_file_can_be_written() {
 }
 
 #[tokio::test]
-async fn an_output_that_is_forgotten_holds_nothing_of_what_it_gave_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let given_up = given_up(&folder.path().join("data"));
-    Hold::open(&given_up, "up", "").unwrap();
-    Hold::open(&given_up, "other", "").unwrap();
-    given_up.journal().close().await;
-    let data_dir = given_up.data_dir().parent().unwrap();
-    for _ in 0..2 {
-        forget(data_dir, "up").unwrap();
-    }
-    forget(folder.path(), "up").unwrap();
-    assert_eq!(CursorFolder::new(given_up.data_dir()).ids().unwrap(), ["@from-other"]);
-}
-
-#[tokio::test]
 async fn an_output_that_gives_nothing_up_is_in_nobodys_way_once_it_lets_go() {
     let folder = tempfile::tempdir().unwrap();
     let given_up = given_up(folder.path());
@@ -145,5 +134,27 @@ async fn an_output_that_gives_nothing_up_is_in_nobodys_way_once_it_lets_go() {
         tokio::task::yield_now().await;
     }
     filling.await.unwrap();
+    given_up.journal().close().await;
+}
+
+#[tokio::test]
+async fn operators_are_told_while_it_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let given_up = given_up(folder.path());
+    given_up.journal().attach("behind", crate::config::StartAt::Oldest).unwrap();
+    assert_eq!(given_up.refusal(), None);
+    let mut status = given_up.journal().status();
+    let filling = async {
+        for number in 0_u64.. {
+            let more = Abandoned { id: number.to_be_bytes().to_vec().into(), ..abandoned(b"", run(4 << 20)) };
+            given_up.take(more).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = filling => unreachable!("it has a limit"),
+        full = status.wait_for(|status| *status == Status::Full) => drop(full.unwrap()),
+    }
+    let told = given_up.refusal().unwrap();
+    assert!(told.contains("given-up is full") && told.contains("journal ls"), "{told}");
     given_up.journal().close().await;
 }
