@@ -136,8 +136,8 @@ impl Arguments {
         let target = Path::display(&self.target);
         writeln!(
             out,
-            "{target}: {segments} segments, and {archive_files} archive files and files of dead letters of {archive_bytes} \
-             bytes, {cut_files} of them without what came after their last checkpoint"
+            "{target}: {segments} segments; {archive_files} archive files and files of dead letters, {archive_bytes} bytes. \
+             {cut_files} files had lines from after the last checkpoint, which the restored server writes"
         )
     }
 }

@@ -1,14 +1,20 @@
 //! What is no mistake of a configuration, and worth to be told before a server starts with it.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{CertificatePair, Config, OutputKind};
 
-/// Files of certificates that can't be read here, and events that would have no output: a sentence each.
+/// Files of certificates that can't be read here, and events that would have no output: a sentence for each.
 pub(super) fn config_notes(config: &Config) -> Vec<String> {
     let files = input_files(config).chain(output_files(config));
-    let mut notes: Vec<_> = files.filter_map(|(of, path)| unreadable(&of, path)).collect();
+    let mut notes: Vec<_> = files.filter_map(|(of, path)| unreadable(&of, &path)).collect();
+    if !notes.is_empty() {
+        notes.push(
+            "`hikyaku certs` makes certificates; relative paths begin in the folder that `run` is started in"
+                .to_owned(),
+        );
+    }
     if !config.has_a_place_for_every_event() {
         notes.push(
             "no output has `fallback = true`: events that no output's `match` takes go nowhere; add one to keep them"
@@ -47,13 +53,9 @@ fn files_of(pair: CertificatePair) -> [PathBuf; 2] {
 }
 
 /// A server that is started here, by this user, would end with that.
-fn unreadable(of: &str, path: PathBuf) -> Option<String> {
-    let error = File::open(&path).err()?;
-    Some(format!(
-        "{of}: cannot read {} here: {error}; `hikyaku certs` makes certificates, and relative paths begin in the folder \
-         that the server is started in",
-        path.display()
-    ))
+fn unreadable(of: &str, path: &Path) -> Option<String> {
+    let error = File::open(path).err()?;
+    Some(format!("{of}: cannot read {} here: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -79,6 +81,7 @@ mod tests {
             "/nowhere/ca",
             "/nowhere/crl",
             "output \"up\": cannot",
+            "`hikyaku certs` makes certificates",
         ];
         assert_eq!(notes.len(), begins.len(), "{notes:#?}");
         assert!(notes.iter().zip(begins).all(|(note, text)| note.contains(text)), "{notes:#?}");

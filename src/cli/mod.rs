@@ -125,7 +125,7 @@ mod tests {
         let page = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let calls = page.lines().filter_map(|line| line.find("hikyaku ").map(|at| &line[at..]));
         let calls = calls.filter_map(|line| line.split(['|', '<', '>', '&']).next());
-        calls.filter_map(|line| line.split("   ").next()).map(|line| line.trim().to_owned()).collect()
+        calls.filter_map(|line| line.split("  ").next()).map(|line| line.trim().to_owned()).collect()
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn the_configuration_that_comes_with_hikyaku_does_what_its_tests_say() {
     let output = hikyaku(&["test", "-c", "config/hikyaku.toml"]);
     assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     let output = hikyaku(&["check", "-c", "config/hikyaku.toml"]);
-    assert!(printed(&output).ends_with("3 outputs, 6 tests)\n"), "{}", printed(&output));
+    assert!(printed(&output).contains("3 outputs, 6 tests)\n"), "{}", printed(&output));
 }
 
 #[test]

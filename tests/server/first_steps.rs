@@ -61,7 +61,7 @@ fn certificates_that_are_missing_are_noted_before_the_server_ends_with_it() {
     assert!(text.contains("note: input \"edge\": cannot read server.crt"), "{text}");
     let (code, text) = run(Some(CONFIG), &["check", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((code, report["notes"].as_array().unwrap().len()), (Some(0), 3));
+    assert_eq!((code, report["notes"].as_array().unwrap().len()), (Some(0), 4));
     let (code, text) = run(Some(CONFIG), &["run"]);
     assert_eq!(code, Some(78));
     assert!(text.contains("cannot read server.crt"), "{text}");

@@ -1,28 +1,32 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::support::Scene;
+use crate::support::{Scene, Server};
 
 const EVENTS: u64 = 40_000;
 
-#[test]
-fn a_server_whose_journal_is_full_stops_at_once() {
+/// A server with a small journal, of which nothing can be delivered.
+fn blocked() -> (Scene, Server) {
     let scene = Scene::new();
     let config = fs::read_to_string(scene.path("hikyaku.toml")).unwrap();
     fs::write(scene.path("hikyaku.toml"), config.replace("max_size = \"64MiB\"", "max_size = \"12MiB\""))
         .unwrap();
+    // A file where the archive's folder must be: every write fails, whoever runs this.
     fs::write(scene.path("archive"), "in the way").unwrap();
     let server = scene.start();
+    (scene, server)
+}
+
+#[test]
+fn a_server_whose_journal_is_full_stops_at_once() {
+    let (scene, server) = blocked();
     let mut sender = scene
         .send(server.port("edge"))
         .args(["nginx.access", "--count", &EVENTS.to_string(), "--connections", "2"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    server.until("the journal is full", |server| {
-        let (status, body) = server.get("health", "/ready");
-        status == 503 && body.contains("full")
-    });
+    server.until_unready("full");
     let asked = std::time::Instant::now();
     assert!(server.stop().success());
     // Far below server.shutdown_timeout, which is there for senders that can be served.
@@ -33,13 +37,7 @@ fn a_server_whose_journal_is_full_stops_at_once() {
 
 #[test]
 fn a_blocked_archive_fills_the_journal_the_sender_waits_and_all_goes_on_by_itself() {
-    let scene = Scene::new();
-    let config = fs::read_to_string(scene.path("hikyaku.toml")).unwrap();
-    fs::write(scene.path("hikyaku.toml"), config.replace("max_size = \"64MiB\"", "max_size = \"12MiB\""))
-        .unwrap();
-    // A file where the archive's folder must be: every write fails, whoever runs this.
-    fs::write(scene.path("archive"), "in the way").unwrap();
-    let server = scene.start();
+    let (scene, server) = blocked();
     let sender = scene
         .send(server.port("edge"))
         .args(["nginx.access", "--count", &EVENTS.to_string(), "--connections", "2", "--json"])
@@ -47,10 +45,7 @@ fn a_blocked_archive_fills_the_journal_the_sender_waits_and_all_goes_on_by_itsel
         .spawn()
         .unwrap();
 
-    server.until("the journal is full", |server| {
-        let (status, body) = server.get("health", "/ready");
-        status == 503 && body.contains("full")
-    });
+    server.until_unready("full");
     // Nothing else waits.
     assert_eq!(server.get("health", "/health").0, 200);
     assert_eq!(server.metric("hikyaku_journal_accepting"), 0.0);

@@ -88,10 +88,7 @@ fn on_a_disk_that_fills_up_senders_wait_all_else_goes_on_and_it_resumes_when_the
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    server.until("the disk is full", |server| {
-        let (status, body) = server.get("health", "/ready");
-        status == 503 && body.contains("disk")
-    });
+    server.until_unready("disk");
     assert_eq!(server.get("health", "/health").0, 200);
     assert_eq!(server.metric("hikyaku_journal_accepting"), 0.0);
 
@@ -126,10 +123,7 @@ fn an_archive_whose_disk_is_full_at_the_sync_holds_up_nobody_else_and_goes_on_wh
 
     disk.below.fill();
     send("nginx.access", EVENTS);
-    server.until("the output is held up", |server| {
-        let (status, body) = server.get("health", "/ready");
-        status == 503 && body.contains("the output archive is held up")
-    });
+    server.until_unready("the output archive is held up");
     assert_eq!(server.get("health", "/health").0, 200);
     // Events are taken, and delivered by the others.
     send("something.else", 100);
@@ -162,10 +156,7 @@ fn a_large_message_waits_on_a_full_disk_small_ones_do_not_and_it_goes_on_when_th
     let mut writing = stream.try_clone().unwrap();
     let bytes = message(b"large", &entries, count);
     let sender = std::thread::spawn(move || writing.write_all(&bytes).unwrap());
-    server.until("the sender waits", |server| {
-        let (status, body) = server.get("health", "/ready");
-        status == 503 && body.contains("no space for large messages")
-    });
+    server.until_unready("no space for large messages");
     // The journal's segments have their space.
     let mut other = large::connect(&server);
     other.write_all(&message(b"small", b"\x92\x01\x81\xa6number\xcd\xff\xff", 1)).unwrap();

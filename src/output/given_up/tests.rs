@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, StartAt};
 use crate::journal::{Position, Status};
 
 const SEGMENT_SIZE: u64 = 64 * 1024;
@@ -64,6 +64,8 @@ pub(super) fn abandoned(id: &'static [u8], (entries, entry_count): (Bytes, u32))
 async fn what_just_fits_into_a_segment_and_what_does_not_are_both_taken_whole() {
     let folder = tempfile::tempdir().unwrap();
     let given_up = given_up(folder.path());
+    // Without an output that has still to read it, the first segment goes as soon as there is a second one.
+    let _held = given_up.journal().attach("up", StartAt::Oldest).unwrap();
     // A segment holds the first, not the second, and the third is several pieces.
     let runs = [run(62 * 1022), run(64 * 1022), run(6 << 20)];
     for (id, run) in [&b"1"[..], b"2", b"3"].into_iter().zip(&runs) {

@@ -91,6 +91,14 @@ impl Server {
         self.until(name, |server| server.metric(name) >= at_least);
     }
 
+    /// Asks until the server is not ready, for a reason that has this in it.
+    pub(crate) fn until_unready(&self, reason: &str) {
+        self.until(reason, |server| {
+            let (status, body) = server.get("health", "/ready");
+            status == 503 && body.contains(reason)
+        });
+    }
+
     /// Asks until something is so.
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let started = std::time::Instant::now();
