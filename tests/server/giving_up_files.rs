@@ -121,6 +121,7 @@ fn a_file_in_the_place_of_a_folder_makes_letters_and_a_retry_brings_them_into_th
             server.metric(GIVEN_UP) > before || scene.path("archive/a/2025.log").exists()
         });
     }
+    server.until("a letter for each", |server| letters().lines().count() as f64 >= server.metric(GIVEN_UP));
     let retried = dead_letter(&scene, &["retry", "--output", "archive"]);
     assert!(retried.starts_with("retried"), "{retried}");
     let all: Vec<u64> = (2..=u64::from(number)).collect();
