@@ -139,7 +139,7 @@ impl Settings {
         let faults = Faults {
             errors: one_of(&[0, 0, 200, 600]),
             failed_syncs: one_of(&[0, 15, 30, 100]),
-            failed_folder_syncs: one_of(&[0, 0, 40, 15]),
+            failed_folder_syncs: one_of(&[0, 0, 40]),
             short: one_of(&[0, 10, 100]),
             evictions: one_of(&[0, 30]),
         };
