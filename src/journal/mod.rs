@@ -58,6 +58,8 @@ mod synced_mark;
 #[cfg(test)]
 mod trouble_tests;
 #[cfg(test)]
+mod unreadable_large_tests;
+#[cfg(test)]
 mod unreadable_tests;
 #[cfg(test)]
 mod vanished_tests;

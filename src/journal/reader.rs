@@ -299,7 +299,7 @@ impl Reader {
     fn open_large(&mut self, payload: &ChunkPayload, next: Position) -> Result<(), ReadError> {
         let folder = &self.shared.folder;
         match Pieces::open(folder.storage().as_ref(), &folder.large_path(self.large_place()), payload) {
-            Ok(pieces) => self.large = Some((Box::new(pieces), next)),
+            Ok(pieces) => self.large = Some((Box::new(pieces.given_up(self.is_given_up())), next)),
             Err(fault) => self.leave_large(fault, next)?,
         }
         Ok(())

@@ -251,7 +251,7 @@ impl World {
                 self.report.failed_journals += u64::from(progress == Progress::Ended);
                 self.has_reason_to_end(progress)?
             }
-            7 if self.random.one_in(2) => self.has_reason_to_end(life.write_given_up(now))?,
+            7 if self.random.one_in(4) => self.has_reason_to_end(life.write_given_up(now))?,
             7 => Progress::Nothing,
             8 | 9 => self.forward(life)?,
             _ => {

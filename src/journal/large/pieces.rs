@@ -38,6 +38,8 @@ pub(in crate::journal) struct Pieces {
     /// What comes behind the last good entry.
     fault: Option<LargeFault>,
     is_over: bool,
+    /// Whether what the disk can't read is not going to be tried again.
+    is_given_up: bool,
 }
 
 /// A run of entries of a large chunk.
@@ -110,7 +112,15 @@ impl Pieces {
             rest: Vec::new(),
             fault: None,
             is_over: false,
+            is_given_up: false,
         })
+    }
+
+    /// Gives what reads before the place that the disk can't read. Elsewise a piece comes as a whole or not at all, so that
+    /// the next try cuts pieces at the same entries.
+    pub(in crate::journal) fn given_up(mut self, is_given_up: bool) -> Self {
+        self.is_given_up = is_given_up;
+        self
     }
 
     /// The next piece of which at least one entry is at or behind `from`; `None` where there is none. After an error it
@@ -191,6 +201,7 @@ impl Pieces {
                 }
             };
             let fault = match (ended, garbled) {
+                (Err(LargeFault::Io(error)), _) if !self.is_given_up => return Err(LargeFault::Io(error)),
                 (Err(fault), _) => Some(fault),
                 (Ok(_), Some(error)) => Some(self.damage(error.to_string())),
                 (Ok(true), None) if head + end < run.len() => {
