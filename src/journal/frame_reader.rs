@@ -66,11 +66,21 @@ pub(super) struct FrameReader {
     block_start: u64,
     /// Whether what the disk can't read is zeros.
     passes_over_damage: bool,
+    /// The end of the last bytes that were taken for zeros.
+    unreadable_end: u64,
 }
 
 impl FrameReader {
     pub(super) fn new(file: Box<dyn StorageFile>, journal: JournalId, segment: u64) -> Self {
-        Self { file, journal, segment, block: Bytes::new(), block_start: 0, passes_over_damage: false }
+        Self {
+            file,
+            journal,
+            segment,
+            block: Bytes::new(),
+            block_start: 0,
+            passes_over_damage: false,
+            unreadable_end: 0,
+        }
     }
 
     /// Goes on where the disk can't read as if there were zeros, so that all frames are found that do read.
@@ -116,6 +126,11 @@ impl FrameReader {
         Ok(Found { frame: None, last_byte_before })
     }
 
+    /// Up to where there was something that the disk can't read; 0 where there was nothing.
+    pub(super) fn unreadable_end(&self) -> u64 {
+        self.unreadable_end
+    }
+
     /// The bytes of a range, whatever they are; shorter where the file ends.
     pub(super) fn bytes(&mut self, from: u64, to: u64) -> io::Result<Bytes> {
         self.read_block(from, to.saturating_sub(from))
@@ -136,7 +151,7 @@ impl FrameReader {
         Ok(at + length <= self.block_start + self.block.len() as u64)
     }
 
-    fn read_block(&self, at: u64, length: u64) -> io::Result<Bytes> {
+    fn read_block(&mut self, at: u64, length: u64) -> io::Result<Bytes> {
         let mut block = BytesMut::zeroed(length as usize);
         let filled = match read_full_at(self.file.as_ref(), &mut block, at) {
             Err(error) if self.passes_over_damage && is_for_damage(&error) => {
@@ -149,7 +164,7 @@ impl FrameReader {
     }
 
     /// Fills a block page by page, with zeros where the disk can't read one; gives how much of it is in the file.
-    fn read_what_reads(&self, block: &mut [u8], at: u64) -> io::Result<usize> {
+    fn read_what_reads(&mut self, block: &mut [u8], at: u64) -> io::Result<usize> {
         let rest = insist(|| self.file.stat())?.length.saturating_sub(at);
         let within = usize::try_from(rest).unwrap_or(usize::MAX).min(block.len());
         let mut from = 0;
@@ -158,7 +173,10 @@ impl FrameReader {
             let to = (from + PAGE - (at as usize + from) % PAGE).min(within);
             // Once: whoever passes over damage has tried before, and a dead disk takes seconds for each.
             match read_full_at(self.file.as_ref(), &mut block[from..to], at + from as u64) {
-                Err(error) if is_for_damage(&error) => block[from..to].fill(0),
+                Err(error) if is_for_damage(&error) => {
+                    block[from..to].fill(0);
+                    self.unreadable_end = self.unreadable_end.max(at + to as u64);
+                }
                 read => drop(read?),
             }
             from = to;

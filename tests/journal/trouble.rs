@@ -50,6 +50,15 @@ const TROUBLES: &[Trouble] = &[
         counted: (false, 0),
     },
     Trouble {
+        what: "nothing of a segment but its header is what was written",
+        done: |bench| {
+            let length = fs::metadata(bench.segment(2)).unwrap().len();
+            write_at(bench, 2, 64, &vec![0xff; length as usize - 64]);
+        },
+        outcome: Outcome::Lost(|number| (6..12).contains(&number)),
+        counted: (true, 0),
+    },
+    Trouble {
         what: "the header of a segment is damaged",
         done: |bench| write_at(bench, 2, 20, b"xx"),
         outcome: Outcome::Refused(&["0000000000000002.seg", "its header is damaged", "Move it away"]),
