@@ -59,11 +59,6 @@ pub(in crate::pipeline) enum Outcome {
 }
 
 impl Program {
-    /// As it was written.
-    pub fn source(&self) -> &str {
-        &self.shared.source
-    }
-
     /// Compiles.
     ///
     /// # Errors
