@@ -35,6 +35,7 @@ mod left_behind;
 mod missing;
 #[cfg(test)]
 mod name_tests;
+mod next_segment;
 mod open;
 mod output_cursor;
 mod packing;
@@ -213,7 +214,7 @@ impl Journal {
             max_size: config.max_size,
             retention: Retention::new(config.retain),
             when_full: config.when_full,
-            spare: writer::Spare::default(),
+            spare: next_segment::Spare::default(),
             replies: Vec::new(),
             next: None,
             closing: false,

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::format::chunk_payload::ChunkPayload;
+use super::next_segment::SPACE_POLL;
 use super::power_tests::{contents, open, open_with, send};
-use super::writer::{Moment, SPACE_POLL};
+use super::writer::Moment;
 use super::{Fate, Journal, Position, SetAside, Skip, Status};
 use crate::config::StartAt;
 use crate::metrics::Metrics;

@@ -46,7 +46,7 @@ fn a_disk_that_is_full_at_the_sync_makes_senders_wait_and_loses_nothing() {
         assert_eq!(chunks_of(&journal), u64::from(before), "nobody sees what is not synced");
 
         disk.is_full.store(false, Ordering::Relaxed);
-        let later = Moment::now().monotonic + super::writer::SPACE_POLL;
+        let later = Moment::now().monotonic + super::next_segment::SPACE_POLL;
         for _ in 0..2 {
             writer.step(Moment { monotonic: later, ..Moment::now() });
         }

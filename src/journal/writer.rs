@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -23,8 +23,8 @@ use super::dedup::{Dedup, Doubt, Verdict, owner_of_id};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::packed_entries::Packing;
-use super::format::segment_header::SegmentHeader;
 use super::large::LargeEntries;
+use super::next_segment::{SPACE_POLL, Spare, finds_no_space};
 use super::packing::KeptChunk;
 use super::retention::Retention;
 use super::shared::{Shared, Status};
@@ -32,13 +32,10 @@ use super::synced_mark::SyncedMark;
 use crate::config::WhenFull;
 use crate::event_time::EventTime;
 use crate::planted::{Bug, is_planted};
-use crate::storage::{StorageFile, is_for_want_of_space};
+use crate::storage::is_for_want_of_space;
 
 /// Bytes of one group commit; more wait for the next.
 pub(super) const MAX_COMMIT: usize = 4 * 1024 * 1024;
-
-/// How often a writer that waits for space looks again by itself.
-pub(super) const SPACE_POLL: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -81,14 +78,6 @@ pub(crate) struct Writer {
     pub(super) closing: bool,
     /// Since when outputs are waited for that were asked to give up the oldest segment.
     pub(super) asked_since: Option<Instant>,
-}
-
-/// The next segment, allocated before it is needed.
-#[derive(Debug, Default)]
-pub(super) struct Spare {
-    file: Option<Box<dyn StorageFile>>,
-    /// When one could last not be made, and what is to be said of that.
-    refused: Option<(Instant, Status)>,
 }
 
 /// What time it is: for those who store it, and for those who wait.
@@ -196,7 +185,7 @@ impl Writer {
     /// Whether senders are refused, and nobody waits who would notice that there is space again.
     fn is_still_full(&self) -> bool {
         let is_full = self.shared.status().borrow().is_waiting();
-        if is_full && self.spare.file.is_some() && self.shared.blocking_output().is_none() {
+        if is_full && self.spare.is_ready() && self.shared.blocking_output().is_none() {
             self.shared.set_status(Status::Accepting);
             return false;
         }
@@ -327,43 +316,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Seals the active segment and goes on in the next one, as soon as there may be one.
-    pub(super) fn roll(&mut self, now: Moment) -> Result<(), Obstacle> {
-        if !self.active.is_sealed() {
-            self.write("seal", ActiveSegment::seal)?;
-            self.sync()?;
-            self.answer();
-        }
-        let spare = self.take_spare(now)?;
-        let header = SegmentHeader {
-            journal: self.shared.journal,
-            segment: self.active.number + 1,
-            created_at: now.wall,
-            may_be_packed: self.packing.is_some(),
-        };
-        let folder = &self.shared.folder;
-        // Nothing is in it yet that anybody was told of, so that for want of space all of it may be done again.
-        let begun = folder.begin_spare(spare.as_ref(), &header).and_then(|()| folder.name_spare(&header));
-        if let Err(error) = begun {
-            let is_full = is_for_want_of_space(&error);
-            self.spare.file = Some(spare);
-            if is_full {
-                self.remove_oldest_retained();
-                return Err(self.full(Status::DiskFull, now));
-            }
-            return Err(Obstacle::Failed(format!("cannot begin segment {}: {error}", header.segment)));
-        }
-        self.shared.set_spare_bytes(0);
-        self.asked_since = None;
-        self.shared.set_status(Status::Accepting);
-        let next = ActiveSegment::begun(&header, spare, self.segment_size);
-        let memory = std::mem::replace(&mut self.active, next).into_memory();
-        self.active.reuse(memory);
-        self.shared.add_segment(header.segment, self.active.state());
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), Obstacle> {
+    pub(super) fn sync(&mut self) -> Result<(), Obstacle> {
         let timer = self.shared.metrics.sync_time.start_timer();
         let written = match self.active.sync() {
             Ok(written) => written,
@@ -387,7 +340,7 @@ impl Writer {
         Ok(())
     }
 
-    fn answer(&mut self) {
+    pub(super) fn answer(&mut self) {
         let metrics = &self.shared.metrics;
         for (reply, appended) in self.replies.drain(..) {
             match appended {
@@ -422,7 +375,7 @@ impl Writer {
     }
 
     /// Writes; for want of space alone it may be tried again.
-    fn write(
+    pub(super) fn write(
         &mut self,
         action: &str,
         write: impl Fn(&mut ActiveSegment) -> io::Result<()>,
@@ -444,23 +397,6 @@ impl Writer {
         }
     }
 
-    fn take_spare(&mut self, now: Moment) -> Result<Box<dyn StorageFile>, Obstacle> {
-        self.release(now);
-        if let Some(output) = self.shared.blocking_output() {
-            self.give_up_the_oldest(Some(&output), now);
-            return Err(self.full(Status::Full, now));
-        }
-        self.allocate_spare(now);
-        if self.spare.file.is_none() && self.spare.refused.is_none() && self.give_up_the_oldest(None, now) {
-            self.allocate_spare(now);
-        }
-        match (self.spare.file.take(), self.spare.refused.clone()) {
-            (Some(spare), _) => Ok(spare),
-            (None, Some((_, status))) => Err(self.full(status, now)),
-            (None, None) => Err(self.full(Status::Full, now)),
-        }
-    }
-
     /// Says that there is no space. That outputs take a moment to give up the oldest segment is nothing to say.
     pub(super) fn full(&mut self, status: Status, now: Moment) -> Obstacle {
         self.update_metrics();
@@ -472,43 +408,13 @@ impl Writer {
         Obstacle::NoSpace
     }
 
-    fn report(&self, status: Status) {
+    pub(super) fn report(&self, status: Status) {
         if *self.shared.status().borrow() != status
             && let Some(reason) = status.refusal()
         {
             tracing::warn!("{reason}");
         }
         self.shared.set_status(status);
-    }
-
-    /// Allocates the next segment, within the size limit and as far as the disk has space. What is only retained has
-    /// to make room for it.
-    pub(super) fn allocate_spare(&mut self, now: Moment) {
-        let now = now.monotonic;
-        let refused_at = self.spare.refused.as_ref().map(|(at, _)| *at);
-        let tried_lately = refused_at.is_some_and(|at| now.saturating_duration_since(at) < SPACE_POLL);
-        if self.spare.file.is_some() || tried_lately || !self.make_room_from_retained(self.segment_size) {
-            return;
-        }
-        let mut allocated = self.shared.folder.allocate_spare(self.segment_size);
-        while finds_no_space(&allocated) && self.remove_oldest_retained() {
-            allocated = self.shared.folder.allocate_spare(self.segment_size);
-        }
-        match allocated {
-            Ok(file) => {
-                self.spare = Spare { file: Some(file), refused: None };
-                self.shared.set_spare_bytes(self.segment_size);
-            }
-            Err(error) => {
-                let folder = self.shared.folder.path().display().to_string();
-                tracing::debug!(%error, folder, "cannot allocate the next journal segment yet");
-                let status = match is_for_want_of_space(&error) {
-                    true => Status::DiskFull,
-                    false => Status::Stuck(format!("{error}, in {folder}").into()),
-                };
-                self.spare.refused = Some((now, status));
-            }
-        }
     }
 
     pub(super) fn update_metrics(&mut self) {
@@ -519,10 +425,6 @@ impl Writer {
         metrics.dedup_ids.set(self.dedup.len() as i64);
         metrics.dedup_evicted.inc_by(self.dedup.take_evicted());
     }
-}
-
-fn finds_no_space<T>(result: &io::Result<T>) -> bool {
-    result.as_ref().is_err_and(is_for_want_of_space)
 }
 
 fn refuse(reply: ReceiptSender, error: &AppendError) {

@@ -1,7 +1,8 @@
 //! The thread that drives the writer, and does the waiting for it.
 
 use super::append::AppendError;
-use super::writer::{Moment, SPACE_POLL, Step, Writer};
+use super::next_segment::SPACE_POLL;
+use super::writer::{Moment, Step, Writer};
 
 /// Runs until the journal is closed or has failed.
 pub(super) fn run(mut writer: Writer) {
