@@ -5,6 +5,7 @@ mod disowned;
 pub mod file;
 pub mod forward;
 pub mod given_up;
+mod inflater;
 
 use std::time::Duration;
 

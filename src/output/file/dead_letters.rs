@@ -23,11 +23,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use super::archive::Archive;
-use super::lines::{Inflater, Lines};
+use super::lines::Lines;
 use crate::chunk::HandedOver;
 use crate::dead_letters::Keeper;
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
+use crate::output::inflater::Inflater;
 use crate::wire::entry::{Entries, Item};
 
 /// The id of the dead letters' cursor. No output of a configuration can have it, since ids hold no `@`.

@@ -2,16 +2,11 @@
 
 use std::time::Instant;
 
-use crate::chunk::Encoding;
 use crate::journal::StoredChunk;
 use crate::pipeline::throttle_state::ThrottleState;
-use crate::wire::compression::{InflateError, inflate};
 
 use super::archive::Archive;
 use super::give_up::{GiveUp, Hopeless};
-
-/// Bytes of one chunk after inflating. Inputs check every chunk against their own, lower limit before they take it.
-const MAX_INFLATED_SIZE: usize = 4 << 30;
 
 /// Makes lines of chunks.
 pub(super) trait Lines: Send + std::fmt::Debug {
@@ -57,23 +52,4 @@ pub(super) trait Lines: Send + std::fmt::Debug {
 
     /// Called right after a checkpoint, when all lines are durable.
     fn keep_house(&mut self, _now: Instant) {}
-}
-
-/// Entries as plain msgpack, in memory that is reused.
-#[derive(Debug, Default)]
-pub(super) struct Inflater {
-    inflated: Vec<u8>,
-}
-
-impl Inflater {
-    /// The entries of a chunk, one after the other.
-    pub(super) fn entries<'a>(&'a mut self, chunk: &'a StoredChunk) -> Result<&'a [u8], InflateError> {
-        match chunk.encoding() {
-            Encoding::Plain => Ok(chunk.entries()),
-            encoding => {
-                inflate(encoding, chunk.entries(), MAX_INFLATED_SIZE, &mut self.inflated)?;
-                Ok(&self.inflated)
-            }
-        }
-    }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::path::PathBuf;
 
-use super::lines::Inflater;
 use crate::config::{Config, FileOutputConfig, OutputConfig, OutputKind};
 use crate::journal::StoredChunk;
+use crate::output::inflater::Inflater;
 use crate::pipeline::template::PathRenderer;
 use crate::pipeline::{Pipeline, Selector, Source};
 use crate::wire::compression::InflateError;

@@ -41,7 +41,6 @@ mod delivery;
 mod failures;
 mod heartbeat;
 mod idle;
-mod inflater;
 mod ledger;
 mod message;
 mod message_id;

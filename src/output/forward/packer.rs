@@ -12,7 +12,6 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
 use super::compress::Compress;
-use super::inflater::Inflater;
 use super::message::{Message, Origin};
 use super::message_id::MessageIds;
 use crate::chunk::{AsReceived, Encoding, HandedOver};
@@ -21,6 +20,7 @@ use crate::event_time::EventTime;
 use crate::journal::{Position, StoredChunk};
 use crate::metrics::OutputMetrics;
 use crate::output::disowned::DisownedReport;
+use crate::output::inflater::Inflater;
 use crate::pipeline::throttle_state::ThrottleState;
 use crate::pipeline::{Event, Selector, Source};
 use crate::wire::msgpack::{write_array, write_map};
