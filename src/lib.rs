@@ -35,6 +35,9 @@ pub mod metrics;
 pub mod output;
 pub mod pipeline;
 pub mod planted;
+#[cfg(test)]
+#[path = "../tests/server/support/ports.rs"]
+mod ports;
 pub mod sender;
 pub mod server;
 #[cfg(feature = "simulation")]

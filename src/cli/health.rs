@@ -118,6 +118,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::ports::reserved_address;
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -184,8 +185,8 @@ mod tests {
         let url: Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let result = ask(&url, Duration::from_millis(10)).await;
         assert!(matches!(result, Err(Unhealthy::Timeout(_))), "{result:?}");
-        drop(listener);
-        assert!(matches!(ask(&url, TIMEOUT).await, Err(Unhealthy::Connect(_))));
+        let absent = format!("http://{}/", reserved_address()).parse().unwrap();
+        assert!(matches!(ask(&absent, TIMEOUT).await, Err(Unhealthy::Connect(_))));
         for url in ["https://127.0.0.1/", "/ready"] {
             assert!(matches!(ask(&url.parse().unwrap(), TIMEOUT).await, Err(Unhealthy::Url)));
         }

@@ -267,11 +267,11 @@ async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::reserved_address;
 
     #[tokio::test]
     async fn who_gives_up_says_why_there_was_no_connection_and_not_that_time_was_up() {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let endpoint = Endpoint { address: nobody.to_string(), tls: None, handshake: None };
+        let endpoint = Endpoint { address: reserved_address().to_string(), tls: None, handshake: None };
         let (_open, chunks) = mpsc::channel(1);
         let limits = DeliveryLimits { window: 1, patience: Duration::from_millis(50) };
         let gave_up = deliver(&endpoint, &Arc::new(Mutex::new(chunks)), limits, |_| {}).await.unwrap_err();

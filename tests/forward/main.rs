@@ -11,6 +11,8 @@ mod identity;
 mod json_streams;
 mod large;
 mod limits;
+#[path = "../server/support/ports.rs"]
+mod ports;
 mod refusals;
 mod refused_again;
 mod reload;

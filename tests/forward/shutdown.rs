@@ -3,6 +3,7 @@
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::ports::reserved_address;
 use crate::support::certificates::Authority;
 use crate::support::client::{message, plain, tls};
 use crate::support::journal::ScriptedJournal;
@@ -11,7 +12,9 @@ use crate::support::server::{Server, config};
 #[tokio::test]
 async fn what_was_read_is_acknowledged_and_then_the_connection_is_closed() {
     let journal = ScriptedJournal::new();
-    let server = Server::plain(&journal);
+    let mut config = config(None);
+    config.listen = reserved_address().into();
+    let server = Server::start(&config, &journal);
     let mut client = plain(server.address).await;
     let half = &message("half")[..10];
     client.send(&[&message("1")[..], &message("2"), half].concat()).await;

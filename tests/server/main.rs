@@ -14,6 +14,7 @@ mod first_steps;
 mod forget;
 mod full;
 mod giving_up_files;
+mod interrupted_send;
 mod kill;
 mod large;
 mod left_behind;

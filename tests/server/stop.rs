@@ -5,9 +5,8 @@ use crate::support::{HIKYAKU, Scene, run_with_input};
 #[test]
 fn term_under_load_ends_in_order_and_the_rest_is_delivered_after_the_next_start() {
     let scene = Scene::new();
+    let port = scene.keep_ports();
     let server = scene.start();
-    let (port, metrics_port) = (server.port("edge"), server.port("metrics"));
-    scene.write_config(port, metrics_port);
     let sender = scene
         .send(port)
         .args(["nginx.access", "--count", "40000", "--connections", "2", "--chunk-events", "100", "--json"])

@@ -11,7 +11,6 @@ const LIMIT: usize = 150;
 #[test]
 fn killed_again_and_again_no_more_and_no_less_than_the_limit_is_in_the_archive() {
     let scene = Scene::new();
-    scene.write_config(0, 0);
     let path = scene.path("hikyaku.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     let throttle = format!("\n[[filter]]\ntype = \"throttle\"\nlimit = {LIMIT}\ninterval = \"1d\"\n");

@@ -1,14 +1,12 @@
 //! Several servers, of which some are down.
 
-use tokio::net::TcpListener;
-
+use crate::process::reserved_address;
 use crate::support::relay::Relay;
 use crate::support::upstream::Upstream;
 
 /// An address at which nobody listens.
-async fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("{{ address = \"{}\", name = \"down\" }}", listener.local_addr().unwrap())
+fn nobody() -> String {
+    format!("{{ address = \"{}\", name = \"down\" }}", reserved_address())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,7 +15,7 @@ async fn the_second_server_takes_over_at_once_where_the_first_refuses() {
     // So long that a test that waits for it fails.
     let keys = "retry_min_interval = \"1h\"\nretry_max_interval = \"1h\"";
     let folder = tempfile::tempdir().unwrap();
-    let text = crate::support::relay::config(folder.path(), &[nobody().await, upstream.server()], "", "")
+    let text = crate::support::relay::config(folder.path(), &[nobody(), upstream.server()], "", "")
         .replace("retry_min_interval = \"10ms\"\n        retry_max_interval = \"50ms\"", keys);
     assert!(text.contains("1h"));
     let relay = Relay::run(folder, &text).await;

@@ -1,5 +1,6 @@
 //! Messages that can't be delivered within `retry_timeout`: to the dead letters or to another output, once.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use hikyaku::dead_letters::requests::Requests;
 use hikyaku::dead_letters::{Filter, Store};
 use tempfile::TempDir;
 
-use crate::process::lines_below;
+use crate::process::{lines_below, reserved_address};
 use crate::support::ENTRY;
 use crate::support::relay::Relay;
 use crate::support::upstream::Upstream;
@@ -17,9 +18,9 @@ use crate::support::upstream::Upstream;
 const GIVEN_UP: &str = "hikyaku_output_given_up_records_total";
 
 /// An element of `servers` where nobody listens.
-async fn nobody() -> (String, std::net::SocketAddr) {
-    let upstream = Upstream::start().await;
-    (upstream.server(), upstream.address)
+fn nobody() -> (String, SocketAddr) {
+    let address = reserved_address();
+    (format!("{{ address = \"{address}\" }}"), address)
 }
 
 /// The letters that a stopped relay left.
@@ -29,7 +30,7 @@ fn letters(folder: &TempDir) -> Vec<serde_json::Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_server_takes_becomes_a_letter_and_the_output_goes_on() {
-    let (server, address) = nobody().await;
+    let (server, address) = nobody();
     let relay = Relay::start(&[server], "retry_timeout = \"100ms\"").await;
     relay.take("t", &ENTRY.repeat(3), 3).await;
     relay.until(GIVEN_UP, 3.0).await;
@@ -71,7 +72,7 @@ async fn what_may_have_arrived_is_marked_and_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limit_is_not_reached_early_and_never_with_retry_forever() {
     for keys in ["retry_forever = true", "retry_timeout = \"1h\"", ""] {
-        let (server, address) = nobody().await;
+        let (server, address) = nobody();
         let relay = Relay::start(&[server], keys).await;
         relay.take_one("t").await;
         while relay.metric("fluentd_output_status_num_errors").await < 3.0 {
@@ -98,7 +99,7 @@ fn rescue(folder: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secondary_gets_what_is_given_up_and_nothing_else() {
-    let (server, address) = nobody().await;
+    let (server, address) = nobody();
     let elsewhere = tempfile::tempdir().unwrap();
     let keys = "retry_timeout = \"100ms\"\nsecondary = \"rescue\"";
     let relay = Relay::with_sections(&[server], keys, &rescue(elsewhere.path())).await;
@@ -120,7 +121,7 @@ async fn a_secondary_gets_what_is_given_up_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_secondary_had_still_to_take_goes_to_the_dead_letters_when_it_is_gone() {
-    let (server, _) = nobody().await;
+    let (server, _) = nobody();
     let elsewhere = tempfile::tempdir().unwrap();
     // A file where its folder must be: it takes nothing.
     std::fs::write(elsewhere.path().join("rescue"), "in the way").unwrap();
@@ -148,7 +149,7 @@ async fn what_a_secondary_had_still_to_take_goes_to_the_dead_letters_when_it_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_before_a_crash_is_not_delivered_after_it() {
-    let (server, address) = nobody().await;
+    let (server, address) = nobody();
     let keys = "retry_timeout = \"100ms\"";
     let relay = Relay::start(std::slice::from_ref(&server), keys).await;
     let cursors = ["data/cursors/up.cursor", "data/given-up/cursors/@from-up.cursor"];
@@ -175,7 +176,7 @@ async fn what_was_given_up_before_a_crash_is_not_delivered_after_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_is_retried_goes_to_its_output_under_the_same_id() {
-    let (server, address) = nobody().await;
+    let (server, address) = nobody();
     let relay = Relay::start(&[server], "retry_timeout = \"100ms\"").await;
     relay.take("t", &ENTRY.repeat(2), 2).await;
     relay.until(GIVEN_UP, 2.0).await;

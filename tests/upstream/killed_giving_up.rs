@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use tokio::net::TcpListener;
 
-use crate::process::{HIKYAKU, Server, kill_while_sending, planned_kills, sum_of, whole_lines_below};
+use crate::process::{
+    HIKYAKU, Server, kill_under_load, planned_kills, reserved_address, sum_of, whole_lines_below,
+};
 use crate::support::upstream::Peer;
 
 /// `HIKYAKU_KILLS=100 cargo nextest run killed_giving_up` is a longer campaign.
 const KILLS: usize = 4;
-
-/// Enough for a kill every few chunks.
-const EVENTS_FOR_A_KILL: u64 = 2_000;
 
 /// Events in a message.
 const CHUNK_EVENTS: u64 = 10;
@@ -42,22 +41,17 @@ fn killed_giving_up_each_event_is_with_the_upstream_or_with_the_secondary() {
 }
 
 fn campaign(secondary: Option<&str>) {
-    let planned_kills = planned_kills(KILLS);
-    let events = planned_kills as u64 * EVENTS_FOR_A_KILL;
+    let kills = planned_kills(KILLS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
     let received = Received::default();
     let upstream = runtime.block_on(serve(Arc::clone(&received)));
     let folder = tempfile::tempdir().unwrap();
-    let start = |port, metrics_port| relay(folder.path(), upstream, secondary, port, metrics_port);
-    let mut server = start(0, 0);
-    let (port, metrics_port) = (server.port("edge"), server.port("metrics"));
-    let mut sender = Command::new(HIKYAKU)
-        .args(["send", "app.log", "--plain", "--server", &format!("127.0.0.1:{port}"), "--rate", "8000"])
-        .args(["--chunk-events", &CHUNK_EVENTS.to_string(), "--count", &events.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
+    let [port, metrics_port] = [reserved_address().port(), reserved_address().port()];
+    let start = || relay(folder.path(), upstream, secondary, port, metrics_port);
+    let mut server = start();
+    let mut send = Command::new(HIKYAKU);
+    send.args(["send", "app.log", "--plain", "--server", &format!("127.0.0.1:{port}"), "--rate", "8000"]);
+    send.args(["--chunk-events", &CHUNK_EVENTS.to_string()]);
 
     // In the middle of handing over: after another number of messages in each life. And new ones have come in it, so that
     // the sender does not lose its patience.
@@ -66,8 +60,7 @@ fn campaign(secondary: Option<&str>) {
         sum_of(metrics, "hikyaku_output_given_up_records_total") >= given_up
             && sum_of(metrics, "hikyaku_journal_chunks_total") >= 5.0
     };
-    let restart = || start(port, metrics_port);
-    let kills = kill_while_sending(&mut server, &mut sender, planned_kills, is_time, restart);
+    let events = kill_under_load(&mut server, send, kills, is_time, start).events;
     server.until("every event is somewhere", |_| {
         let mut somewhere: HashSet<u64> = given_up(folder.path()).into_keys().collect();
         somewhere.extend(received.lock().unwrap().values().flatten());
@@ -166,7 +159,7 @@ fn certain(folder: &Path) -> Vec<u64> {
         .collect()
 }
 
-/// Starts the relay on these ports (0: any).
+/// Starts the relay on these ports.
 fn relay(
     folder: &Path,
     upstream: SocketAddr,

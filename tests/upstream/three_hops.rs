@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use crate::process::{Scene, Server, files_below, kill_while_sending, lines_below, planned_kills, sum_of};
+use crate::process::{
+    Scene, Server, files_below, kill_under_load, lines_below, planned_kills, reserved_address, sum_of,
+};
 
 /// `HIKYAKU_KILLS=30 cargo nextest run --release killed_again` is a longer campaign.
 const KILLS: usize = 4;
-
-/// Enough for a kill every few chunks.
-const EVENTS_FOR_A_KILL: u64 = 5_000;
 
 /// Starts a hikyaku of this name, on these ports (0: any), with this output.
 fn start(scene: &Scene, name: &str, port: u16, metrics_port: u16, output: &str) -> Server {
@@ -75,33 +73,26 @@ fn every_event_is_in_one_of_two_archives_once_although_the_middle_is_killed_agai
 }
 
 fn kill_the_middle(last: &[&str]) {
-    let planned_kills = planned_kills(KILLS);
-    let planned_events = planned_kills as u64 * EVENTS_FOR_A_KILL;
+    let kills = planned_kills(KILLS);
     // One folder for all, with one authority.
     let scene = Scene::new();
     let last: Vec<_> = last.iter().map(|name| start(&scene, name, 0, 0, &archive_of(&scene, name))).collect();
     let ports: Vec<_> = last.iter().map(|server| server.port("edge")).collect();
     let middle_output = forward_to(&scene, &ports);
-    let mut middle = start(&scene, "middle", 0, 0, &middle_output);
-    let (port, metrics_port) = (middle.port("edge"), middle.port("metrics"));
+    let [port, metrics_port] = [reserved_address().port(), reserved_address().port()];
+    let mut middle = start(&scene, "middle", port, metrics_port, &middle_output);
     let first = start(&scene, "first", 0, 0, &forward_to(&scene, &[port]));
 
-    let mut sender = scene
-        .send(first.port("edge"))
-        .args(["nginx.access", "--chunk-events", "50", "--rate", "10000"])
-        .args(["--count", &planned_events.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
+    let mut send = scene.send(first.port("edge"));
+    send.args(["nginx.access", "--chunk-events", "50", "--rate", "10000"]);
     // In the middle of the work: after a different number of chunks in each life.
     let is_time = |kills: usize, metrics: &str| {
         sum_of(metrics, "hikyaku_journal_chunks_total") >= 10.0 + (kills * 7 % 23) as f64
     };
     let restart = || start(&scene, "middle", port, metrics_port, &middle_output);
-    let kills = kill_while_sending(&mut middle, &mut sender, planned_kills, is_time, restart);
+    let sent = kill_under_load(&mut middle, send, kills, is_time, restart).events;
     // Files that are being written may end in half a line.
-    last[0].until("all events have arrived", |_| lines_so_far(&scene.path("archive")) >= planned_events);
+    last[0].until("all events have arrived", |_| lines_so_far(&scene.path("archive")) >= sent);
     for server in [first, middle].into_iter().chain(last) {
         assert!(server.stop().success());
     }
@@ -110,9 +101,9 @@ fn kill_the_middle(last: &[&str]) {
     }
     let events = delivered(&scene.path("archive"));
     let doubled = events.values().filter(|count| **count > 1).count();
-    let missing = (0..planned_events).filter(|number| !events.contains_key(number)).count();
-    eprintln!("{planned_events} events, {kills} kills, {missing} events missing, {doubled} doubled");
-    assert_eq!((missing, doubled, events.len() as u64), (0, 0, planned_events));
+    let missing = (0..sent).filter(|number| !events.contains_key(number)).count();
+    eprintln!("{sent} events, {kills} kills, {missing} events missing, {doubled} doubled");
+    assert_eq!((missing, doubled, events.len() as u64), (0, 0, sent));
 }
 
 /// Whole lines in the files below a folder.

@@ -1,6 +1,7 @@
 //! `hikyaku send`: events from standard input, or made up as load, to a server.
 
 mod chunks;
+mod interruption;
 mod json;
 mod load;
 mod report;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::chunk::Encoding;
 use crate::client::connection::{Endpoint, EndpointHandshake, EndpointTls, UNIX};
@@ -20,6 +22,7 @@ use crate::client::delivery::{ChunkQueue, DeliveryError, DeliveryLimits, deliver
 use crate::config::Secret;
 use crate::tls::client::{ClientIdentity, client_config};
 use chunks::ChunkBuilder;
+use interruption::Interruption;
 use load::LoadEvents;
 use report::Report;
 use source::{Source, SourceError};
@@ -36,7 +39,9 @@ const QUEUE_LENGTH: usize = 16;
     echo '{\"customer_name\":\"acme\",\"fqdn\":\"www.example.com\"}' | hikyaku send nginx.access\n  \
     hikyaku send nginx.access --count 1000000 --connections 4      a million made-up events\n  \
     hikyaku send app.log --server 127.0.0.1:24224 --plain < app.jsonl\n\n\
-    Exit codes: 0 all acknowledged, 1 something was not sent or not acknowledged, 2 wrong arguments.")]
+    Ctrl-C and TERM end it in order: what was sent is waited for. A second one leaves at once.\n\
+    Exit codes: 0 all acknowledged (of --count: all that were made up so far, where a signal ended it),\n    \
+    1 something was not sent or not acknowledged, 2 wrong arguments.")]
 pub(super) struct Arguments {
     /// The tag of the events, as nginx.access
     tag: String,
@@ -126,6 +131,8 @@ enum SendError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
+    #[error("left before everything was acknowledged")]
+    Interrupted,
     #[error("cannot start: {0}")]
     Runtime(#[from] io::Error),
 }
@@ -155,6 +162,21 @@ impl Arguments {
     }
 
     async fn send(&self, endpoint: Endpoint, report: &Arc<Report>) -> Result<(), SendError> {
+        let interruption = Interruption::register()?;
+        let stop = CancellationToken::new();
+        tokio::select! {
+            sent = self.send_until(&stop, endpoint, report) => sent,
+            () = interruption.second(&stop) => Err(SendError::Interrupted),
+        }
+    }
+
+    /// Ends when there is no more to send, or `stop` is cancelled, and everything is acknowledged.
+    async fn send_until(
+        &self,
+        stop: &CancellationToken,
+        endpoint: Endpoint,
+        report: &Arc<Report>,
+    ) -> Result<(), SendError> {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
         let queue: ChunkQueue = Arc::new(Mutex::new(receiver));
         let limits =
@@ -188,7 +210,7 @@ impl Arguments {
                 Source::Lines
             }
         };
-        let source = source.feed(chunks, sender, Arc::clone(report));
+        let source = source.feed(chunks, sender, Arc::clone(report), stop);
         let (fed, delivered) = tokio::join!(source, async {
             let mut result = Ok(());
             while let Some(joined) = connections.join_next().await {

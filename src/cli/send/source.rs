@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkBuilder;
 use super::json::{LineError, write_entry};
@@ -42,20 +43,23 @@ pub(super) enum SourceError {
     Input(#[from] io::Error),
     #[error("line {0} is longer than {MAX_LINE_LENGTH} bytes: it and what follows was not sent")]
     LineTooLong(u64),
+    #[error("stopped behind line {0}: what follows was not sent")]
+    Stopped(u64),
 }
 
 impl Source {
-    /// Feeds chunks to the connections until there are no more events, or no connections.
+    /// Feeds chunks to the connections until there are no more events, or no connections, or `stop` is cancelled.
     pub(super) async fn feed(
         self,
         chunks: ChunkBuilder,
         queue: mpsc::Sender<OutgoingChunk>,
         report: Arc<Report>,
+        stop: &CancellationToken,
     ) -> Result<(), SourceError> {
         match self {
-            Self::Lines => feed_lines(chunks, queue, &report).await,
+            Self::Lines => feed_lines(chunks, queue, &report, stop).await,
             Self::Load { events, count, rate } => {
-                feed_load(chunks, queue, &events, count, rate).await;
+                feed_load(chunks, queue, &events, count, rate, stop).await;
                 Ok(())
             }
         }
@@ -68,6 +72,7 @@ async fn feed_load(
     events: &LoadEvents,
     count: u64,
     rate: Option<u64>,
+    stop: &CancellationToken,
 ) {
     let start = Instant::now();
     for number in 0..count {
@@ -80,12 +85,15 @@ async fn feed_load(
                 {
                     return;
                 }
-                sleep_until(due).await;
+                tokio::select! {
+                    () = sleep_until(due) => (),
+                    () = stop.cancelled() => return,
+                }
             }
         }
         events.write(chunks.entries(), EventTime::now(), number);
         if let Some(chunk) = chunks.added()
-            && queue.send(chunk).await.is_err()
+            && (queue.send(chunk).await.is_err() || stop.is_cancelled())
         {
             return;
         }
@@ -100,17 +108,23 @@ async fn feed_lines(
     mut chunks: ChunkBuilder,
     queue: mpsc::Sender<OutgoingChunk>,
     report: &Report,
+    stop: &CancellationToken,
 ) -> Result<(), SourceError> {
     // Reading from a terminal or a pipe blocks, and only a thread of its own can be left behind when the
     // connections have ended.
     let (line_sender, mut lines) = mpsc::channel(LINE_QUEUE_LENGTH);
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read_lines(&line_sender))?;
     let mut number = 0;
+    let mut stopped = Ok(());
     let mut flush_at = None;
     loop {
         let line = tokio::select! {
             line = lines.recv() => line,
             () = queue.closed() => return Ok(()),
+            () = stop.cancelled() => {
+                stopped = Err(SourceError::Stopped(number));
+                break;
+            }
             () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {
                 flush_at = None;
                 if let Some(chunk) = chunks.finish() && queue.send(chunk).await.is_err() {
@@ -142,7 +156,7 @@ async fn feed_lines(
         // The connections tell why they ended.
         let _ = queue.send(chunk).await;
     }
-    Ok(())
+    stopped
 }
 
 fn refuse(report: &Report, number: u64, error: &LineError) {

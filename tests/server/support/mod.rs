@@ -4,6 +4,7 @@
 
 mod files;
 mod kills;
+mod ports;
 mod scene;
 mod server;
 
@@ -12,7 +13,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub(crate) use files::{files_below, lines_below, whole_lines_below};
-pub(crate) use kills::{kill_while_sending, planned_kills};
+pub(crate) use kills::{kill_under_load, planned_kills};
+pub(crate) use ports::reserved_address;
 pub(crate) use scene::Scene;
 pub(crate) use server::{Server, get, sum_of};
 

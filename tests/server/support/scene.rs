@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{HIKYAKU, Server, lines_below};
+use super::{HIKYAKU, Server, lines_below, reserved_address};
 
 /// A folder with certificates, a configuration, and what the server makes of it.
 pub(crate) struct Scene {
@@ -32,8 +32,15 @@ impl Scene {
         self.directory.path().join(name)
     }
 
+    /// Lets each start of the server have the ports of the one before. Returns the one that senders use.
+    pub(crate) fn keep_ports(&self) -> u16 {
+        let port = reserved_address().port();
+        self.write_config(port, reserved_address().port());
+        port
+    }
+
     /// The log server, in small: with ports that the system chooses where they are 0.
-    pub(crate) fn write_config(&self, port: u16, metrics_port: u16) {
+    fn write_config(&self, port: u16, metrics_port: u16) {
         let root = self.directory.path().display();
         let config = format!(
             r#"

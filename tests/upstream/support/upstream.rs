@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{NOTHING, soon};
+use crate::process::reserved_address;
 
 /// Larger than anything that is sent here.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -24,13 +25,12 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap()).await
+        Self::at(reserved_address()).await
     }
 
-    /// Comes back where another one was.
+    /// Comes back where another one was, or was to be.
     pub(crate) async fn at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
         Self { listener, address }
     }
 

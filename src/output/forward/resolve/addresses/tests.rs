@@ -4,6 +4,7 @@ use tokio::net::TcpListener;
 
 use super::super::fake::FakeLookup;
 use super::*;
+use crate::ports::reserved_address;
 
 const EXPIRY: Duration = Duration::from_secs(60);
 
@@ -97,22 +98,17 @@ async fn addresses_are_not_looked_up() {
     assert_eq!(lookup.lookups(), 0);
 }
 
-/// An address where nobody listens: the port is reserved by a listener that is gone.
-async fn dead_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
-}
-
 #[tokio::test]
 async fn every_address_is_tried() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let lookup = answering(&[dead_address().await, listener.local_addr().unwrap()]);
+    let lookup = answering(&[reserved_address(), listener.local_addr().unwrap()]);
     let stream = addresses(&lookup, EXPIRY, false).connect(Duration::from_secs(5)).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
 }
 
 #[tokio::test]
 async fn where_none_answers_the_error_names_the_last() {
-    let lookup = answering(&[dead_address().await]);
+    let lookup = answering(&[reserved_address()]);
     let error = addresses(&lookup, EXPIRY, false).connect(Duration::from_secs(5)).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     assert!(error.to_string().starts_with("127.0.0.1: "), "{error}");
