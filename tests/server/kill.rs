@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::support::{Scene, kill_under_load, planned_kills, sum_of};
 
-/// `HIKYAKU_KILLS=500 cargo nextest run --release killed_again` is a long campaign.
+/// `HIKYAKU_KILLS=500 cargo nextest run --profile campaign --release killed_again` is a long campaign.
 const KILLS: usize = 20;
 
 #[test]
@@ -29,6 +29,7 @@ fn killed_again_and_again_under_load_every_event_is_in_the_archive_exactly_once(
     }
     let missing = (0..load.events).filter(|number| !seen.contains_key(number)).count();
     let doubled = seen.values().filter(|count| **count > 1).count();
-    assert_eq!((missing, doubled), (0, 0), "after {kills} kills");
+    eprintln!("{} events, {kills} kills, {missing} events missing, {doubled} doubled", load.events);
+    assert_eq!((missing, doubled), (0, 0));
     assert_eq!(seen.len() as u64, load.events);
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::ack_proxy::AckProxy;
 use crate::support::Scene;
 
-/// `HIKYAKU_EVENTS=1000000 cargo nextest run --release one_ack_in_ten` is the long campaign.
+/// `HIKYAKU_EVENTS=1000000 cargo nextest run --profile campaign --release one_ack_in_ten` is the long campaign.
 const EVENTS: u64 = 20_000;
 
 #[test]

@@ -15,7 +15,7 @@ use crate::process::{
 };
 use crate::support::upstream::Peer;
 
-/// `HIKYAKU_KILLS=100 cargo nextest run killed_giving_up` is a longer campaign.
+/// `HIKYAKU_KILLS=100 cargo nextest run --profile campaign killed_giving_up` is a longer campaign.
 const KILLS: usize = 4;
 
 /// Events in a message.
@@ -26,6 +26,9 @@ const REFUSED: u8 = 8;
 
 /// Messages under way at one time.
 const CONNECTIONS: usize = 8;
+
+/// Events a second that the relay gets through: it takes 300 ms to give a refused message up.
+const RATE: &str = "2000";
 
 /// What an upstream has, by the id under which it came: numbers of events.
 type Received = Arc<Mutex<HashMap<Vec<u8>, Vec<u64>>>>;
@@ -50,7 +53,7 @@ fn campaign(secondary: Option<&str>) {
     let start = || relay(folder.path(), upstream, secondary, port, metrics_port);
     let mut server = start();
     let mut send = Command::new(HIKYAKU);
-    send.args(["send", "app.log", "--plain", "--server", &format!("127.0.0.1:{port}"), "--rate", "8000"]);
+    send.args(["send", "app.log", "--plain", "--server", &format!("127.0.0.1:{port}"), "--rate", RATE]);
     send.args(["--chunk-events", &CHUNK_EVENTS.to_string()]);
 
     // In the middle of handing over: after another number of messages in each life. And new ones have come in it, so that

@@ -7,7 +7,7 @@ use crate::process::{
     Scene, Server, files_below, kill_under_load, lines_below, planned_kills, reserved_address, sum_of,
 };
 
-/// `HIKYAKU_KILLS=30 cargo nextest run --release killed_again` is a longer campaign.
+/// `HIKYAKU_KILLS=30 cargo nextest run --profile campaign --release killed_again` is a longer campaign.
 const KILLS: usize = 4;
 
 /// Starts a hikyaku of this name, on these ports (0: any), with this output.
