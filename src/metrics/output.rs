@@ -3,6 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::{LabelValues, counter_family, gauge_family, register};
+use crate::pipeline::Failure;
 
 /// The families over all outputs.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(super) struct OutputFamilies {
     held_up: IntGaugeVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
+    filter_failures: IntCounterVec,
     disowned_records: IntCounterVec,
 }
 
@@ -149,6 +151,11 @@ impl OutputFamilies {
                 "Records that filters dropped on the way to the output, or joined to the one before.",
                 &["output", "what"],
             ),
+            filter_failures: count(
+                "hikyaku_filter_failures_total",
+                "Records that a filter could not parse, time or remap, or found invalid, on the way to an output.",
+                &["output", "filter", "type"],
+            ),
             disowned_records: count(
                 "hikyaku_disowned_records_total",
                 "Records taken as invalid since their senders may not write what they hold, by input and reason.",
@@ -171,6 +178,7 @@ impl OutputFamilies {
             dead_letters: self.dead_letters.clone(),
             surprising_files: self.surprising_files.clone(),
             filtered_records: self.filtered_records.clone(),
+            filter_failures: self.filter_failures.clone(),
             disowned_records: self.disowned_records.clone(),
             buffer_total_bytes: self.buffer_total_bytes.with_label_values(&labels),
             buffer_stage_bytes: self.buffer_stage_bytes.with_label_values(&labels),
@@ -207,6 +215,7 @@ pub struct OutputMetrics {
     dead_letters: IntCounterVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
+    filter_failures: IntCounterVec,
     disowned_records: IntCounterVec,
     /// Bytes still to deliver: `buffer_queue_bytes` and `buffer_stage_bytes` together.
     pub buffer_total_bytes: IntGauge,
@@ -268,6 +277,14 @@ impl OutputMetrics {
             if count > 0 {
                 self.filtered_records.with_label_values(&[self.id.as_str(), what]).inc_by(count);
             }
+        }
+    }
+
+    /// Counts records that filters failed on.
+    pub fn filter_failures(&self, failures: &[Failure]) {
+        for Failure { filter, kind, events } in failures {
+            let labels = [self.id.as_str(), &filter.to_string(), kind];
+            self.filter_failures.with_label_values(&labels).inc_by(*events);
         }
     }
 
