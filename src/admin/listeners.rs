@@ -110,6 +110,7 @@ mod tests {
                 dedup_max_ids: 1_000_000,
                 compression: None,
                 dedup_max_ids_by_sender: 100_000,
+                dedup_max_size: 256 << 20,
             },
             inputs: Vec::new(),
             filters: Vec::new(),

@@ -61,6 +61,8 @@ pub struct JournalConfig {
     pub dedup_max_ids: usize,
     /// How many chunk ids one sender may occupy. Default: 100,000.
     pub dedup_max_ids_by_sender: usize,
+    /// Bytes on the disk of the chunk ids of removed segments; past it the oldest go early, counted. Default: 256 MiB.
+    pub dedup_max_size: u64,
 }
 
 /// `[dead_letters]`

@@ -5,7 +5,7 @@
 //!
 //!  0 64  the segment's header
 //! 64  8  where the footer's frame began in the segment (its checksums depend on that)
-//! 72  …  the footer's frame
+//! 72  …  the footer's frame; written anew, of what was noted only what is still needed (kept_ids.rs)
 //! ```
 
 use std::io;
@@ -25,6 +25,22 @@ use crate::storage::{insist, is_for_damage, read_file, read_full_at};
 
 /// Length of what stands before the footer's frame.
 const PREFIX_LENGTH: usize = SEGMENT_HEADER_LENGTH as usize + 8;
+
+/// What a removed segment left behind.
+#[derive(Debug)]
+pub(super) struct LeftBehind {
+    header: [u8; SEGMENT_HEADER_LENGTH as usize],
+    /// Where the footer's frame began in the segment.
+    offset: u64,
+    pub(super) footer: Footer,
+}
+
+/// A file of chunk ids.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IdsFile {
+    pub(super) bytes: u64,
+    pub(super) ids: usize,
+}
 
 /// Where the footer of a sealed segment begins, and the footer; `None` where the segment is not sealed or the footer
 /// is damaged.
@@ -48,14 +64,15 @@ pub(super) fn read_footer(
         .map(|footer| (offset, footer)))
 }
 
-/// Removes a segment; with `keep_ids` its footer is durably left behind first. A damaged one, or one that the disk can't read,
-/// is made anew from the chunks that are left.
+/// Removes a segment; with `keep_ids` its footer is durably left behind first, and what that makes is returned. A damaged one,
+/// or one that the disk can't read, is made anew from the chunks that are left.
 pub(super) fn remove_segment(
     folder: &SegmentFolder,
     journal: &JournalId,
     segment: u64,
     keep_ids: bool,
-) -> io::Result<()> {
+) -> io::Result<Option<IdsFile>> {
+    let mut kept = None;
     if keep_ids {
         let (offset, footer) = match unless_damaged(insist(|| read_footer(folder, journal, segment)))? {
             Some(Some(found)) => found,
@@ -68,13 +85,27 @@ pub(super) fn remove_segment(
             }
         };
         let read = unless_damaged(insist(|| read_header(folder.open(segment)?.as_ref())))?;
-        let mut bytes = read.unwrap_or_else(|| anonymous(*journal, segment).encode()).to_vec();
-        bytes.extend_from_slice(&offset.to_le_bytes());
-        let seed = seed(journal, segment, offset);
-        write_frame(&mut bytes, FrameKind::Footer, offset, seed, |out| footer.write(out));
-        folder.put(&folder.ids_path(segment), &bytes)?;
+        let header = read.unwrap_or_else(|| anonymous(*journal, segment).encode());
+        kept = Some(put_ids(folder, journal, segment, &LeftBehind { header, offset, footer })?);
     }
-    folder.remove(&folder.segment_path(segment))
+    folder.remove(&folder.segment_path(segment))?;
+    Ok(kept)
+}
+
+/// Durably writes what a segment left behind, in place of what is there.
+pub(super) fn put_ids(
+    folder: &SegmentFolder,
+    journal: &JournalId,
+    segment: u64,
+    left: &LeftBehind,
+) -> io::Result<IdsFile> {
+    let LeftBehind { header, offset, footer } = left;
+    let mut bytes = header.to_vec();
+    bytes.extend_from_slice(&offset.to_le_bytes());
+    let seed = seed(journal, segment, *offset);
+    write_frame(&mut bytes, FrameKind::Footer, *offset, seed, |out| footer.write(out));
+    folder.put(&folder.ids_path(segment), &bytes)?;
+    Ok(IdsFile { bytes: bytes.len() as u64, ids: footer.id_count() })
 }
 
 /// `None` where the disk can't read.
@@ -95,7 +126,7 @@ pub(super) fn read_ids(
     folder: &SegmentFolder,
     journal: &JournalId,
     segment: u64,
-) -> io::Result<Option<Footer>> {
+) -> io::Result<Option<LeftBehind>> {
     let Some(bytes) = read_file(folder.storage().as_ref(), &folder.ids_path(segment))? else {
         return Ok(None);
     };
@@ -110,5 +141,7 @@ pub(super) fn read_ids(
         return Ok(None);
     };
     let frame = frame_in_block(journal, segment, &bytes.slice(PREFIX_LENGTH..), offset, offset);
-    Ok(frame.and_then(|frame| Footer::read(&frame.payload)))
+    let footer = frame.and_then(|frame| Footer::read(&frame.payload));
+    let header = super::format::array_at(&bytes, 0);
+    Ok(header.zip(footer).map(|(header, footer)| LeftBehind { header, offset, footer }))
 }

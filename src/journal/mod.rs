@@ -30,6 +30,7 @@ pub mod format;
 mod frame_reader;
 mod home;
 pub mod inspect;
+mod kept_ids;
 pub mod large;
 mod left_behind;
 mod missing;
@@ -208,7 +209,8 @@ impl Journal {
             active,
             mark: opened.mark,
             dedup,
-            left_behind: opened.left_behind,
+            kept_ids: opened.kept_ids,
+            dedup_max_size: config.dedup_max_size,
             segment_size: config.segment_size,
             packing: config.compression,
             max_size: config.max_size,

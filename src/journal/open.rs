@@ -1,7 +1,7 @@
 //! Opening a journal: what is on disk is checked, cut at its torn tail, and made durable again, before anything
 //! listens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,9 @@ use super::format::JournalId;
 use super::format::footer::{Footer, Noted};
 use super::format::segment_header::{SegmentHeader, SegmentHeaderError};
 use super::frame_reader::FrameReader;
+use super::kept_ids::KeptIds;
 use super::large::LargePlace;
-use super::left_behind::{read_footer, read_ids};
+use super::left_behind::{IdsFile, read_footer, read_ids};
 use super::missing::{Evidence, missing, tell};
 use super::scan::{Scan, Standing, scan};
 use super::segment_file::{SegmentFolder, allocate, read_header};
@@ -72,7 +73,7 @@ pub(super) struct Opened {
     pub(super) journal: JournalId,
     pub(super) segments: BTreeMap<u64, SegmentState>,
     pub(super) dedup: Dedup,
-    pub(super) left_behind: BTreeSet<u64>,
+    pub(super) kept_ids: KeptIds,
     /// Files of large chunks, and their lengths.
     pub(super) large: Vec<(LargePlace, u64)>,
     /// Damage that has to be set aside.
@@ -138,17 +139,18 @@ pub(super) fn open(
         max_ids: config.dedup_max_ids,
         max_ids_by_sender: config.dedup_max_ids_by_sender,
     });
-    let mut left_behind = BTreeSet::new();
-    for segment in listing.ids {
+    let mut kept_ids = KeptIds::default();
+    for (segment, bytes) in listing.ids {
         let ids = read_ids(&folder, &journal, segment).map_err(on_folder("read chunk ids in"))?;
-        match ids {
-            Some(footer) => remember(&mut dedup, &footer, segment),
+        match &ids {
+            Some(left) => remember(&mut dedup, &left.footer, segment),
             None => tracing::warn!(
                 path = %folder.ids_path(segment).display(),
                 "old chunk ids are damaged or of another journal: resends of that time may be delivered twice"
             ),
         }
-        left_behind.insert(segment);
+        let ids = ids.map_or(0, |left| left.footer.id_count());
+        kept_ids.insert(segment, IdsFile { bytes, ids });
     }
     let begun = Some(synced.segment).filter(|begun| *begun > 0);
     tell(&missing(&listing.segments, evidence.needed(&journal), begun), metrics);
@@ -163,7 +165,7 @@ pub(super) fn open(
         journal,
         segments: BTreeMap::new(),
         dedup,
-        left_behind,
+        kept_ids,
         large: Vec::new(),
         damaged: Vec::new(),
         mark,
@@ -187,7 +189,7 @@ pub(super) fn open(
         (Some(last), Some(scan)) => opened.go_on_in(last, scan, config.segment_size),
         _ => {
             // A number is never used again, not even one of a segment that is missing.
-            let number = newest.max(opened.left_behind.last().copied()).max(begun).unwrap_or(0);
+            let number = newest.max(opened.kept_ids.newest()).max(begun).unwrap_or(0);
             match (opened.begin_segment(number + 1, config, now), newest) {
                 (Err(error), Some(newest)) if is_for_want_of_space(&error) => opened.stay_in(newest, number),
                 (begun, _) => begun,

@@ -45,6 +45,7 @@ pub(super) fn open_sized(
         dedup_max_ids: 1_000,
         compression: None,
         dedup_max_ids_by_sender: 1_000,
+        dedup_max_size: 256 << 20,
     };
     let text = |error: &dyn std::error::Error| error.to_string();
     let folder = Path::new("/data");

@@ -62,17 +62,7 @@ impl Writer {
                 break;
             }
         }
-        let dedup = &self.dedup;
-        let folder = &self.shared.folder;
-        self.left_behind.retain(|segment| {
-            dedup.ids_in_segment(*segment) > 0
-                || folder
-                    .remove_if_there(&folder.ids_path(*segment))
-                    .inspect_err(|error| {
-                        tracing::warn!(%error, segment, "cannot remove old chunk ids; will try again");
-                    })
-                    .is_err()
-        });
+        self.tidy_kept_ids();
     }
 
     /// Removes a segment that every output has passed; `false` where it is still there.
@@ -88,11 +78,11 @@ impl Writer {
                 self.remove_large(&large);
                 true
             }
-            Ok(()) => {
+            Ok(kept) => {
                 self.shared.remove_segment(segment);
                 self.remove_large(&large);
-                if needed {
-                    self.left_behind.insert(segment);
+                if let Some(file) = kept {
+                    self.kept_ids.insert(segment, file);
                 }
                 true
             }

@@ -39,8 +39,8 @@ pub(super) struct SegmentFolder {
 pub(super) struct Listing {
     /// Numbers of segments, ascending.
     pub(super) segments: Vec<u64>,
-    /// Numbers of segments whose ids were left behind, ascending.
-    pub(super) ids: Vec<u64>,
+    /// Numbers of segments whose ids were left behind, ascending, and lengths of the files.
+    pub(super) ids: Vec<(u64, u64)>,
     /// Files of large chunks, ascending, and their lengths.
     pub(super) large: Vec<(LargePlace, u64)>,
     /// Everything else.
@@ -77,7 +77,7 @@ impl SegmentFolder {
         for listed in self.storage.list(&self.path)? {
             match Kind::of(&listed) {
                 Kind::Segment(number) => listing.segments.push(number),
-                Kind::Ids(number) => listing.ids.push(number),
+                Kind::Ids(number) => listing.ids.push((number, listed.length)),
                 Kind::Large(place) => listing.large.push((place, listed.length)),
                 Kind::Temporary | Kind::Other => {}
                 Kind::Foreign => listing.foreign.push(listed.path),

@@ -159,6 +159,7 @@ fn open_on(disk: &Counting, data_dir: &Path) -> (Journal, Writer) {
         dedup_max_ids: 1_000,
         compression: None,
         dedup_max_ids_by_sender: 1_000,
+        dedup_max_size: 256 << 20,
     };
     let metrics = Metrics::new("test", 10);
     super::durable::create_folder(disk, data_dir).unwrap();

@@ -7,7 +7,6 @@
 //! It has no thread, waits for nothing and asks no clock: whoever drives it (`writer_thread.rs`, or a simulation) calls
 //! [`Writer::step`] and does the waiting.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +22,7 @@ use super::dedup::{Dedup, Doubt, Verdict, owner_of_id};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::packed_entries::Packing;
+use super::kept_ids::KeptIds;
 use super::large::LargeEntries;
 use super::next_segment::{SPACE_POLL, Spare, finds_no_space};
 use super::packing::KeptChunk;
@@ -63,8 +63,10 @@ pub(crate) struct Writer {
     pub(super) active: ActiveSegment,
     pub(super) mark: SyncedMark,
     pub(super) dedup: Dedup,
-    /// Segments of which only the ids are left.
-    pub(super) left_behind: BTreeSet<u64>,
+    /// Of segments of which only the ids are left.
+    pub(super) kept_ids: KeptIds,
+    /// Bytes that these may take.
+    pub(super) dedup_max_size: u64,
     pub(super) segment_size: u64,
     /// How the segments that it begins may be packed.
     pub(super) packing: Option<Packing>,
@@ -422,6 +424,7 @@ impl Writer {
         metrics.retained_bytes.set(self.shared.bytes_of(&self.shared.removable()) as i64);
         metrics.bytes.set(self.shared.bytes_on_disk() as i64);
         metrics.segments.set(self.shared.segment_count() as i64);
+        metrics.dedup_bytes.set(self.kept_ids.bytes() as i64);
         metrics.dedup_ids.set(self.dedup.len() as i64);
         metrics.dedup_evicted.inc_by(self.dedup.take_evicted());
     }

@@ -41,6 +41,8 @@ pub struct JournalMetrics {
     pub missing_segments: IntCounter,
     /// Chunk ids remembered.
     pub dedup_ids: IntGauge,
+    /// Bytes of files with the ids of removed segments, in whole blocks.
+    pub dedup_bytes: IntGauge,
     /// Chunk ids forgotten before their window was over.
     pub dedup_evicted: IntCounter,
     /// Events in segments that an output left behind undelivered, by output and what became of them.
@@ -146,6 +148,10 @@ impl JournalMetrics {
             missing_segments: count(
                 "hikyaku_journal_missing_segments_total",
                 "Segments that should be there and were missing, at start or while it ran: somebody removed them.",
+            ),
+            dedup_bytes: level(
+                "hikyaku_journal_dedup_bytes",
+                "Bytes on the disk of chunk ids that removed segments left behind.",
             ),
             dedup_ids: level("hikyaku_journal_dedup_ids", "Chunk ids remembered to recognise resends."),
             dedup_evicted: count(

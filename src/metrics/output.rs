@@ -3,6 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::{LabelValues, counter_family, gauge_family, register};
+use crate::pipeline::Failure;
 
 /// The families over all outputs.
 #[derive(Debug)]
@@ -26,7 +27,8 @@ pub(super) struct OutputFamilies {
     checkpoints: IntCounterVec,
     open_files: IntGaugeVec,
     compression_threads: IntGaugeVec,
-    compression_level: IntGaugeVec,
+    uncompressed_bytes: IntCounterVec,
+    compressed_bytes: IntCounterVec,
     dead_letters: IntCounterVec,
     undone_files: IntCounterVec,
     taken_back: IntCounterVec,
@@ -34,6 +36,7 @@ pub(super) struct OutputFamilies {
     held_up: IntGaugeVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
+    filter_failures: IntCounterVec,
     disowned_records: IntCounterVec,
 }
 
@@ -108,10 +111,15 @@ impl OutputFamilies {
                 "Threads that compressed archive files the last time; compression_threads at most.",
                 &["output"],
             ),
-            compression_level: level(
-                "hikyaku_output_compression_level",
-                "gzip level that the last archive file was compressed at.",
-                &["output"],
+            uncompressed_bytes: count(
+                "hikyaku_output_uncompressed_bytes_total",
+                "Bytes that were compressed for archive files, before it, by gzip level.",
+                &["output", "level"],
+            ),
+            compressed_bytes: count(
+                "hikyaku_output_compressed_bytes_total",
+                "What these bytes came out at, by gzip level.",
+                &["output", "level"],
             ),
             dead_letters: count(
                 "hikyaku_output_dead_letters_total",
@@ -149,6 +157,11 @@ impl OutputFamilies {
                 "Records that filters dropped on the way to the output, or joined to the one before.",
                 &["output", "what"],
             ),
+            filter_failures: count(
+                "hikyaku_filter_failures_total",
+                "Records that a filter could not parse, time or remap, or found invalid, on the way to an output.",
+                &["output", "filter", "type"],
+            ),
             disowned_records: count(
                 "hikyaku_disowned_records_total",
                 "Records taken as invalid since their senders may not write what they hold, by input and reason.",
@@ -171,7 +184,10 @@ impl OutputFamilies {
             dead_letters: self.dead_letters.clone(),
             surprising_files: self.surprising_files.clone(),
             filtered_records: self.filtered_records.clone(),
+            filter_failures: self.filter_failures.clone(),
             disowned_records: self.disowned_records.clone(),
+            uncompressed_bytes: self.uncompressed_bytes.clone(),
+            compressed_bytes: self.compressed_bytes.clone(),
             buffer_total_bytes: self.buffer_total_bytes.with_label_values(&labels),
             buffer_stage_bytes: self.buffer_stage_bytes.with_label_values(&labels),
             buffer_queue_bytes: self.buffer_queue_bytes.with_label_values(&labels),
@@ -188,7 +204,6 @@ impl OutputFamilies {
             checkpoints: self.checkpoints.with_label_values(&[id]),
             open_files: self.open_files.with_label_values(&[id]),
             compression_threads: self.compression_threads.with_label_values(&[id]),
-            compression_level: self.compression_level.with_label_values(&[id]),
             undone_files: self.undone_files.with_label_values(&[id]),
             taken_back: self.taken_back.with_label_values(&[id]),
             abandoned_records: self.abandoned_records.with_label_values(&[id]),
@@ -207,7 +222,10 @@ pub struct OutputMetrics {
     dead_letters: IntCounterVec,
     surprising_files: IntCounterVec,
     filtered_records: IntCounterVec,
+    filter_failures: IntCounterVec,
     disowned_records: IntCounterVec,
+    uncompressed_bytes: IntCounterVec,
+    compressed_bytes: IntCounterVec,
     /// Bytes still to deliver: `buffer_queue_bytes` and `buffer_stage_bytes` together.
     pub buffer_total_bytes: IntGauge,
     /// Bytes formatted in memory and not yet written.
@@ -239,8 +257,6 @@ pub struct OutputMetrics {
     /// Files held open.
     pub open_files: IntGauge,
     pub compression_threads: IntGauge,
-    /// gzip level of the last archive file that was compressed.
-    pub compression_level: IntGauge,
     /// Files cut back after a crash.
     pub undone_files: IntCounter,
     /// Times that the files went back to their last checkpoint in a process that went on.
@@ -262,12 +278,27 @@ impl OutputMetrics {
         self.dead_letters.with_label_values(&[self.id.as_str(), reason]).inc_by(count);
     }
 
+    /// Counts bytes that were compressed at a gzip level, and what they came out at.
+    pub fn compressed(&self, level: usize, bytes: u64, to: u64) {
+        let labels = [self.id.as_str(), &level.to_string()];
+        self.uncompressed_bytes.with_label_values(&labels).inc_by(bytes);
+        self.compressed_bytes.with_label_values(&labels).inc_by(to);
+    }
+
     /// Counts records that filters dropped, and those that they joined to the one before.
     pub fn filtered(&self, dropped: u64, joined: u64) {
         for (what, count) in [("dropped", dropped), ("joined", joined)] {
             if count > 0 {
                 self.filtered_records.with_label_values(&[self.id.as_str(), what]).inc_by(count);
             }
+        }
+    }
+
+    /// Counts records that filters failed on.
+    pub fn filter_failures(&self, failures: &[Failure]) {
+        for Failure { filter, kind, events } in failures {
+            let labels = [self.id.as_str(), &filter.to_string(), kind];
+            self.filter_failures.with_label_values(&labels).inc_by(*events);
         }
     }
 

@@ -7,6 +7,7 @@ pub mod characters;
 pub mod condition;
 pub mod event;
 mod explain;
+mod failures;
 pub mod field_cipher;
 pub mod field_path;
 mod filter;
@@ -38,6 +39,7 @@ mod walk;
 
 pub use event::{Event, Source};
 pub use explain::{Answer, Change, Explanation, FilterAnswer, OutputAnswer, Target, explain};
+pub use failures::Failure;
 pub use metadata::OpenGroup;
 pub use ownership::{Disowned, Reason};
 pub use record::{RecordField, RecordFields};

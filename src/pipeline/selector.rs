@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Event, Source};
+use super::failures::Failure;
 use super::filter::{Context, Draft, Scratch, Waiting};
 use super::fork::Fork;
 use super::metadata::{MetadataMerger, OpenGroup};
@@ -94,6 +95,11 @@ impl Selector {
         self.shared.metadata_fields.contains_key(input)
     }
 
+    /// What filters could not do in the last walk over a chunk, or a piece of one.
+    pub fn failures(&self) -> &[Failure] {
+        self.scratch.failures.found()
+    }
+
     /// What `throttle` filters have counted so far; to be saved with how far the output has come.
     pub fn throttled(&self) -> &ThrottleState {
         match self.in_use {
@@ -158,6 +164,7 @@ impl Selector {
         // A walk that ended early may have left something.
         self.waiting.iter_mut().for_each(Waiting::clear);
         self.fork.close();
+        self.scratch.failures.clear();
         let mut walk = Walk {
             shared: &self.shared,
             decisions: &mut self.decisions,

@@ -27,7 +27,10 @@ impl Shared {
     pub(super) fn new(filters: &[FilterConfig], outputs: &[OutputConfig], server_name: &str) -> Self {
         let pipelines = Pipelines::new(filters, outputs);
         Self {
-            filters: filters.iter().map(|filter| Filter::new(filter, &pipelines)).collect(),
+            filters: (1..)
+                .zip(filters)
+                .map(|(number, filter)| Filter::new(number, filter, &pipelines))
+                .collect(),
             routes: Arc::new(Routes::new(outputs, &pipelines)),
             pipelines,
             server: server_name.to_owned(),

@@ -135,7 +135,9 @@ impl<S> Walk<'_, S> {
         match self.fork.fate(self.shared.routes.is_fallback(self.decisions.output())) {
             Fate::TakenAt(end) => {
                 self.fork.deliver_at(end);
+                self.scratch.failures.repeat(true);
                 self.each_way(draft, to)?;
+                self.scratch.failures.repeat(false);
                 self.tally.taken += 1;
             }
             Fate::Left => self.tally.left += 1,

@@ -135,6 +135,7 @@ impl Settings {
             dedup_window: Duration::from_secs(3600),
             dedup_max_ids: 10_000,
             dedup_max_ids_by_sender: 10_000,
+            dedup_max_size: 256 << 20,
         };
         let faults = Faults {
             errors: one_of(&[0, 0, 200, 600]),

@@ -10,6 +10,7 @@ mod equal_content;
 mod foreign;
 mod formats;
 mod full;
+mod kept_ids;
 mod large;
 mod missing;
 mod reading;
@@ -45,6 +46,7 @@ pub(crate) fn config() -> JournalConfig {
         dedup_max_ids: 1_000,
         compression: None,
         dedup_max_ids_by_sender: 1_000,
+        dedup_max_size: 256 << 20,
     }
 }
 

@@ -78,8 +78,8 @@ async fn a_chunk_of_which_nothing_is_left_is_not_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_with_new_tags_go_under_them() {
     let upstream = Upstream::start().await;
-    let retag =
-        "[[filter]]\ntype = \"retag\"\ntag = \"t.{a}\"\n[[filter]]\ntype = \"drop\"\nwhere = \"a = 3\"";
+    let retag = "[[filter]]\ntype = \"retag\"\ntag = \"t.{a}\"\n[[filter]]\ntype = \"drop\"\nwhere = \"a = 3\"\n\
+         [[filter]]\ntype = \"parse\"\nfield = \"a\"\nformat = \"json\"";
     let relay = Relay::with_sections(&[upstream.server()], "connections = 1", retag).await;
     let other = |a: u8| [&ENTRY[..ENTRY.len() - 1], &[a]].concat();
     let entries = [other(1), other(2), other(3), other(2), other(1)].concat();
@@ -94,5 +94,6 @@ async fn events_with_new_tags_go_under_them() {
     }
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     relay.until("hikyaku_output_filtered_records_total", 1.0).await;
+    relay.until("hikyaku_filter_failures_total", 4.0).await;
     relay.stop().await;
 }

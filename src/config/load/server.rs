@@ -73,6 +73,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
     let dedup_window = table.value("dedup_window", Value::time);
     let dedup_max_ids = table.value("dedup_max_ids", Value::count);
     let dedup_max_ids_by_sender = table.value("dedup_max_ids_by_sender", Value::count);
+    let dedup_max_size = table.value("dedup_max_size", Value::size);
     Ok(JournalConfig {
         max_size: max_size?,
         when_full: match when_full? {
@@ -91,6 +92,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
         dedup_window: dedup_window?,
         dedup_max_ids: dedup_max_ids?,
         dedup_max_ids_by_sender: dedup_max_ids_by_sender?,
+        dedup_max_size: dedup_max_size?,
     })
 }
 

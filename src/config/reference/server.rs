@@ -151,6 +151,13 @@ pub(in crate::config) const JOURNAL: Section = Section {
             default: Default::Value("100000"),
             meaning: "Chunk ids that one sender may occupy; at most `dedup_max_ids`",
         },
+        Key {
+            name: "dedup_max_size",
+            kind: Kind::Size { min: MIB, max: 64 * TIB },
+            default: Default::Value("\"256MiB\""),
+            meaning: "Bytes on the disk, beside `max_size`, of chunk ids whose segments were removed, some sixty an id; past it \
+                      the oldest go early, counted",
+        },
     ],
 };
 

@@ -20,3 +20,11 @@ fn dead_letters_have_a_limit_of_a_gibibyte_or_what_is_said() {
     assert_eq!(limited.dead_letters.max_size, 1 << 20);
     assert_refused(with_dead_letters, &[("max_size = 1048575", "out of range")]);
 }
+
+#[test]
+fn chunk_ids_of_removed_segments_have_a_limit_of_their_own() {
+    assert_eq!(parse(MINIMAL).unwrap().journal.dedup_max_size, 256 << 20);
+    let with_journal = with_section("[journal]");
+    assert_accepted(&with_journal, &["dedup_max_size = \"1MiB\""]);
+    assert_refused(with_journal, &[("dedup_max_size = 1048575", "out of range")]);
+}

@@ -48,6 +48,7 @@ fn every_key_can_be_written() {
         dedup_window = "7d"
         dedup_max_ids = 2
         dedup_max_ids_by_sender = 1
+        dedup_max_size = "1MiB"
         [[input]]
         id = "edge"
         type = "forward"

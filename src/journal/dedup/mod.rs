@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::format::footer::ChunkKey;
+use super::format::footer::{ChunkKey, Noted};
 use crate::chunk::{AckProof, Chunk};
 use crate::wire::content_id::{ContentHash, is_content_hash, looks_like_content_hash};
 pub(crate) use owner::RETRY_ID;
@@ -200,6 +200,33 @@ impl Dedup {
         self.by_segment.get(&(segment as u32)).copied().unwrap_or_default()
     }
 
+    /// Whether what a segment noted is still needed to come to the same state from it.
+    pub(super) fn needs(&self, noted: &Noted, segment: u64) -> bool {
+        let (sender, key) = match noted {
+            Noted::Id(id) => (&id.sender, id.key),
+            Noted::Acknowledged { sender, key } => (sender, *key),
+        };
+        let Some(known) = self.senders.get(sender).and_then(|ids| ids.get(key)) else { return false };
+        match noted {
+            // One that came once more is what it was last.
+            Noted::Id(_) => known.segment == segment as u32,
+            Noted::Acknowledged { .. } => is_up_to(known.segment, segment),
+        }
+    }
+
+    /// Forgets the ids of a segment, and of those before it, though their window is not over.
+    pub(super) fn forget_up_to(&mut self, segment: u64) {
+        let Self { senders, ids, by_segment, evicted, .. } = self;
+        senders.retain(|_, of_sender| {
+            while of_sender.oldest().is_some_and(|oldest| is_up_to(oldest.segment, segment)) {
+                forget_oldest(of_sender, by_segment);
+                *ids -= 1;
+                *evicted += 1;
+            }
+            of_sender.len() > 0
+        });
+    }
+
     /// How many ids are remembered.
     pub(super) fn len(&self) -> usize {
         self.ids
@@ -254,6 +281,11 @@ impl Dedup {
             }
         }
     }
+}
+
+/// Whether the segment with this lower half of a number is that one, or comes before it.
+fn is_up_to(lower_half: u32, segment: u64) -> bool {
+    lower_half.wrapping_sub(segment as u32).cast_signed() <= 0
 }
 
 fn forget_oldest(ids: &mut SenderIds, by_segment: &mut HashMap<u32, usize>) {

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::super::format::footer::chunk_key;
+use super::super::format::footer::{FooterId, chunk_key};
 use super::*;
 use crate::chunk::Encoding;
 use crate::event_time::EventTime;
@@ -303,4 +303,35 @@ fn an_id_that_came_once_more_needs_the_segment_of_its_last_chunk() {
     }
     assert_eq!((dedup.ids_in_segment(1), dedup.ids_in_segment(2)), (0, 1));
     assert!(dedup.contains("a", 7));
+}
+
+#[test]
+fn a_segment_is_forgotten_with_those_before_it_and_what_else_its_senders_said_is_not() {
+    // Numbers of segments count on where their lower halves wrap around.
+    for first in [1, u64::from(u32::MAX) - 1] {
+        let mut dedup = dedup(10, 10);
+        for (sender, key, segment) in [("a", 1, 0), ("b", 2, 1), ("a", 3, 2), ("c", 4, 2), ("a", 5, 3)] {
+            dedup.insert(&sender.into(), 0, key, first + segment);
+        }
+        dedup.forget_up_to(first + 2);
+        assert!(dedup.contains("a", 5) && !dedup.contains("a", 3) && !dedup.contains("b", 2));
+        assert_eq!((dedup.len(), dedup.senders.len(), dedup.take_evicted()), (1, 1, 4));
+        assert_eq!((0..4).map(|segment| dedup.ids_in_segment(first + segment)).sum::<usize>(), 1);
+    }
+}
+
+#[test]
+fn of_a_segment_is_needed_what_is_remembered_from_there() {
+    let mut dedup = dedup(10, 2);
+    let id = |key| Noted::Id(FooterId { sender: "a".into(), received_at: 0, key });
+    let acknowledged = |key| Noted::Acknowledged { sender: "a".into(), key };
+    for (key, segment) in [(1, 1), (2, 1), (3, 2)] {
+        dedup.insert(&"a".into(), 0, key, segment);
+    }
+    assert!(!dedup.needs(&id(1), 1) && !dedup.needs(&acknowledged(1), 1), "forgotten: the quota");
+    assert!(dedup.needs(&id(2), 1) && !dedup.needs(&id(2), 2) && dedup.needs(&id(3), 2));
+    assert!(dedup.needs(&acknowledged(2), 1) && dedup.needs(&acknowledged(2), 2), "known later on");
+    dedup.insert(&"a".into(), 0, 2, 3);
+    assert!(!dedup.needs(&id(2), 1) && dedup.needs(&id(2), 3), "it came once more");
+    assert!(!dedup.needs(&acknowledged(2), 2), "that was the one before");
 }

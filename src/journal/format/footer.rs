@@ -115,6 +115,23 @@ impl Footer {
         index
     }
 
+    /// How many chunk ids it holds.
+    pub fn id_count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// With the same counts, and only what is needed of what was noted.
+    pub fn only(&self, is_needed: impl Fn(&Noted) -> bool) -> Self {
+        let mut only = Self { counts: self.counts, ..Self::default() };
+        for noted in self.noted().filter(is_needed) {
+            match noted {
+                Noted::Id(FooterId { sender, received_at, key }) => only.add_id(&sender, received_at, key),
+                Noted::Acknowledged { sender, key } => only.add_acknowledged(&sender, key),
+            }
+        }
+        only
+    }
+
     /// Length of the payload that [`write`](Self::write) appends.
     pub fn payload_length(&self) -> u64 {
         let ids = self.ids.len() * ID_LENGTH + self.acknowledged.len() * ACKNOWLEDGED_LENGTH;

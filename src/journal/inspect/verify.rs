@@ -94,7 +94,7 @@ impl Inspection {
         let Some(segment) = self.segments()?.last().copied() else { return Ok(Vec::new()) };
         let journal = self.open(segment)?.header.journal;
         let mut damaged = Vec::new();
-        for segment in self.folder.list().map_err(in_folder)?.ids {
+        for (segment, _) in self.folder.list().map_err(in_folder)?.ids {
             let path = self.folder.ids_path(segment);
             let ids = read_ids(&self.folder, &journal, segment).map_err(in_folder)?;
             if ids.is_none() && self.folder.storage().stat(&path).map_err(in_folder)?.is_some() {

@@ -43,6 +43,7 @@ fn open(disk: &Simulated, metrics: &Metrics, retain: Duration, clock: i64) -> (J
         dedup_max_ids: 1_000,
         compression: None,
         dedup_max_ids_by_sender: 1_000,
+        dedup_max_size: 256 << 20,
     };
     let folder = Path::new("/data");
     durable::create_folder(disk, folder).unwrap();

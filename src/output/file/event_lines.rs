@@ -171,6 +171,7 @@ impl Lines for EventLines {
             give_up.end(chunk, &Hopeless::new());
         }
         self.metrics.filtered(tally.dropped, tally.joined);
+        self.metrics.filter_failures(selector.failures());
         self.disowned.report(chunk, &tally.disowned, &self.metrics);
         let taken = tally.taken - passed_over;
         self.metrics.emit_records.inc_by(taken);

@@ -180,6 +180,7 @@ impl Packer {
             send_run(&run, plain)?;
         }
         metrics.filtered(tally.dropped, tally.joined);
+        metrics.filter_failures(selector.failures());
         disowned.report(chunk, &tally.disowned, metrics);
         Ok(())
     }

@@ -101,7 +101,8 @@ pub fn explain(
     record: Option<&[u8]>,
 ) -> Explanation {
     let pipelines = Pipelines::new(&config.filters, &config.outputs).with_inputs(&config.inputs);
-    let filters: Vec<_> = config.filters.iter().map(|filter| Filter::new(filter, &pipelines)).collect();
+    let filters: Vec<_> =
+        (1..).zip(&config.filters).map(|(number, filter)| Filter::new(number, filter, &pipelines)).collect();
     let plan = Plan {
         config,
         ownership: Ownership::new(&config.inputs, filters.iter().map(|filter| &filter.writes)),

@@ -4,6 +4,7 @@ use super::parse::ParseScratch;
 use crate::event_time::EventTime;
 use crate::journal::Position;
 use crate::pipeline::event::{Event, Source};
+use crate::pipeline::failures::Failures;
 use crate::pipeline::ownership::{Claim, Held};
 use crate::pipeline::record::RecordEditor;
 #[cfg(feature = "remap")]
@@ -98,6 +99,8 @@ pub(in crate::pipeline) struct Scratch {
     /// More text in the making.
     pub(super) more: Vec<u8>,
     pub(super) parse: ParseScratch,
+    /// What filters could not do since the chunk began.
+    pub(in crate::pipeline) failures: Failures,
     /// What `throttle` filters have counted. It outlives events and chunks.
     pub(in crate::pipeline) throttle: ThrottleState,
     #[cfg(feature = "remap")]

@@ -65,9 +65,14 @@ pub(super) struct Filter {
     condition: Option<Condition>,
     kind: Kind,
     judges: bool,
+    /// Its place in the configuration, from 1, and its `type`.
+    name: (usize, &'static str),
     /// Where it may bring what a sender chose.
     pub(super) writes: Writes,
 }
+
+/// A filter could not do with an event what it is there for; what becomes of the event is decided already.
+struct Failed;
 
 #[derive(Debug)]
 enum Kind {
@@ -96,7 +101,8 @@ enum Kind {
 }
 
 impl Filter {
-    pub(super) fn new(config: &FilterConfig, pipelines: &Pipelines) -> Self {
+    /// `number` is its place in the configuration, from 1.
+    pub(super) fn new(number: usize, config: &FilterConfig, pipelines: &Pipelines) -> Self {
         let kind = match config.kind.clone() {
             FilterKind::Set { fields } => Kind::Set(Set { fields }),
             FilterKind::Default { fields } => Kind::Default(Default { fields }),
@@ -133,6 +139,7 @@ impl Filter {
             condition: config.condition.clone(),
             kind,
             judges: config.kind.judges(),
+            name: (number, config.kind.name()),
             writes: Writes::of(&config.kind),
         }
     }
@@ -164,12 +171,12 @@ impl Filter {
             Kind::Rename(rename) => rename.apply(draft),
             Kind::Sanitize(sanitize) => sanitize.apply(draft, &mut scratch.text),
             Kind::Level(level) => level.apply(draft, &mut scratch.value),
-            Kind::Time(time) => time.apply(draft),
+            Kind::Time(time) => self.note(time.apply(draft), scratch),
             Kind::Mask(mask) => mask.apply(draft, scratch),
             Kind::Hash(hash) => hash.apply(draft, &mut scratch.text),
             Kind::Encrypt(encrypt) => encrypt.apply(draft, &mut scratch.text),
-            Kind::Parse(parse) => parse.apply(draft, scratch),
-            Kind::Validate(validate) => validate.apply(draft, &mut scratch.value),
+            Kind::Parse(parse) => self.note(parse.apply(draft, scratch), scratch),
+            Kind::Validate(validate) => self.note(validate.apply(draft, &mut scratch.value), scratch),
             Kind::Drop => return Verdict::Dropped,
             Kind::KeepIf(condition) if condition.holds(&draft.event()) => {}
             Kind::KeepIf(_) => return Verdict::Dropped,
@@ -177,11 +184,23 @@ impl Filter {
             Kind::Throttle(throttle) => return throttle.apply(draft, scratch),
             Kind::Retag(retag) => return retag.apply(draft, scratch),
             #[cfg(feature = "remap")]
-            Kind::Remap(remap) => return remap.apply(draft, scratch),
+            Kind::Remap(remap) => {
+                let (verdict, done) = remap.apply(draft, scratch);
+                self.note(done, scratch);
+                return verdict;
+            }
             Kind::Relabel(_) => return Verdict::Relabelled,
             Kind::Multiline(_) => {}
         }
         Verdict::Passes
+    }
+
+    #[inline]
+    fn note(&self, done: Result<(), Failed>, scratch: &mut Scratch) {
+        if done.is_err() {
+            let (number, kind) = self.name;
+            scratch.failures.count(number, kind);
+        }
     }
 
     /// Whether events may leave it with another tag.

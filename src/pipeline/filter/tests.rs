@@ -20,6 +20,7 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<(FieldPath, ValueTemplate)>
 /// The fields of a record after one filter.
 pub(crate) fn filtered(kind: FilterKind, record: &[u8]) -> String {
     let filter = Filter::new(
+        1,
         &FilterConfig {
             line: 1,
             pipeline: None,

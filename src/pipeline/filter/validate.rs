@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::Draft;
+use super::{Draft, Failed};
 use crate::config::{ValidateConfig, ValueType};
 use crate::pipeline::level::LEVEL_NAMES;
 use crate::pipeline::nested::as_text;
@@ -21,15 +21,16 @@ impl Validate {
     }
 
     /// The first thing that is wrong becomes the reason. An event that was found invalid before keeps its reason.
-    pub(super) fn apply(&self, draft: &mut Draft<'_>, value: &mut Vec<u8>) {
+    pub(super) fn apply(&self, draft: &mut Draft<'_>, value: &mut Vec<u8>) -> Result<(), Failed> {
         if draft.is_invalid {
-            return;
+            return Ok(());
         }
-        let Some(reason) = self.reason(draft.record.fields()) else { return };
+        let Some(reason) = self.reason(draft.record.fields()) else { return Ok(()) };
         draft.is_invalid = true;
         value.clear();
         write_str(value, reason.as_bytes());
         draft.record.set(&self.config.reason, value);
+        Err(Failed)
     }
 
     fn reason(&self, record: RecordFields<'_>) -> Option<String> {

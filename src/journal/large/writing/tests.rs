@@ -114,6 +114,7 @@ fn open(names: &Names, data_dir: &Path) -> (Journal, Writer) {
         dedup_max_ids: 1_000,
         compression: None,
         dedup_max_ids_by_sender: 1_000,
+        dedup_max_size: 256 << 20,
     };
     let now = EventTime::from_unix_nanoseconds(0);
     let opened = Journal::open_on(&storage, data_dir, &config, JournalMetrics::unregistered(), now).unwrap();

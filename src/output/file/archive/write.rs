@@ -12,6 +12,9 @@ use super::members::Text;
 use crate::output::file::error::ArchiveError;
 use crate::storage::{Open, append_all};
 
+/// The highest level of gzip that libdeflate has.
+const MAX_LEVEL: usize = 12;
+
 /// Why a buffer is not in its file.
 enum Unwritten {
     /// The file is not what it was.
@@ -98,12 +101,21 @@ impl Archive {
         if !texts.is_empty() {
             self.metrics.compression_threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
         }
+        // There may be thousands of files: their levels are few.
+        let mut by_level = [(0, 0); MAX_LEVEL + 1];
         for text in &texts {
             let Some(level) = self.members.level(text.index) else { continue };
-            self.metrics.compression_level.set(i64::from(level));
+            let compressed = self.members.get(text.index).unwrap_or_default();
+            if let Some((bytes, to)) = usize::try_from(level).ok().and_then(|level| by_level.get_mut(level)) {
+                *bytes += text.lines.len() as u64;
+                *to += compressed.len() as u64;
+            }
             if text.plan == Plan::Sample {
                 self.levels.sampled(&self.buffers.get(text.index).path, level);
             }
+        }
+        for (level, (bytes, to)) in by_level.into_iter().enumerate().filter(|(_, (bytes, _))| *bytes > 0) {
+            self.metrics.compressed(level, bytes, to);
         }
     }
 

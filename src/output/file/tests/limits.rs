@@ -109,12 +109,19 @@ fn a_file_is_compressed_at_the_level_that_is_small_enough_for_what_it_gets() {
         let metrics = Metrics::new("test", 10);
         let world = World::new(&[], 100);
         let mut archive = world.archive(Faulty::new(Fault::Nothing), &metrics);
-        for _ in 0..2 {
+        for times in 1..=2 {
             let slot = archive.slot(&world.path("a.log.gz"));
             archive.append(slot, |lines| lines.extend_from_slice(text.as_bytes())).unwrap();
             archive.flush(&mut |_| panic!("no checkpoint is due")).unwrap();
-            let level = format!("hikyaku_output_compression_level{{output=\"archive\"}} {expected}\n");
-            assert!(metrics.render().unwrap().contains(&level), "{level}");
+            let found = metrics.render().unwrap();
+            let length = std::fs::metadata(world.path("a.log.gz")).unwrap().len();
+            for (what, bytes) in [("uncompressed", (text.len() * times) as u64), ("compressed", length)] {
+                let labels = format!("{{level=\"{expected}\",output=\"archive\"}}");
+                assert!(
+                    found.contains(&format!("hikyaku_output_{what}_bytes_total{labels} {bytes}\n")),
+                    "{found}"
+                );
+            }
         }
         let mut read = String::new();
         let file = std::fs::File::open(world.path("a.log.gz")).unwrap();

@@ -12,7 +12,7 @@ mod syslog;
 
 use self::found::Found;
 use self::named_groups::NamedGroups;
-use super::{Draft, Scratch};
+use super::{Draft, Failed, Scratch};
 use crate::config::{OnError, ParseConfig, ParseFormat, TypedField};
 use crate::pipeline::field_path::FieldPath;
 use crate::pipeline::nested::as_text;
@@ -79,14 +79,15 @@ impl Parse {
     }
 
     /// An event without the field is left alone. What is found replaces fields of the same name.
-    pub(super) fn apply(&self, draft: &mut Draft<'_>, scratch: &mut Scratch) {
-        let Some(value) = draft.record.fields().get(&self.field) else { return };
+    pub(super) fn apply(&self, draft: &mut Draft<'_>, scratch: &mut Scratch) -> Result<(), Failed> {
+        let Some(value) = draft.record.fields().get(&self.field) else { return Ok(()) };
         let parsed = match as_text(value) {
             Some(text) => self.parse(text, &mut scratch.parse),
             None => Err("the value is no text"),
         };
         if let Err(reason) = parsed {
-            return self.fail(draft, reason, &mut scratch.value);
+            self.fail(draft, reason, &mut scratch.value);
+            return Err(Failed);
         }
         if !self.keep_field {
             draft.record.remove(&self.field);
@@ -96,6 +97,7 @@ impl Parse {
             Some(into) => draft.record.set(into, map),
             None => draft.record.merge(map),
         }
+        Ok(())
     }
 
     fn parse(&self, text: &[u8], scratch: &mut ParseScratch) -> Result<(), Wrong> {
