@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::format::JournalId;
 use super::format::frame::{FRAME_ALIGNMENT, FRAME_HEADER_LENGTH, FrameHeader, seed};
+use super::read_ahead::ReadAhead;
 use crate::storage::{StorageFile, insist, is_for_damage, read_full_at};
 
 /// How much is read at once; a larger frame is read whole.
@@ -64,6 +65,7 @@ pub(super) struct FrameReader {
     segment: u64,
     block: Bytes,
     block_start: u64,
+    ahead: ReadAhead,
     /// Whether what the disk can't read is zeros.
     passes_over_damage: bool,
     /// The end of the last bytes that were taken for zeros.
@@ -73,6 +75,7 @@ pub(super) struct FrameReader {
 impl FrameReader {
     pub(super) fn new(file: Box<dyn StorageFile>, journal: JournalId, segment: u64) -> Self {
         Self {
+            ahead: ReadAhead::of(file.as_ref()),
             file,
             journal,
             segment,
@@ -141,6 +144,7 @@ impl FrameReader {
         let block_end = self.block_start + self.block.len() as u64;
         if at < self.block_start || at + length > block_end {
             let wanted = length.max(BLOCK_LENGTH.min(end - at));
+            self.ahead.before_reading(self.file.as_ref(), at, at + wanted, end);
             self.block = match self.read_block(at, wanted) {
                 // What lies ahead is no matter of this frame.
                 Err(error) if is_for_damage(&error) && length < wanted => self.read_block(at, length)?,

@@ -43,6 +43,7 @@ mod packing;
 mod position;
 #[cfg(test)]
 mod power_tests;
+mod read_ahead;
 mod reader;
 mod recent;
 mod remaining;

@@ -69,6 +69,11 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// Lets the system use the memory in which it still holds these synced bytes for something else. A hint: it changes
     /// nothing that can be read.
     fn let_go(&self, _offset: u64, _length: u64) {}
+    /// Has nothing read from the disk through this file but what is asked for: not what the system would read ahead of
+    /// a reader, which can be many mebibytes that whoever else uses the disk then waits for. A hint.
+    fn read_no_further(&self) {}
+    /// Has these bytes read into memory meanwhile, as they will soon be asked for. A hint.
+    fn read_ahead(&self, _offset: u64, _length: u64) {}
     /// Makes everything durable on the file system that this file is on. Before Linux 5.8 this does not report errors of
     /// files that it had to write.
     fn sync_filesystem(&self) -> io::Result<()>;

@@ -144,6 +144,16 @@ impl StorageFile for File {
         let _ = fadvise(self, offset, NonZeroU64::new(length), Advice::DontNeed);
     }
 
+    fn read_no_further(&self) {
+        // Where a file system can't, it reads more than it need.
+        let _ = fadvise(self, 0, None, Advice::Random);
+    }
+
+    fn read_ahead(&self, offset: u64, length: u64) {
+        // Where a file system can't, the reader waits for its disk.
+        let _ = fadvise(self, offset, NonZeroU64::new(length), Advice::WillNeed);
+    }
+
     fn sync_filesystem(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(self)?)
     }

@@ -3,12 +3,14 @@
 use std::io::{self, BufRead, Read};
 
 use super::super::format::reference::Reference;
+use super::super::read_ahead::ReadAhead;
 use crate::storage::{StorageFile, read_full_at};
 
 /// The bytes of a large file.
 #[derive(Debug)]
 pub(in crate::journal) struct Blocks {
     file: Box<dyn StorageFile>,
+    ahead: ReadAhead,
     reference: Reference,
     /// The next block.
     index: usize,
@@ -21,7 +23,8 @@ pub(in crate::journal) struct Blocks {
 impl Blocks {
     /// From the beginning of a file.
     pub(in crate::journal) fn new(file: Box<dyn StorageFile>, reference: Reference) -> Self {
-        Self { file, reference, index: 0, block: Vec::new(), at: 0, failure: None }
+        let ahead = ReadAhead::of(file.as_ref());
+        Self { file, ahead, reference, index: 0, block: Vec::new(), at: 0, failure: None }
     }
 
     /// Bytes from the first block on that was not read or does not check.
@@ -61,6 +64,7 @@ impl Blocks {
         // Nothing of it may be used before it is checked.
         self.at = self.block.len();
         let start = self.index as u64 * u64::from(self.reference.block_length);
+        self.ahead.before_reading(self.file.as_ref(), start, start + length, self.reference.length);
         match read_full_at(self.file.as_ref(), &mut self.block, start) {
             Ok(count) if count == self.block.len() => {}
             Ok(_) => {

@@ -1,9 +1,10 @@
 //! What the archive knows about the files that it wrote since the last checkpoint, and which of them are open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::file_key::FileKey;
 use crate::output::file::undo::Undo;
 use crate::storage::{Identity, Stat};
 
@@ -86,8 +87,7 @@ impl<F> KnownFile<F> {
 /// All known files.
 #[derive(Debug)]
 pub(super) struct KnownFiles<F> {
-    /// In an order that is the same each time, so that a run can be repeated.
-    files: BTreeMap<Arc<Path>, KnownFile<F>>,
+    files: HashMap<FileKey, KnownFile<F>>,
     /// The open ones, by when they were last used: with thousands of files there is no time to look for the oldest.
     by_use: BTreeMap<u64, Arc<Path>>,
     clock: u64,
@@ -100,7 +100,7 @@ impl<F> KnownFiles<F> {
     /// `max_open` files at one time, at least one.
     pub(super) fn new(max_open: usize) -> Self {
         Self {
-            files: BTreeMap::new(),
+            files: HashMap::new(),
             by_use: BTreeMap::new(),
             clock: 0,
             max_open: max_open.max(1),
@@ -117,25 +117,38 @@ impl<F> KnownFiles<F> {
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<&KnownFile<F>> {
-        self.files.get(path)
+        self.files.get(path.as_os_str())
     }
 
     pub(super) fn get_mut(&mut self, path: &Path) -> Option<&mut KnownFile<F>> {
-        self.files.get_mut(path)
+        self.files.get_mut(path.as_os_str())
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<Path>, &mut KnownFile<F>)> {
-        self.files.iter_mut()
+    /// The open ones, beginning with that which was not used for longest.
+    pub(super) fn iter_open(&self) -> impl Iterator<Item = (&Arc<Path>, &KnownFile<F>, &Handle<F>)> {
+        self.by_use.values().filter_map(|path| {
+            let known = self.get(path)?;
+            Some((path, known, known.handle.as_ref()?))
+        })
+    }
+
+    /// Those that a failed write may have left something behind, by their paths: in the same order each time, so that
+    /// a run can be repeated.
+    pub(super) fn torn(&self) -> Vec<Arc<Path>> {
+        let torn = self.files.iter().filter(|(_, known)| known.torn > 0);
+        let mut paths: Vec<_> = torn.map(|(key, _)| Arc::clone(&key.0)).collect();
+        paths.sort_unstable();
+        paths
     }
 
     pub(super) fn insert(&mut self, path: &Arc<Path>, file: KnownFile<F>) {
         self.forget(path);
-        self.files.insert(Arc::clone(path), file);
+        self.files.insert(FileKey(Arc::clone(path)), file);
     }
 
     /// Closes the file, and forgets that it ever was.
     pub(super) fn forget(&mut self, path: &Path) {
-        if let Some(handle) = self.files.remove(path).and_then(|file| file.handle) {
+        if let Some(handle) = self.files.remove(path.as_os_str()).and_then(|file| file.handle) {
             self.by_use.remove(&handle.used);
         }
     }
@@ -144,7 +157,7 @@ impl<F> KnownFiles<F> {
     pub(super) fn hold_open(&mut self, path: &Arc<Path>, file: F) {
         self.clock += 1;
         let clock = self.clock;
-        if let Some(known) = self.files.get_mut(path) {
+        if let Some(known) = self.files.get_mut(path.as_os_str()) {
             let handle = Handle { file, dirty: false, opened: clock, used: clock };
             if let Some(before) = known.handle.replace(handle) {
                 self.by_use.remove(&before.used);
@@ -156,7 +169,7 @@ impl<F> KnownFiles<F> {
     /// Notes that an open file was written.
     pub(super) fn written(&mut self, path: &Arc<Path>, bytes: u64) {
         self.clock += 1;
-        if let Some(known) = self.files.get_mut(path) {
+        if let Some(known) = self.files.get_mut(path.as_os_str()) {
             known.length += bytes;
             if let Some(handle) = &mut known.handle {
                 handle.dirty = true;
@@ -176,7 +189,7 @@ impl<F> KnownFiles<F> {
 
     /// Closes a file that is synced.
     pub(super) fn close(&mut self, path: &Path) {
-        if let Some(handle) = self.files.get_mut(path).and_then(|known| known.handle.take()) {
+        if let Some(handle) = self.get_mut(path).and_then(|known| known.handle.take()) {
             self.by_use.remove(&handle.used);
         }
     }

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod failures;
+mod file_key;
 mod flush;
 mod folders;
 mod known_files;

@@ -73,10 +73,9 @@ impl Archive {
     }
 
     /// By device number.
-    fn unsynced(&mut self) -> BTreeMap<u64, Unsynced> {
+    fn unsynced(&self) -> BTreeMap<u64, Unsynced> {
         let mut devices: BTreeMap<u64, Unsynced> = BTreeMap::new();
-        for (path, known) in self.files.iter_mut() {
-            let Some(handle) = &known.handle else { continue };
+        for (path, known, handle) in self.files.iter_open() {
             let device = devices.entry(known.identity.device).or_default();
             let rank = (!handle.dirty, handle.opened);
             if device.speaker.as_ref().is_none_or(|(lowest, _)| rank < *lowest) {

@@ -57,11 +57,12 @@ impl Archive {
     }
 
     fn write_one(&mut self, index: usize, path: &Arc<Path>) -> Result<(), Unwritten> {
-        self.open(path)?;
-        // A last look: the compression can have taken long.
-        match self.compare(path) {
-            Ok(verdict) => verdict.map_err(Unwritten::Surprise)?,
-            Err(error) => return Err(Unwritten::Failed("look at", error)),
+        if !self.open(path)? {
+            // A last look: the compression can have taken long.
+            match self.compare(path) {
+                Ok(verdict) => verdict.map_err(Unwritten::Surprise)?,
+                Err(error) => return Err(Unwritten::Failed("look at", error)),
+            }
         }
         self.cut_torn(path).map_err(|error| Unwritten::Failed("cut back", error))?;
         let content = self.members.get(index).unwrap_or(&self.buffers.get(index).lines);
@@ -119,10 +120,10 @@ impl Archive {
         }
     }
 
-    /// Opens a known file, unless it is open.
-    fn open(&mut self, path: &Arc<Path>) -> Result<(), Unwritten> {
+    /// Opens a known file, unless it is open: whether it was opened, and with that is known to be what it was.
+    fn open(&mut self, path: &Arc<Path>) -> Result<bool, Unwritten> {
         if self.files.get(path).is_none_or(|known| known.handle.is_some()) {
-            return Ok(());
+            return Ok(false);
         }
         self.make_room().map_err(Unwritten::Fatal)?;
         let file = match self.storage.open(path, Open::Appending) {
@@ -132,23 +133,17 @@ impl Archive {
             file => file.map_err(|error| Unwritten::Failed("open", error))?,
         };
         let found = file.stat().map_err(|error| Unwritten::Failed("look at", error))?;
-        if self.files.get(path).is_some_and(|known| !known.identity.is_same_file(&found.identity)) {
-            return Err(Unwritten::Surprise(Surprise::Moved));
+        if let Some(known) = self.files.get(path) {
+            known.compare(Some(&found)).map_err(Unwritten::Surprise)?;
         }
         self.files.hold_open(path, file);
-        Ok(())
+        Ok(true)
     }
 
     /// Cuts off what failed writes left in files, before what they hold is declared saved.
     pub(super) fn cut_all_torn(&mut self) -> Result<(), ArchiveError> {
         let mut failures = Failures::default();
-        let torn: Vec<Arc<Path>> = self
-            .files
-            .iter_mut()
-            .filter(|(_, known)| known.torn > 0)
-            .map(|(path, _)| Arc::clone(path))
-            .collect();
-        for path in torn {
+        for path in self.files.torn() {
             if let Err(error) = self.cut_torn(&path) {
                 failures.add("cut back", &path, error);
             }
