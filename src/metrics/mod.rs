@@ -4,9 +4,12 @@
 //! `grep` for a name and add up the second column, so label values hold neither spaces nor `#`, every one of those
 //! names always has a sample, and no other name contains one of them. Ours begin with `hikyaku_`.
 //!
-//! A handle with its labels bound ([`InputMetrics`], [`OutputMetrics`]) is made once; counting is an atomic add.
+//! docs/metrics.md describes each of them, and what an operator does when it moves. A handle with its labels bound
+//! ([`InputMetrics`], [`OutputMetrics`]) is made once; counting is an atomic add.
 
 mod dead_letters;
+#[cfg(test)]
+mod document_tests;
 mod forward_output;
 mod input;
 mod journal;
@@ -129,6 +132,8 @@ impl Metrics {
 /// Adds a family to the registry. The names are constants of this module, so a clash is a mistake of ours that the
 /// first test finds.
 fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
+    #[cfg(test)]
+    document_tests::note(&collector);
     registry.register(Box::new(collector.clone())).expect("metric names are unique");
     collector
 }
