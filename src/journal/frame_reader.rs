@@ -12,6 +12,9 @@ use crate::storage::{StorageFile, insist, is_for_damage, read_full_at};
 /// How much is read at once; a larger frame is read whole.
 const BLOCK_LENGTH: u64 = 256 * 1024;
 
+/// How much longer than the last frame the next one is expected to be at most: by one part in so many.
+const MORE_THAN_USUAL: u64 = 32;
+
 /// What a disk reads or does not.
 const PAGE: usize = 4096;
 
@@ -66,6 +69,13 @@ pub(super) struct FrameReader {
     block: Bytes,
     block_start: u64,
     ahead: ReadAhead,
+    /// How much of the file the last frame took that was longer than what is read at once, and a little more: the next
+    /// one often is as long, and need not be read twice then, to see how long it is and whole.
+    usual: u64,
+    /// Whether nobody reads what was read soon after this.
+    lets_go: bool,
+    /// Up to where the system was told that it need not keep in memory what was read.
+    let_go: u64,
     /// Whether what the disk can't read is zeros.
     passes_over_damage: bool,
     /// The end of the last bytes that were taken for zeros.
@@ -81,6 +91,9 @@ impl FrameReader {
             segment,
             block: Bytes::new(),
             block_start: 0,
+            usual: BLOCK_LENGTH,
+            lets_go: true,
+            let_go: u64::MAX,
             passes_over_damage: false,
             unreadable_end: 0,
         }
@@ -95,6 +108,11 @@ impl FrameReader {
         self.segment
     }
 
+    /// Says whether the system need not keep in memory what was read: it should where another reader comes by.
+    pub(super) fn let_go_of_what_is_read(&mut self, lets_go: bool) {
+        self.lets_go = lets_go;
+    }
+
     /// The frame at an offset, if a valid one lies there and ends at or before `end`.
     pub(super) fn frame_at(&mut self, at: u64, end: u64) -> io::Result<Option<Frame>> {
         if at + FRAME_HEADER_LENGTH > end || !self.fill(at, FRAME_HEADER_LENGTH, end)? {
@@ -106,6 +124,7 @@ impl FrameReader {
             return Ok(None);
         };
         let length = header.frame_length();
+        self.usual = (length + length / MORE_THAN_USUAL).max(BLOCK_LENGTH);
         if at + length > end || !self.fill(at, length, end)? {
             return Ok(None);
         }
@@ -136,27 +155,49 @@ impl FrameReader {
 
     /// The bytes of a range, whatever they are; shorter where the file ends.
     pub(super) fn bytes(&mut self, from: u64, to: u64) -> io::Result<Bytes> {
-        self.read_block(from, to.saturating_sub(from))
+        self.read_block(BytesMut::new(), from, to.saturating_sub(from))
     }
 
     /// Sees to it that the block holds `length` bytes from `at`; false where the file ends before.
     fn fill(&mut self, at: u64, length: u64, end: u64) -> io::Result<bool> {
         let block_end = self.block_start + self.block.len() as u64;
         if at < self.block_start || at + length > block_end {
-            let wanted = length.max(BLOCK_LENGTH.min(end - at));
+            let wanted = length.max(self.usual.min(end - at));
             self.ahead.before_reading(self.file.as_ref(), at, at + wanted, end);
-            self.block = match self.read_block(at, wanted) {
+            // Its memory is at hand again where nobody holds a frame of it any more.
+            let memory = std::mem::take(&mut self.block).try_into_mut().unwrap_or_default();
+            self.block = match self.read_block(memory, at, wanted) {
                 // What lies ahead is no matter of this frame.
-                Err(error) if is_for_damage(&error) && length < wanted => self.read_block(at, length)?,
+                Err(error) if is_for_damage(&error) && length < wanted => {
+                    self.read_block(BytesMut::new(), at, length)?
+                }
                 read => read?,
             };
             self.block_start = at;
+            self.let_go_before(at);
         }
         Ok(at + length <= self.block_start + self.block.len() as u64)
     }
 
-    fn read_block(&mut self, at: u64, length: u64) -> io::Result<Bytes> {
-        let mut block = BytesMut::zeroed(length as usize);
+    /// Lets the system use the pages for something else that were read on the way to `at`. The next ones would each have
+    /// to be found anew else, which costs more than reading them.
+    fn let_go_before(&mut self, at: u64) {
+        let page = at - at % PAGE as u64;
+        if self.let_go == u64::MAX {
+            self.let_go = page;
+        }
+        if self.lets_go && self.let_go < page {
+            self.file.let_go(self.let_go, page - self.let_go);
+            self.let_go = page;
+        }
+    }
+
+    fn read_block(&mut self, mut block: BytesMut, at: u64, length: u64) -> io::Result<Bytes> {
+        if block.capacity() < length as usize {
+            // So that the next block has room as well, if it is a little longer.
+            block = BytesMut::with_capacity(length.next_multiple_of(BLOCK_LENGTH) as usize);
+        }
+        block.resize(length as usize, 0);
         let filled = match read_full_at(self.file.as_ref(), &mut block, at) {
             Err(error) if self.passes_over_damage && is_for_damage(&error) => {
                 self.read_what_reads(&mut block, at)?
@@ -195,4 +236,88 @@ pub(super) struct Found {
     pub(super) frame: Option<u64>,
     /// The end of the last bytes before it that are not zero.
     pub(super) last_byte_before: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::journal::format::frame::{FrameKind, write_frame};
+    use crate::storage::Stat;
+
+    const JOURNAL: JournalId = [7; 16];
+
+    /// A segment in memory, how many bytes were read of it, and up to where it was let go of.
+    #[derive(Debug)]
+    struct Segment {
+        bytes: Vec<u8>,
+        read: Arc<AtomicU64>,
+        let_go: Arc<AtomicU64>,
+    }
+
+    impl StorageFile for Segment {
+        fn stat(&self) -> io::Result<Stat> {
+            unreachable!()
+        }
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let rest = &self.bytes[offset as usize..];
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            self.read.fetch_add(count as u64, Ordering::Relaxed);
+            Ok(count)
+        }
+        fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+            unreachable!()
+        }
+        fn append(&self, _: &[u8]) -> io::Result<usize> {
+            unreachable!()
+        }
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            unreachable!()
+        }
+        fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+            unreachable!()
+        }
+        fn sync(&self) -> io::Result<()> {
+            unreachable!()
+        }
+        fn let_go(&self, offset: u64, length: u64) {
+            // Without a gap, and nothing twice.
+            assert_eq!(self.let_go.swap(offset + length, Ordering::Relaxed), offset);
+        }
+        fn sync_filesystem(&self) -> io::Result<()> {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn large_frames_are_read_once_and_let_go_of() {
+        let mut bytes = Vec::new();
+        for number in 0..20u8 {
+            let seed = seed(&JOURNAL, 1, bytes.len() as u64);
+            let length = 3 * BLOCK_LENGTH as usize + 1_000 * usize::from(number % 5);
+            write_frame(&mut bytes, FrameKind::Chunk, 0, seed, |out| out.resize(out.len() + length, number));
+        }
+        let end = bytes.len() as u64;
+        let (read, let_go) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let segment = Segment { bytes, read: Arc::clone(&read), let_go: Arc::clone(&let_go) };
+        let mut reader = FrameReader::new(Box::new(segment), JOURNAL, 1);
+        let (mut at, mut memory) = (0, None);
+        for number in 0..20 {
+            let frame = reader.frame_at(at, end).unwrap().unwrap();
+            assert!(frame.payload.iter().all(|byte| *byte == number));
+            assert!(let_go.load(Ordering::Relaxed) <= at, "what is not read is not let go of");
+            let place = frame.payload.as_ptr();
+            assert_eq!(*memory.get_or_insert(place), place, "the memory is used again");
+            at = frame.next;
+            // Others that are behind read it before it goes.
+            reader.let_go_of_what_is_read(number % 7 > 2);
+        }
+        assert_eq!(at, end);
+        let read = read.load(Ordering::Relaxed);
+        assert!(read < end + end / 16, "{read} bytes of {end} were read");
+        assert!(let_go.load(Ordering::Relaxed) > end - 4 * BLOCK_LENGTH);
+    }
 }

@@ -132,7 +132,7 @@ mod tests {
         let mut ahead = ReadAhead::of(&file);
         ahead.before_reading(&file, 64, 256 * KIB, 600 * KIB);
         ahead.before_reading(&file, 250 * KIB, 506 * KIB, 600 * KIB);
-        assert_eq!(file.take(), [506 * KIB..600 * KIB]);
+        assert_eq!(file.take(), [Range { start: 506 * KIB, end: 600 * KIB }]);
         ahead.before_reading(&file, 500 * KIB, 600 * KIB, 600 * KIB);
         assert_eq!(file.take(), []);
     }

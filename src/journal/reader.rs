@@ -158,13 +158,15 @@ impl Reader {
                     if self.frame_in_memory(position).is_none() {
                         // The writer's own bytes do not check: this machine's memory is at fault. The disk may know.
                         self.recent = None;
-                        if let Some(chunk) = self.read_from_disk(self.shared.end_of(position.segment))? {
+                        if let Some(chunk) =
+                            self.read_from_disk(self.shared.end_of(position.segment), false)?
+                        {
                             return Ok(Some(chunk));
                         }
                     }
                 }
-                Place::Disk { end } => {
-                    if let Some(chunk) = self.read_from_disk(end)? {
+                Place::Disk { end, is_last } => {
+                    if let Some(chunk) = self.read_from_disk(end, is_last)? {
                         return Ok(Some(chunk));
                     }
                 }
@@ -206,7 +208,7 @@ impl Reader {
         )
     }
 
-    fn read_from_disk(&mut self, end: u64) -> Result<Option<StoredChunk>, ReadError> {
+    fn read_from_disk(&mut self, end: u64, is_last: bool) -> Result<Option<StoredChunk>, ReadError> {
         let Position { segment, offset, .. } = self.position;
         let path = || self.shared.folder.segment_path(segment);
         let is_given_up = self.is_given_up();
@@ -229,6 +231,7 @@ impl Reader {
                 Err(source) => return Err(ReadError { path: path(), source }),
             },
         };
+        file.let_go_of_what_is_read(is_last);
         if is_given_up {
             file = file.passing_over_damage();
         }

@@ -104,6 +104,11 @@ impl Recent {
         self.readers.remove(&reader);
     }
 
+    /// Whether no other reader still has to come by a position.
+    pub(super) fn is_last(&self, reader: u64, position: Position) -> bool {
+        self.readers.iter().all(|(other, at)| *other == reader || *at >= position)
+    }
+
     /// Whether all have passed the oldest block and let go of it. Those that are a segment behind read the disk anyway;
     /// whoever is closer is to find the more in memory when it has caught up.
     fn is_unwanted(&self, oldest: &RecentBlock) -> bool {
@@ -130,6 +135,18 @@ mod tests {
     fn push(recent: &mut Recent, numbers: std::ops::Range<u64>) -> usize {
         let start = |number| Position::new(1, 64 + number * (MIB as u64 - 10));
         numbers.map(|number| recent.push(start(number), frames(MIB), 32 * MIB as u64).len()).sum()
+    }
+
+    #[test]
+    fn the_last_reader_is_the_one_that_nobody_is_behind() {
+        let mut recent = Recent::default();
+        let [first, second] = [at(3), at(5)].map(|position| recent.add_reader(position));
+        assert!(recent.is_last(first, at(3)) && !recent.is_last(second, at(5)));
+        recent.note_reader(first, at(5));
+        assert!(recent.is_last(first, at(5)) && recent.is_last(second, at(5)));
+        recent.note_reader(first, at(6));
+        recent.remove_reader(second);
+        assert!(recent.is_last(first, at(6)));
     }
 
     fn at(number: u64) -> Position {

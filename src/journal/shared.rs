@@ -142,8 +142,9 @@ pub(super) enum Place {
     CaughtUp,
     /// The frame is in memory.
     Memory(RecentBlock),
-    /// The frame is on disk, and so is everything up to this offset.
-    Disk { end: u64 },
+    /// The frame is on disk, and so is everything up to this offset. Where nobody is behind the reader, the system need not
+    /// keep what it reads.
+    Disk { end: u64, is_last: bool },
     /// The segment is over, or gone; this is where it goes on.
     GoOn(Position),
 }
@@ -359,7 +360,7 @@ impl Shared {
         }
         match state.recent.find(position) {
             Some(block) => Place::Memory(block.clone()),
-            None => Place::Disk { end: segment.end },
+            None => Place::Disk { end: segment.end, is_last: state.recent.is_last(reader, position) },
         }
     }
 

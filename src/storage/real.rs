@@ -18,6 +18,10 @@ const FOLDER_MODE: u32 = 0o750;
 /// Nobody but the server reads what is half there.
 const PRIVATE_MODE: u32 = 0o600;
 
+/// Linux holds files in pages of up to so many bytes, and lets go of whole ones only: one that began before a range was not
+/// let go of with what lies before it, and would stay.
+const LARGEST_PAGES: u64 = 2 * 1024 * 1024;
+
 /// The real thing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
@@ -140,8 +144,9 @@ impl StorageFile for File {
     }
 
     fn let_go(&self, offset: u64, length: u64) {
+        let start = offset - offset % LARGEST_PAGES;
         // Where a file system can't, it keeps more in memory than it need.
-        let _ = fadvise(self, offset, NonZeroU64::new(length), Advice::DontNeed);
+        let _ = fadvise(self, start, NonZeroU64::new(length + (offset - start)), Advice::DontNeed);
     }
 
     fn read_no_further(&self) {

@@ -8,6 +8,7 @@ mod folders;
 mod known_files;
 mod levels;
 mod members;
+mod pages;
 mod prepare;
 mod sync;
 mod write;
