@@ -66,6 +66,8 @@ pub(super) struct FrameReader {
     block: Bytes,
     block_start: u64,
     ahead: ReadAhead,
+    /// Bytes of the last frame, and an eighth more, where that was larger than [`BLOCK_LENGTH`]: the next may be as large.
+    large: u64,
     /// Whether what the disk can't read is zeros.
     passes_over_damage: bool,
     /// The end of the last bytes that were taken for zeros.
@@ -81,6 +83,7 @@ impl FrameReader {
             segment,
             block: Bytes::new(),
             block_start: 0,
+            large: 0,
             passes_over_damage: false,
             unreadable_end: 0,
         }
@@ -106,6 +109,7 @@ impl FrameReader {
             return Ok(None);
         };
         let length = header.frame_length();
+        self.large = if length > BLOCK_LENGTH { length + length / 8 } else { 0 };
         if at + length > end || !self.fill(at, length, end)? {
             return Ok(None);
         }
@@ -143,7 +147,7 @@ impl FrameReader {
     fn fill(&mut self, at: u64, length: u64, end: u64) -> io::Result<bool> {
         let block_end = self.block_start + self.block.len() as u64;
         if at < self.block_start || at + length > block_end {
-            let wanted = length.max(BLOCK_LENGTH.min(end - at));
+            let wanted = length.max(BLOCK_LENGTH.max(self.large).min(end - at));
             self.ahead.before_reading(self.file.as_ref(), at, at + wanted, end);
             self.block = match self.read_block(at, wanted) {
                 // What lies ahead is no matter of this frame.
@@ -195,4 +199,38 @@ pub(super) struct Found {
     pub(super) frame: Option<u64>,
     /// The end of the last bytes before it that are not zero.
     pub(super) last_byte_before: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::journal::format::frame::{FrameKind, frame_length, write_frame};
+    use crate::journal::trouble_tests::Counting;
+    use crate::storage::{Open, Storage};
+
+    #[test]
+    fn frames_larger_than_a_block_are_read_once_and_not_much_more() {
+        const PAYLOAD: usize = 3 * BLOCK_LENGTH as usize;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, journal) = (folder.path().join("1.seg"), [7; 16]);
+        let mut file = Vec::new();
+        for number in 0..10_u8 {
+            let seed = seed(&journal, 1, file.len() as u64);
+            write_frame(&mut file, FrameKind::Chunk, 0, seed, |out| out.resize(out.len() + PAYLOAD, number));
+        }
+        std::fs::write(&path, &file).unwrap();
+        let disk = Counting::default();
+        let mut reader = FrameReader::new(disk.open(&path, Open::Reading).unwrap(), journal, 1);
+        let (mut at, end) = (0, file.len() as u64);
+        for number in 0..10 {
+            let frame = reader.frame_at(at, end).unwrap().unwrap();
+            assert!(frame.payload == vec![number; PAYLOAD]);
+            assert_eq!(frame.next, at + frame_length(PAYLOAD as u64));
+            at = frame.next;
+        }
+        let read = disk.read.load(Ordering::Relaxed);
+        assert!(read < end + end / 5, "{read} bytes of {end}");
+    }
 }

@@ -188,8 +188,8 @@ fn chunk(id: &[u8], content: &str) -> Chunk {
 
 /// The real disk, how many bytes were read of it, and whether it says at each sync that it is full.
 #[derive(Debug, Clone, Default)]
-struct Counting {
-    read: Arc<AtomicU64>,
+pub(super) struct Counting {
+    pub(super) read: Arc<AtomicU64>,
     is_full: Arc<AtomicBool>,
 }
 
