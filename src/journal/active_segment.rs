@@ -165,9 +165,10 @@ impl ActiveSegment {
         Ok(Written { start, frames: self.pending.take() })
     }
 
-    /// Takes memory for the next frames, of frames that nobody reads any more.
-    pub(super) fn reuse(&mut self, memory: Vec<Vec<u8>>) {
+    /// Takes memory for the next frames, of frames that nobody reads any more, and keeps no more than so many bytes of it.
+    pub(super) fn reuse(&mut self, memory: Vec<Vec<u8>>, limit: usize) {
         memory.into_iter().for_each(|memory| self.pending.reuse(memory));
+        self.pending.shrink_to(limit);
     }
 
     /// The memory that is left for frames, of a segment that takes no more of them.

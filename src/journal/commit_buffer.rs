@@ -99,6 +99,19 @@ impl CommitBuffer {
         }
     }
 
+    /// Bytes of memory, with what is kept for what comes next.
+    pub(super) fn size(&self) -> usize {
+        self.memory.capacity() + self.spares.iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// Gives memory back that is kept for what comes next, beginning with the smallest, until all of it is within a
+    /// limit; but for the largest piece, which the next commit needs in any case.
+    pub(super) fn shrink_to(&mut self, limit: usize) {
+        while self.spares.len() > 1 && self.size() > limit {
+            self.spares.remove(0);
+        }
+    }
+
     /// The memory that is kept for what comes next.
     pub(super) fn into_spares(self) -> Vec<Vec<u8>> {
         self.spares
@@ -212,6 +225,19 @@ mod tests {
         assert_eq!(buffer.room_for(1, 2 * STEP).capacity(), 3 * STEP);
         assert_eq!(buffer.room_for(4 * STEP, 100 * STEP).capacity(), 5 * STEP, "enough for what there is");
         assert_eq!(buffer.into_spares().len(), 3, "what was left is kept");
+    }
+
+    #[test]
+    fn memory_beyond_a_limit_is_given_back_but_for_the_largest_piece() {
+        let mut buffer = CommitBuffer::new(&[]);
+        (1..4).for_each(|number| buffer.reuse(Vec::with_capacity(number * STEP)));
+        let spares = |buffer: &CommitBuffer| buffer.spares.iter().map(Vec::capacity).collect::<Vec<_>>();
+        buffer.shrink_to(6 * STEP);
+        assert_eq!(spares(&buffer), [STEP, 2 * STEP, 3 * STEP]);
+        buffer.shrink_to(6 * STEP - 1);
+        assert_eq!(spares(&buffer), [2 * STEP, 3 * STEP]);
+        buffer.shrink_to(0);
+        assert_eq!(spares(&buffer), [3 * STEP]);
     }
 
     #[test]

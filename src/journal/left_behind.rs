@@ -50,7 +50,6 @@ pub(super) fn read_footer(
     segment: u64,
 ) -> io::Result<Option<(u64, Footer)>> {
     let file = folder.open(segment)?;
-    file.read_no_further();
     let length = file.stat()?.length;
     let mut trailer = [0; TRAILER_LENGTH as usize];
     if length < SEGMENT_HEADER_LENGTH + TRAILER_LENGTH {

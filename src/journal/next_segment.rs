@@ -59,7 +59,7 @@ impl Writer {
         self.shared.set_status(Status::Accepting);
         let next = ActiveSegment::begun(&header, spare, self.segment_size);
         let memory = std::mem::replace(&mut self.active, next).into_memory();
-        self.active.reuse(memory);
+        self.active.reuse(memory, usize::MAX);
         self.shared.add_segment(header.segment, self.active.state());
         Ok(())
     }

@@ -132,7 +132,8 @@ mod tests {
         let mut ahead = ReadAhead::of(&file);
         ahead.before_reading(&file, 64, 256 * KIB, 600 * KIB);
         ahead.before_reading(&file, 250 * KIB, 506 * KIB, 600 * KIB);
-        assert_eq!(file.take(), [Range { start: 506 * KIB, end: 600 * KIB }]);
+        let asked = file.take();
+        assert_eq!((asked.len(), &asked[0]), (1, &(506 * KIB..600 * KIB)));
         ahead.before_reading(&file, 500 * KIB, 600 * KIB, 600 * KIB);
         assert_eq!(file.take(), []);
     }

@@ -89,6 +89,11 @@ impl Recent {
         unused
     }
 
+    /// Bytes of memory that it takes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Who begins to read is to be named when it looks for blocks, and when it ends.
     pub(super) fn add_reader(&mut self, position: Position) -> u64 {
         self.last_reader += 1;

@@ -90,9 +90,12 @@ impl SegmentFolder {
         Ok(listing)
     }
 
-    /// Opens a segment for reading.
+    /// Opens a segment for reading. What is read of it by the way, as its header, must not have the system read on: that
+    /// leaves marks behind, at which it goes on for whoever comes there.
     pub(super) fn open(&self, segment: u64) -> io::Result<Box<dyn StorageFile>> {
-        self.storage.open(&self.segment_path(segment), Open::Reading)
+        let file = self.storage.open(&self.segment_path(segment), Open::Reading)?;
+        file.read_no_further();
+        Ok(file)
     }
 
     /// Opens a segment for writing on.

@@ -206,19 +206,21 @@ impl Shared {
         });
     }
 
-    /// Makes what was just synced visible. Gives back memory in which nothing is any more that a reader could want.
+    /// Makes what was just synced visible. Gives back memory in which nothing is any more that a reader could want, and
+    /// how many bytes of memory there may be beside what is kept for readers.
     pub(super) fn publish(
         &self,
         start: Position,
         frames: CommittedFrames,
         segment: SegmentState,
-    ) -> Vec<Vec<u8>> {
+    ) -> (Vec<Vec<u8>>, usize) {
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
         let unused = state.recent.push(start, frames, self.memory);
+        let room = self.memory.saturating_sub(state.recent.size());
         drop(state);
         self.synced.send_replace(Position::new(start.segment, segment.end));
-        unused
+        (unused, usize::try_from(room).unwrap_or(usize::MAX))
     }
 
     /// Takes a reader into account; it is known by this number until it is removed.

@@ -337,8 +337,8 @@ impl Writer {
         self.shared.set_status(Status::Accepting);
         self.shared.metrics.syncs.inc();
         let start = Position::new(self.active.number, written.start);
-        let unused = self.shared.publish(start, written.frames, self.active.state());
-        self.active.reuse(unused);
+        let (unused, room) = self.shared.publish(start, written.frames, self.active.state());
+        self.active.reuse(unused, room);
         Ok(())
     }
 

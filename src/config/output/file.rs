@@ -25,7 +25,7 @@ pub struct FileOutputConfig {
     pub flush_interval: Duration,
     /// How often files are synced, the cursor saved and the journal released. Default: 30 s.
     pub checkpoint_interval: Duration,
-    /// Bytes of formatted events held in memory; at the limit they are flushed early. Default: 64 MiB.
+    /// Bytes of formatted events held in memory; at the limit they are flushed early. Default: 48 MiB.
     pub buffer_memory: usize,
     /// Files held open at one time. Default: 256.
     pub max_open_files: usize,

@@ -63,7 +63,7 @@ pub(in crate::config) const FILE_OUTPUT: Section = Section {
         Key {
             name: "buffer_memory",
             kind: Kind::Size { min: 64 * KIB, max: 64 * GIB },
-            default: Default::Value("\"64MiB\""),
+            default: Default::Value("\"48MiB\""),
             meaning: "Bytes of formatted events held in memory; at the limit they are flushed early, and before it \
                       where there are 256 KiB for each file",
         },

@@ -48,6 +48,8 @@ pub(super) struct Buffers {
     bytes: usize,
     /// Bytes of lines.
     filled: usize,
+    /// Bytes of a line, going by the last ones, up to [`ROOM`].
+    usual: usize,
     /// Empty, to be used again.
     spare: Vec<Vec<u8>>,
     spare_bytes: usize,
@@ -77,12 +79,18 @@ impl Buffers {
         }
         let lines = &mut self.buffers.get_mut(slot.index)?.lines;
         let (capacity, length) = (lines.capacity(), lines.len());
-        if capacity - length < ROOM && capacity >= STEP {
+        let room = capacity - length;
+        if capacity >= STEP && room < ROOM {
             lines.reserve_exact(STEP);
+        } else if room < self.usual {
+            // With very many files there are a few lines for each: memory that doubles would be a third empty.
+            lines.reserve_exact(room + (2 * self.usual).max(capacity / 4));
         }
         let result = write(lines);
         self.bytes = self.bytes + lines.capacity() - capacity;
-        self.filled = self.filled + lines.len() - length;
+        let written = lines.len() - length;
+        self.usual = written.max(self.usual - self.usual / 8).min(ROOM);
+        self.filled += written;
         Some(result)
     }
 
@@ -127,7 +135,7 @@ impl Buffers {
     /// Forgets all files; every slot is void.
     pub(super) fn clear(&mut self) {
         let (spare, spare_bytes) = (std::mem::take(&mut self.spare), self.spare_bytes);
-        *self = Self { epoch: self.epoch + 1, spare, spare_bytes, ..Self::default() };
+        *self = Self { epoch: self.epoch + 1, usual: self.usual, spare, spare_bytes, ..Self::default() };
     }
 }
 
@@ -177,7 +185,7 @@ mod tests {
         buffers.empty(other.index);
         buffers.clear();
         let next = buffers.slot(Path::new("c"));
-        assert_eq!(buffers.append(next, |lines| lines.capacity()), Some(0));
+        assert!(buffers.append(next, |lines| lines.capacity()).is_some_and(|kept| kept <= 2 * ROOM));
     }
 
     #[test]
@@ -188,6 +196,19 @@ mod tests {
         for filled in (1..=WORTH_WRITING / 1024).map(|kibibytes| kibibytes * 1024) {
             buffers.append(slot, |lines| lines.extend_from_slice(&[b'x'; 1024]));
             assert!(buffers.bytes() - overhead <= filled.max(STEP) + STEP, "{filled}");
+        }
+    }
+
+    #[test]
+    fn memory_of_a_few_lines_is_used_well() {
+        for length in [10, 300, 700, 1000] {
+            let mut buffers = Buffers::default();
+            let slot = buffers.slot(Path::new("a"));
+            let overhead = buffers.bytes();
+            for filled in (1..60).map(|lines| lines * length) {
+                buffers.append(slot, |lines| lines.resize(lines.len() + length, b'x'));
+                assert!(buffers.bytes() - overhead <= filled + 3 * length + filled / 4, "{length} {filled}");
+            }
         }
     }
 

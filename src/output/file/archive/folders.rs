@@ -1,9 +1,12 @@
 //! The folders in which names may have been made since the last checkpoint.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
+use super::file_key::FileKey;
 use crate::storage::{Storage, folder_of};
 
 /// Folders that the next checkpoint makes durable.
@@ -12,31 +15,36 @@ use crate::storage::{Storage, folder_of};
 /// came may have been made a moment before by another output, or by a process that was killed before its checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct UnsyncedFolders {
-    folders: BTreeSet<PathBuf>,
+    /// The files: with many of them their folders would take several times as much memory.
+    of: HashSet<FileKey>,
 }
 
 impl UnsyncedFolders {
     /// Takes up the folders of a file.
-    pub(super) fn add(&mut self, path: &Path) {
-        let mut folder = folder_of(path);
-        while self.folders.insert(folder.to_owned()) {
-            if folder.parent().is_none() || folder == Path::new(".") {
-                break;
+    pub(super) fn add(&mut self, path: &Arc<Path>) {
+        self.of.insert(FileKey(Arc::clone(path)));
+    }
+
+    /// All of them, each after the one that it lies in, and in an order that is the same each time.
+    pub(super) fn all(&self) -> Vec<&Path> {
+        let mut folders: HashSet<&OsStr> = HashSet::new();
+        for FileKey(path) in &self.of {
+            let mut folder = folder_of(path);
+            // What lies above a folder that is there is there as well.
+            while folders.insert(folder.as_os_str()) {
+                if folder.parent().is_none() || folder == Path::new(".") {
+                    break;
+                }
+                folder = folder_of(folder);
             }
-            folder = folder_of(folder);
         }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.folders.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Path> {
-        self.folders.iter().map(PathBuf::as_path)
+        let mut all: Vec<_> = folders.into_iter().collect();
+        all.sort_unstable();
+        all.into_iter().map(Path::new).collect()
     }
 
     pub(super) fn clear(&mut self) {
-        self.folders.clear();
+        self.of = HashSet::new();
     }
 }
 
@@ -63,8 +71,8 @@ mod tests {
 
     fn folders_of(path: &str) -> Vec<String> {
         let mut folders = UnsyncedFolders::default();
-        folders.add(Path::new(path));
-        folders.iter().map(|folder| folder.display().to_string()).collect()
+        folders.add(&Path::new(path).into());
+        folders.all().into_iter().map(|folder| folder.display().to_string()).collect()
     }
 
     #[test]
@@ -72,6 +80,17 @@ mod tests {
         assert_eq!(folders_of("/var/log/a.log"), ["/", "/var", "/var/log"]);
         assert_eq!(folders_of("data/archive/a.log"), [".", "data", "data/archive"]);
         assert_eq!(folders_of("a.log"), ["."]);
+    }
+
+    #[test]
+    fn a_folder_is_there_once_for_all_files_below_it() {
+        let mut folders = UnsyncedFolders::default();
+        for path in ["/b/d/2.log", "/a/1.log", "/b/c/1.log", "/b/d/1.log"] {
+            folders.add(&Path::new(path).into());
+        }
+        assert_eq!(folders.all(), ["/", "/a", "/b", "/b/c", "/b/d"].map(Path::new));
+        folders.clear();
+        assert!(folders.all().is_empty());
     }
 
     #[test]

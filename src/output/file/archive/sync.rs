@@ -15,7 +15,9 @@ const SYNC_FILESYSTEM_FROM: usize = 64;
 #[derive(Debug, Default)]
 struct Unsynced {
     files: Vec<PathBuf>,
+    /// No more than are worth a sync each, where there is a file to sync the whole file system by.
     folders: Vec<PathBuf>,
+    folder_count: usize,
     /// The open file with the lowest number: of those that are dirty the one that was opened first, since errors are
     /// reported to it that came up after it was opened.
     speaker: Option<((bool, u64), PathBuf)>,
@@ -26,7 +28,7 @@ impl Archive {
     /// and the next sync would succeed without it.
     pub(super) fn sync(&mut self) -> Result<(), ArchiveError> {
         for unsynced in self.unsynced().into_values() {
-            let count = unsynced.files.len() + unsynced.folders.len();
+            let count = unsynced.files.len() + unsynced.folder_count;
             match unsynced.speaker {
                 Some((_, speaker)) if count >= SYNC_FILESYSTEM_FROM => {
                     self.sync_filesystem(&speaker)?;
@@ -86,12 +88,17 @@ impl Archive {
             }
         }
         let files: usize = devices.values().map(|device| device.files.len()).sum();
-        let is_worth_a_look = files + self.folders.len() >= SYNC_FILESYSTEM_FROM;
-        for folder in self.folders.iter() {
+        let folders = self.folders.all();
+        let is_worth_a_look = files + folders.len() >= SYNC_FILESYSTEM_FROM;
+        for folder in folders {
             // Where it does not matter, or can't be told, the folder is synced by itself.
             let stat = if is_worth_a_look { self.storage.stat(folder).ok().flatten() } else { None };
             let device = stat.map_or(u64::MAX, |stat| stat.identity.device);
-            devices.entry(device).or_default().folders.push(folder.to_owned());
+            let device = devices.entry(device).or_default();
+            device.folder_count += 1;
+            if device.speaker.is_none() || device.folder_count < SYNC_FILESYSTEM_FROM {
+                device.folders.push(folder.to_owned());
+            }
         }
         devices
     }
