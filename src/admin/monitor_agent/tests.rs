@@ -145,7 +145,7 @@ fn an_output_has_fluentds_keys_in_fluentds_order() {
     assert_eq!(archive["config"]["path"], "/archive/{customer_name}/%H.log.gz");
     assert_eq!(archive["config"]["match"], "nginx.** openappsec.**");
     assert_eq!(archive["config"]["flush_interval"], "10s");
-    assert_eq!(archive["config"]["buffer_memory"], "64MiB");
+    assert_eq!(archive["config"]["buffer_memory"], "48MiB");
 }
 
 #[test]
