@@ -30,11 +30,13 @@ pub enum Bug {
     EarlyRelease,
     /// A file output saves how far it is before what it gave up is durable elsewhere.
     CheckpointBeforeHandOver,
+    /// All pieces of a large chunk but the first pass filters by.
+    UnfilteredPieces,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
@@ -48,6 +50,7 @@ impl Bug {
         Self::ForgottenGivenUp,
         Self::EarlyRelease,
         Self::CheckpointBeforeHandOver,
+        Self::UnfilteredPieces,
     ];
 }
 

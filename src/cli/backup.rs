@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::journal::is_sound;
 use crate::backup::{Backup, BackupError, BackupReport};
+use crate::cli::counted::counted;
 use crate::config::{Config, OutputKind};
 
 /// Copy the data folder as it is at one moment, also while the server runs, and archive files with it
@@ -136,8 +137,11 @@ impl Arguments {
         let target = Path::display(&self.target);
         writeln!(
             out,
-            "{target}: {segments} segments; {archive_files} archive files and files of dead letters, {archive_bytes} bytes. \
-             {cut_files} files had lines from after the last checkpoint, which the restored server writes"
+            "{target}: {}; {} of archives and dead letters, {}. {} had lines from after the last checkpoint, which the restored server writes",
+            counted(*segments, "segment"),
+            counted(*archive_files, "file"),
+            counted(*archive_bytes, "byte"),
+            counted(*cut_files, "file"),
         )
     }
 }

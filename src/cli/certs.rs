@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{complain, say};
+use super::{complain, exit_code, say};
 use crate::tls::generate::{
-    CertificateRequest, DEFAULT_DAYS, FileState, GenerateError, GeneratedFile, generate, revoke,
+    CertificateRequest, DEFAULT_DAYS, FileState, GenerateError, GeneratedFile, MAX_DAYS, generate, revoke,
 };
 
 /// Make a CA, a server certificate, and a certificate per client; revoke them
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long = "server-name", value_name = "NAME")]
     server_names: Vec<String>,
     /// How many days new server and client certificates are valid (the CA: ten years)
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_DAYS)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
     days: u32,
     /// Replace the server certificate and those of the named clients; the CA is always kept
     #[arg(long)]
@@ -64,8 +64,14 @@ impl Arguments {
             Ok(files) if self.json => say(report(&files)),
             Ok(files) => files.iter().for_each(|file| say(line(file))),
             Err(error) => {
+                let is_of_an_argument = matches!(
+                    error,
+                    GenerateError::ClientName { .. }
+                        | GenerateError::ServerName { .. }
+                        | GenerateError::Days { .. }
+                );
                 complain(error);
-                return ExitCode::FAILURE;
+                return if is_of_an_argument { ExitCode::from(exit_code::USAGE) } else { ExitCode::FAILURE };
             }
         }
         ExitCode::SUCCESS

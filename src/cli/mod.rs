@@ -4,6 +4,7 @@ mod backup;
 mod certs;
 mod check;
 mod config_notes;
+mod counted;
 mod data_folder;
 mod dead_letter;
 mod decrypt;

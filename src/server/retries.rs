@@ -184,9 +184,11 @@ impl Retries {
                 (message, None, "taken as it would be if it were sent now")
             }
             Some(Contents::Part(_)) => {
-                return Err(
-                    "it is one piece of a message; `hikyaku dead-letter cat --raw` joins them".to_owned()
-                );
+                return Err("it is one piece of a refused message that did not fit into a letter, and what was refused \
+                            as a whole is not taken by pieces: `hikyaku dead-letter cat --raw` with its --sender and \
+                            --tag writes its pieces one after the other, to be looked into; its sender has to send \
+                            the events again"
+                    .to_owned());
             }
             Some(Contents::Entries(entries)) => {
                 let output = letter.output.clone().unwrap_or_default();

@@ -86,7 +86,7 @@ impl Life {
         };
         let unrecovered_ids =
             unrecovered.ids().chain(unrecovered_given_up.ids()).map(str::to_owned).collect();
-        let pipeline = Pipeline::new(&[], outputs, "simulation");
+        let pipeline = Pipeline::new(&settings.filters, outputs, "simulation");
         let max_size = settings.journal.max_size;
         let dead_letters = open_dead_letters(data_dir(), &journal, max_size, None, &metrics);
         let mut opened = vec![unrecovered.hand_over_to(dead_letters.map_err(|error| text(&error))?)];

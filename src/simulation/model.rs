@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::archive::{number_in_entry, start_of_record};
-use super::settings::{DEAD_LETTERS_NUMBER, OUTPUTS, UP, takers};
+use super::settings::{DEAD_LETTERS_NUMBER, OUTPUTS, UP, is_dropped, takers};
 use crate::wire::msgpack::{write_array, write_map, write_str, write_u64};
 
 /// Events from which on a chunk is sent through a file.
@@ -18,6 +18,7 @@ pub(super) struct Model {
     pub(super) events: Vec<SentEvent>,
     /// By output, in the order of [`OUTPUTS`]: whether it was missing from the configuration for a while.
     pub(super) left_out: [bool; OUTPUTS.len()],
+    has_filters: bool,
 }
 
 /// A chunk, by its place in the model.
@@ -43,6 +44,8 @@ pub(super) struct SentChunk {
 pub(super) struct SentEvent {
     pub(super) chunk: usize,
     pub(super) is_bad: bool,
+    /// Filters drop it, on the way to every output.
+    is_dropped: bool,
     /// By output, in the order of [`OUTPUTS`]: what others did to the file that it was in.
     pub(super) disturbed: [Disturbance; OUTPUTS.len()],
     /// It was given up when its server had it, and the answer was lost.
@@ -75,6 +78,10 @@ pub(super) struct NewEvent {
 }
 
 impl Model {
+    pub(super) fn new(has_filters: bool) -> Self {
+        Self { has_filters, ..Self::default() }
+    }
+
     /// Makes a chunk that nobody sent before.
     pub(super) fn add_chunk(&mut self, tag: &'static str, id: Option<Bytes>, new: &[NewEvent]) -> usize {
         let chunk = self.chunks.len();
@@ -96,8 +103,9 @@ impl Model {
             write_str(&mut entries, event.host.as_bytes());
             write_str(&mut entries, b"padding");
             write_str(&mut entries, &vec![b'x'; event.padding]);
+            let is_dropped = self.has_filters && is_dropped(tag, event.host);
             let (is_bad, disturbed, doubled) = (event.is_bad, Default::default(), false);
-            self.events.push(SentEvent { chunk, is_bad, disturbed, doubled });
+            self.events.push(SentEvent { chunk, is_bad, is_dropped, disturbed, doubled });
         }
         let entries = Bytes::from(entries);
         let events = first..self.events.len();
@@ -152,6 +160,11 @@ impl Model {
         entry.get(start_of_record(entry)?..)
     }
 
+    /// How many events filters drop.
+    pub(super) fn dropped(&self) -> u64 {
+        self.events.iter().filter(|event| event.is_dropped && !event.is_bad).count() as u64
+    }
+
     /// Notes that these events may be with a server and elsewhere.
     pub(super) fn double(&mut self, events: &[usize]) {
         for event in events {
@@ -162,7 +175,10 @@ impl Model {
     /// Whether an event is for an output, by its place among [`OUTPUTS`].
     pub(super) fn is_for(&self, output: usize, event: usize) -> bool {
         let event = &self.events[event];
-        if event.is_bad { output == DEAD_LETTERS_NUMBER } else { self.chunks[event.chunk].takers[output] }
+        match event.is_bad {
+            true => output == DEAD_LETTERS_NUMBER,
+            false => self.chunks[event.chunk].takers[output] && !event.is_dropped,
+        }
     }
 
     /// Notes that others moved a file away which they may have cut before: if a power failure undoes the cut and not the

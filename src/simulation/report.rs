@@ -18,6 +18,7 @@ pub struct Report {
     pub fingerprint: u64,
     pub calls: u64,
     pub events: u64,
+    pub dropped_by_filters: u64,
     pub chunks: u64,
     pub large_chunks: u64,
     pub given_up: u64,
@@ -62,6 +63,7 @@ impl Report {
         vec![
             ("calls", &mut self.calls),
             ("events", &mut self.events),
+            ("events that filters dropped", &mut self.dropped_by_filters),
             ("chunks", &mut self.chunks),
             ("large chunks", &mut self.large_chunks),
             ("messages given up", &mut self.given_up),

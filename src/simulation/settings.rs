@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::config::{
-    BacklogConfig, Config, FileOutputConfig, JournalConfig, OutputConfig, OutputKind, OutputTake,
-    WhenBacklogged, WhenFull,
+    BacklogConfig, Config, FileOutputConfig, FilterConfig, JournalConfig, OutputConfig, OutputKind,
+    OutputTake, WhenBacklogged, WhenFull,
 };
 use crate::journal::format::packed_entries::Packing;
 use crate::output::file::DEAD_LETTERS;
@@ -34,6 +34,11 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         id = "edge"
         type = "forward"
         listen = "127.0.0.1:24224"
+
+        [[filter]]
+        match = "app.web"
+        type = "drop"
+        where = "host = 'h2'"
 
         [[output]]
         id = "plain"
@@ -88,6 +93,8 @@ pub(super) const TAGS: [&str; 3] = ["app.web", "app.api", "db.main"];
 pub(super) struct Settings {
     pub(super) journal: JournalConfig,
     pub(super) outputs: Vec<OutputConfig>,
+    /// What [`is_dropped`] says, in half of the worlds; none in the others.
+    pub(super) filters: Vec<FilterConfig>,
     /// What goes wrong, until everything is well in the end.
     pub(super) faults: Faults,
     /// How often a disk fills up or has space again: once in so many steps.
@@ -114,7 +121,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new(random: &mut Random) -> Self {
+    /// `filters`: whether the world has them. Not drawn here, so that the numbers of worlds without stay theirs.
+    pub(super) fn new(random: &mut Random, filters: bool) -> Self {
         let mut one_of = |choices: &[u64]| random.pick(choices).copied().unwrap_or_default();
         let segment_size = one_of(&[4096, 8192, 16384, 32768]);
         let journal = JournalConfig {
@@ -161,6 +169,7 @@ impl Settings {
         });
         Self {
             journal,
+            filters: if filters { CONFIG.filters.clone() } else { Vec::new() },
             faults,
             space_changes: one_of(&[0, 0, 15, 40]),
             breakages: one_of(&[0, 50, 100]),
@@ -226,6 +235,11 @@ pub(super) fn folder_of_output(output: usize) -> PathBuf {
 pub(super) fn folders_of_output(output: usize) -> Vec<PathBuf> {
     let secondary = (OUTPUTS[output] == PLAIN).then(|| archive_folder().join(ASIDE));
     [folder_of_output(output)].into_iter().chain(secondary).collect()
+}
+
+/// Whether the filters drop an event. By the record, so that some of a chunk go and others stay.
+pub(super) fn is_dropped(tag: &str, host: &str) -> bool {
+    tag == "app.web" && host == "h2"
 }
 
 /// Which outputs take events of a tag, as their `match` says; the dead letters take none.

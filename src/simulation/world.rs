@@ -75,7 +75,8 @@ impl World {
         for folder in [archive_folder(), moved_folder()] {
             disk.add_folder(folder);
         }
-        let settings = Settings::new(&mut random);
+        let settings = Settings::new(&mut random, Random::new(!seed).one_in(2));
+        let model = Model::new(!settings.filters.is_empty());
         Self {
             senders: (0..settings.senders)
                 .map(|number| SimulatedSender::new(number, options.lines))
@@ -83,7 +84,7 @@ impl World {
             settings,
             storage: Arc::new(disk.clone()),
             disk,
-            model: Model::default(),
+            model,
             upstream: Upstream::new(options.lines),
             began: Instant::now(),
             elapsed: Duration::ZERO,
@@ -391,6 +392,7 @@ impl World {
         self.report.given_up = self.upstream.given_up;
         self.report.given_up_in_doubt = self.upstream.given_up_in_doubt;
         self.report.events = self.model.events.len() as u64;
+        self.report.dropped_by_filters = self.model.dropped();
         self.report.chunks = self.model.chunks.len() as u64;
         self.report.large_chunks = self.model.chunks.iter().filter(|chunk| chunk.is_large).count() as u64;
         self.report.set_aside_segments = set_aside_segments(&self.disk);

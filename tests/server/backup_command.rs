@@ -103,7 +103,7 @@ fn a_stopped_server_is_copied_without_its_archive_too() {
     let to = scene.path("backup");
     let output = backup(&scene, &to, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 segments"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 segment"), "{output:?}");
     assert!(!to.join("archive").exists());
     let before: Vec<_> = files_below(&to.join("data")).iter().map(|path| fs::read(path).unwrap()).collect();
     let scene = restored(&scene, &to);

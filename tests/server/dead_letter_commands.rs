@@ -67,9 +67,9 @@ fn letters_are_counted_shown_and_dropped_while_the_server_runs() {
     let output = dead_letter(&scene, &["drop", "--tag", "cc.**"]);
     assert!(!output.status.success(), "nobody was asked");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--yes"));
-    assert!(printed(&scene, &["drop", "--tag", "cc.**", "--yes"]).starts_with("dropped 1 letters"));
+    assert!(printed(&scene, &["drop", "--tag", "cc.**", "--yes"]).starts_with("dropped 1 letter "));
     let one = letters(&scene, &["--tag", "ee.f"])[0]["letter"].as_str().unwrap().to_owned();
-    assert!(printed(&scene, &["drop", "--letter", &one, "--yes"]).starts_with("dropped 1 letters"));
+    assert!(printed(&scene, &["drop", "--letter", &one, "--yes"]).starts_with("dropped 1 letter "));
     assert_eq!(printed(&scene, &["drop", "--tag", "cc.**", "--yes"]), "no dead letters to drop\n");
     let left = letters(&scene, &[]);
     assert_eq!((left.len(), &left[0]["tag"]), (1, &"aa.b".into()));
@@ -114,13 +114,13 @@ fn a_letter_is_retried_once_and_what_is_still_no_event_stays() {
     let letter = "{\"position\":\"9:64\",\"index\":0,\"reason\":\"old\",\"sender\":\"CN=engine-1\",\"tag\":\"late.one\",\
                   \"received_at\":\"2026-01-01T00:00:00Z\",\"chunk\":null,\"msgpack\":\"kgGBoW4H\"}\n";
     std::fs::write(path, letter).unwrap();
-    assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letters\n");
+    assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letter\n");
     assert_eq!(letters(&scene, &["--tag", "late.*"]).len(), 0);
     server.until("the event in its file", |_| scene.lines("unmatched").len() == 1);
 
     // A crash before it was settled.
     std::fs::remove_file(scene.path("data/dead-letters").join("settled.log")).unwrap();
-    assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letters\n");
+    assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letter\n");
     assert!(server.stop().success());
     let lines = scene.lines("unmatched");
     assert_eq!((lines.len(), &lines[0]["n"]), (1, &7.into()));

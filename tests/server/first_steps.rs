@@ -54,6 +54,15 @@ fn without_a_configuration_it_says_how_to_try_it_without_one() {
 }
 
 #[test]
+fn arguments_that_no_certificate_can_have_are_told_as_wrong_arguments() {
+    for arguments in [["--days", "0"], ["--days", "3651"], ["--client", "../x"], ["--server-name", "a b"]] {
+        let (code, text) = run(None, &[&["certs"], &arguments[..]].concat());
+        assert_eq!(code, Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(arguments[1]), "{text}");
+    }
+}
+
+#[test]
 fn certificates_that_are_missing_are_noted_before_the_server_ends_with_it() {
     let (code, text) = run(Some(CONFIG), &["check"]);
     assert_eq!(code, Some(0), "they may be made later: {text}");

@@ -63,6 +63,11 @@ fn a_file_output_that_goes_on_before_what_it_gave_up_is_durable_is_found() {
 }
 
 #[test]
+fn filters_that_see_only_the_first_piece_of_a_large_chunk_are_found() {
+    assert_found(Bug::UnfilteredPieces);
+}
+
+#[test]
 fn letting_go_too_early_of_what_was_given_up_is_found() {
     assert_found(Bug::EarlyRelease);
 }

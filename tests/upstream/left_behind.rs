@@ -112,7 +112,7 @@ async fn what_an_output_left_behind_is_shown_dropped_and_delivered_once() {
     let (_, said, complaint) = dead_letter(&data_dir, &["drop", "--tag", "t", "--yes"]).await;
     assert!(said.contains("no dead letters") && complaint.contains("go as a whole"), "{said}{complaint}");
     let (code, said, _) = dead_letter(&data_dir, &["drop", "--segment", "2", "--yes"]).await;
-    assert!(code == Some(0) && said.contains("1 segments"), "{said}");
+    assert!(code == Some(0) && said.contains("1 segment"), "{said}");
 
     let came = Came::default();
     let upstream = Upstream::at(address).await;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use super::segments::{Found, LeftBehind, Totals};
 use super::selection::Selection;
 use super::{DeadLetterError, mention};
+use crate::cli::counted::counted;
 use crate::dead_letters::{Outcome, Settled, Store};
 use crate::journal::{CursorFolder, SetAside};
 
@@ -48,9 +49,9 @@ impl Drop {
                 crate::cli::say("no dead letters to drop");
                 return Ok(ExitCode::SUCCESS);
             }
-            (letters, Totals { segments: 0, .. }) => format!("{letters} letters ({bytes} bytes)"),
+            (letters, Totals { segments: 0, .. }) => letters_text(letters, bytes),
             (0, totals) => segments_text(&totals),
-            (letters, totals) => format!("{letters} letters ({bytes} bytes) and {}", segments_text(&totals)),
+            (letters, totals) => format!("{} and {}", letters_text(letters, bytes), segments_text(&totals)),
         };
         if !self.yes && !confirmed(&what)? {
             crate::cli::complain("nothing was dropped");
@@ -86,9 +87,16 @@ fn drop_segment(data_dir: &Path, left: &LeftBehind) -> Result<(), DeadLetterErro
     Ok(set_aside.remove(output, segment.segment)?)
 }
 
+fn letters_text(letters: usize, bytes: usize) -> String {
+    format!("{} ({})", counted(letters, "letter"), counted(bytes, "byte"))
+}
+
 fn segments_text(totals: &Totals) -> String {
     let Totals { segments, chunks, events, bytes } = totals;
-    format!("{segments} segments that outputs left behind ({chunks} chunks, {events} events, {bytes} bytes)")
+    let [chunks, events, bytes] =
+        [(*chunks, "chunk"), (*events, "event"), (*bytes, "byte")].map(|(count, one)| counted(count, one));
+    let segments = counted(*segments, "segment");
+    format!("{segments} that outputs left behind ({chunks}, {events}, {bytes})")
 }
 
 fn confirmed(what: &str) -> Result<bool, DeadLetterError> {

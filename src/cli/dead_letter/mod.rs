@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::data_folder::{DataFolder, NotFound};
+use crate::cli::counted::counted;
 use crate::dead_letters::{Scan, StoreError};
 use crate::journal::inspect::InspectError;
 use crate::journal::{CursorError, SetAsideError};
@@ -97,8 +98,8 @@ impl Arguments {
 fn mention(scan: &Scan) {
     if scan.unreadable > 0 {
         super::complain(format_args!(
-            "{} lines in the folder dead-letters are no letters: somebody changed the files, or the disk did",
-            scan.unreadable
+            "{} in the folder dead-letters can't be read as a letter: somebody changed the files, or the disk did",
+            counted(scan.unreadable, "line")
         ));
     }
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::segments::Found;
 use super::selection::Selection;
 use super::{DeadLetterError, mention};
+use crate::cli::counted::counted;
 use crate::cli::progress::progress_bar;
 use crate::config::parse_time;
 use crate::dead_letters::requests::{Answer, Requests, take_answer};
@@ -92,7 +93,7 @@ impl Retry {
         let before = settled();
         let request = Requests::new(data_dir).place(letters)?;
         let bar = progress_bar(letters.len() as u64);
-        let what = || format!("the {} letters", letters.len());
+        let what = || format!("the {}", counted(letters.len(), "letter"));
         let progress = || {
             let now = settled();
             bar.set_position(now.saturating_sub(before) / SETTLED_LINE);
@@ -106,7 +107,7 @@ impl Retry {
             (!answer.retried).then(|| format!("{}  not retried: {}", answer.letter, answer.detail))
         })?;
         if !self.json {
-            writeln!(io::stdout(), "retried {retried} of {} letters", answers.len())?;
+            writeln!(io::stdout(), "retried {retried} of {}", counted(answers.len(), "letter"))?;
         }
         Ok(retried == answers.len())
     }
@@ -116,7 +117,8 @@ impl Retry {
         let total = left.bytes()?;
         let bar = progress_bar(total);
         let path = request.place(&Requests::new(data_dir))?;
-        let what = || format!("the {} segments of output {}", request.segments.len(), request.output);
+        let what =
+            || format!("the {} of output {}", counted(request.segments.len(), "segment"), request.output);
         let progress = || {
             let left = left.bytes()?;
             bar.set_position(total.saturating_sub(left));
@@ -127,16 +129,20 @@ impl Retry {
         let answers = answers?;
         let retried = answers.iter().filter(|answer| answer.retried).count();
         self.print(&answers, |SegmentAnswer { segment, chunks, detail, retried, .. }| {
-            (!retried).then(|| format!("segment {segment}  not retried ({chunks} chunks were): {detail}"))
+            (!retried).then(|| {
+                format!("segment {segment}  not retried ({} delivered): {detail}", counted(*chunks, "chunk"))
+            })
         })?;
         if !self.json {
             let (chunks, events) = (answers.iter())
                 .fold((0, 0), |(chunks, events), answer| (chunks + answer.chunks, events + answer.events));
             writeln!(
                 io::stdout(),
-                "retried {retried} of {} segments of output {}: {chunks} chunks, {events} events before filters",
-                answers.len(),
-                request.output
+                "retried {retried} of {} of output {}: {}, {} before filters",
+                counted(answers.len(), "segment"),
+                request.output,
+                counted(chunks, "chunk"),
+                counted(events, "event"),
             )?;
         }
         Ok(retried == answers.len())

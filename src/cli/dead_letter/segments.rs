@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::DeadLetterError;
 use super::selection::Selection;
+use crate::cli::counted::counted;
 use crate::journal::inspect::InspectError;
 use crate::journal::replay::FoundChunks;
 use crate::journal::{Position, SetAside, SetAsideSegment};
@@ -107,9 +108,9 @@ impl Found {
     pub(super) fn mention(&self) {
         if self.in_part > 0 {
             crate::cli::complain(format_args!(
-                "{} segments that outputs left behind are selected in part only, and stay: they go as a whole, by \
+                "{} that outputs left behind selected in part only, and left alone: such go as a whole, by \
                  --output, --segment, --since and --until",
-                self.in_part
+                counted(self.in_part, "segment")
             ));
         }
     }

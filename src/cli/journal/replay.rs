@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::replayed_files::Files;
 use super::time::parse_point;
 use super::{JournalError, ls, progress_bar, time_text};
+use crate::cli::counted::counted;
 use crate::event_time::EventTime;
 use crate::journal::inspect::Inspection;
 use crate::journal::replay::{Found, Request, RequestKind};
@@ -222,11 +223,11 @@ impl Replay {
         }
         writeln!(
             out,
-            "output {}: {} chunks, {} events before filters, {} bytes, received from {} to {}",
+            "output {}: {}, {} before filters, {}, received from {} to {}",
             self.output,
-            delivered.chunks,
-            delivered.events,
-            delivered.bytes,
+            counted(delivered.chunks, "chunk"),
+            counted(delivered.events, "event"),
+            counted(delivered.bytes, "byte"),
             time_text(first),
             time_text(last),
         )?;

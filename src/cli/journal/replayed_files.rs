@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::{JournalError, progress_bar};
+use crate::cli::counted::counted;
 use crate::config::Config;
 use crate::journal::Position;
 use crate::journal::inspect::{InspectError, Inspection};
@@ -102,14 +103,11 @@ impl Files {
             Self::Known(files) => {
                 let there = files.iter().filter(|file| file.is_there).count();
                 let lines: u64 = files.iter().map(|file| file.lines).sum();
-                let count = files.len();
-                writeln!(
-                    out,
-                    "{lines} lines in {count} files, {there} of which are there and get them once more"
-                )?;
+                let (lines, count) = (counted(lines, "line"), counted(files.len(), "file"));
+                writeln!(out, "{lines} in {count}, {there} of which there already, to get them once more")?;
                 for file in files.iter().filter(|_| names) {
                     let state = if file.is_there { "is there" } else { "new" };
-                    writeln!(out, "{}  {} lines, {state}", file.path, file.lines)?;
+                    writeln!(out, "{}  {}, {state}", file.path, counted(file.lines, "line"))?;
                 }
                 Ok(())
             }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{JournalError, progress_bar, time_text};
+use crate::cli::counted::counted;
 use crate::journal::inspect::{Inspection, PackedChunks, SegmentVerdict};
 use crate::journal::{Backlog, CursorFolder, SavedCursor, SetAside, SetAsideError, SetAsideSegment};
 use crate::output::file::check_undo_logs;
@@ -207,7 +208,9 @@ impl Findings {
         }
         for (id, cursor, backlog) in &self.outputs {
             let Backlog { chunks, events, bytes, oldest } = backlog;
-            write!(out, "output {id}: {chunks} chunks, {events} events, {bytes} bytes to deliver")?;
+            let [chunks, events, bytes] = [(*chunks, "chunk"), (*events, "event"), (*bytes, "byte")]
+                .map(|(count, one)| counted(count, one));
+            write!(out, "output {id}: {chunks}, {events}, {bytes} to deliver")?;
             if let Some(oldest) = oldest {
                 write!(out, ", the oldest received {}", time_text(*oldest))?;
             }
@@ -222,7 +225,9 @@ impl Findings {
                 print_segment(out, verdict)?;
             }
         }
-        writeln!(out, "{} cursors and {} undo logs read", self.outputs.len(), self.undo_logs)?;
+        let (cursors, undo_logs) =
+            (counted(self.outputs.len(), "cursor"), counted(self.undo_logs, "undo log"));
+        writeln!(out, "{cursors} and {undo_logs} read")?;
         for damage in &self.damage {
             writeln!(out, "DAMAGED: {damage}")?;
         }
@@ -281,9 +286,9 @@ fn segment_row(verdict: &SegmentVerdict) -> serde_json::Value {
 
 fn print_segment(out: &mut impl Write, verdict: &SegmentVerdict) -> io::Result<()> {
     let SegmentVerdict { segment, chunks, entries, .. } = verdict;
-    write!(out, "segment {segment}: {chunks} chunks, {entries} events")?;
+    write!(out, "segment {segment}: {}, {}", counted(*chunks, "chunk"), counted(*entries, "event"))?;
     if verdict.large_chunks > 0 {
-        write!(out, ", {} of the chunks in files of their own", verdict.large_chunks)?;
+        write!(out, ", {} in files of their own", counted(verdict.large_chunks, "large chunk"))?;
     }
     if let PackedChunks { chunks: 1.., bytes_as_sent, bytes, .. } = verdict.packed {
         write!(out, ", {bytes_as_sent} bytes of entries compressed to {bytes}")?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::counted::counted;
 use crate::client::delivery::Progress;
 
 /// Counts, and a progress line while standard error is a terminal.
@@ -100,13 +101,15 @@ impl Report {
         } else {
             let again = match (counts.sent_again, counts.disconnects) {
                 (0, 0) => String::new(),
-                (again, lost) => format!("; {lost} lost connections, {again} events sent again"),
+                (again, lost) => {
+                    format!("; {}, {} sent again", counted(lost, "lost connection"), counted(again, "event"))
+                }
             };
             writeln!(
                 io::stderr(),
-                "{} events delivered in {:.1} s ({rate:.0} a second), acknowledged after {:.1} ms (median), {:.1} ms \
+                "{} delivered in {:.1} s ({rate:.0} a second), acknowledged after {:.1} ms (median), {:.1} ms \
                  (99 %){again}",
-                counts.delivered,
+                counted(counts.delivered, "event"),
                 elapsed.as_secs_f64(),
                 p50.as_secs_f64() * 1e3,
                 p99.as_secs_f64() * 1e3,
