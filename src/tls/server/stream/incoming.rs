@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use tokio::io::ReadBuf;
+
 /// Bytes that are read at once: a few records, which are 16 KiB each at most.
 const LANDING: usize = 64 * 1024;
 
@@ -21,6 +23,10 @@ pub(super) struct Incoming {
     buffer: Vec<u8>,
     /// What of the buffer was read and not taken yet.
     taken: Range<usize>,
+    /// Bytes at its beginning that are plaintext, which nobody has asked for yet: a record seldom ends where a message does.
+    plaintext: usize,
+    /// Bytes behind those that are of no use.
+    behind: usize,
 }
 
 /// A peer sent more than [`MAX_LENGTH`] bytes of which nothing can be taken.
@@ -40,7 +46,29 @@ impl Incoming {
         }
     }
 
+    /// The first `length` bytes have been deciphered, to this part of them.
+    pub(super) fn keep(&mut self, length: usize, plaintext: Range<usize>) {
+        self.taken.start += plaintext.start;
+        self.behind = length - plaintext.end;
+        self.plaintext = plaintext.len();
+    }
+
+    /// Hands out what was kept, as far as there is room for it.
+    pub(super) fn hand_out(&mut self, into: &mut ReadBuf<'_>) {
+        let count = self.plaintext.min(into.remaining());
+        into.put_slice(&self.bytes()[..count]);
+        self.plaintext -= count;
+        match self.plaintext {
+            0 => {
+                let behind = std::mem::take(&mut self.behind);
+                self.discard(count + behind);
+            }
+            _ => self.taken.start += count,
+        }
+    }
+
     pub(super) fn clear(&mut self) {
+        (self.plaintext, self.behind) = (0, 0);
         self.taken = 0..0;
         lend(std::mem::take(&mut self.buffer));
     }

@@ -5,8 +5,10 @@
 //! bytes are moved.
 
 mod ahead;
+mod by_rustls;
 mod incoming;
 mod outgoing;
+mod records;
 mod session;
 #[cfg(test)]
 mod tests;
