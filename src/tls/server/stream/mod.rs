@@ -6,6 +6,7 @@
 
 mod ahead;
 mod by_rustls;
+mod established;
 mod incoming;
 mod outgoing;
 mod records;

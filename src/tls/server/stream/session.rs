@@ -12,9 +12,10 @@ use rustls_pki_types::CertificateDer;
 use tokio::io::ReadBuf;
 
 use super::by_rustls::{ByRustls, Turn, Wish};
+use super::established::Established;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
-use super::records::{Fault, MAX_CONTENT, Opened, Records};
+use super::records::MAX_CONTENT;
 
 /// The server's side of a connection.
 pub(super) struct Session {
@@ -32,13 +33,6 @@ enum Layer {
     Records(Box<Established>),
     /// It failed between the two.
     Nothing,
-}
-
-/// Behind the handshake of TLS 1.3.
-struct Established {
-    records: Records,
-    peer_certificates: Option<Vec<CertificateDer<'static>>>,
-    peer_has_closed: bool,
 }
 
 impl fmt::Debug for Session {
@@ -110,9 +104,13 @@ impl Session {
             rustls.ahead.hand_out(into);
             while into.remaining() > 0 && self.turn(Wish::Nothing, into)? == Turn::GoesOn {}
         }
-        self.incoming.hand_out(into);
-        while into.remaining() > 0 && self.open_next(into)? {}
-        Ok(())
+        match (&mut self.layer, &self.failure) {
+            (Layer::Records(established), None) => established
+                .read(&mut self.incoming, &mut self.outgoing, into)
+                .map_err(|error| self.fail(error)),
+            (_, Some(failure)) => Err(failure.clone()),
+            (Layer::Rustls(_) | Layer::Nothing, None) => Ok(()),
+        }
     }
 
     /// Goes on with the handshake as far as possible.
@@ -169,61 +167,24 @@ impl Session {
                 Ok(turn)
             }
             Layer::Records(established) => {
-                let out = self.outgoing.records();
-                let done = match wish {
-                    Wish::Nothing => Ok(()),
-                    Wish::Write([]) => Ok(()),
-                    Wish::Write(bytes) => established.records.seal(bytes, out),
-                    Wish::Close => established.records.close(out),
-                };
-                done.map(|()| Turn::Done).map_err(|error| self.fail(error))
+                let fulfilled = established.fulfil(wish, &mut self.outgoing);
+                fulfilled.map(|()| Turn::Done).map_err(|error| self.fail(error))
             }
             Layer::Nothing => Ok(Turn::Blocked),
         }
     }
 
-    /// Takes the next record, if there is a whole one.
-    fn open_next(&mut self, into: &mut ReadBuf<'_>) -> Result<bool, Error> {
-        let Layer::Records(established) = &mut self.layer else { return Ok(false) };
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        if established.peer_has_closed {
-            return Ok(false);
-        }
-        match established.records.open(self.incoming.bytes(), into) {
-            Ok(Opened::Incomplete) => return Ok(false),
-            Ok(Opened::Done { length }) => self.incoming.discard(length),
-            Ok(Opened::InPlace { length, plaintext }) => {
-                self.incoming.keep(length, plaintext);
-                self.incoming.hand_out(into);
-            }
-            Ok(Opened::Closed) => {
-                established.peer_has_closed = true;
-                self.incoming.clear();
-            }
-            Err(fault) => {
-                // Where not even that can be sealed, the first error is the one to tell.
-                let _ = established.records.tell(&fault, self.outgoing.records());
-                let Fault { error, .. } = fault;
-                return Err(self.fail(error));
-            }
-        }
-        Ok(true)
-    }
-
     fn hand_over(&mut self) -> Result<(), Error> {
         if let Layer::Rustls(rustls) = std::mem::replace(&mut self.layer, Layer::Nothing) {
             let peer_certificates = rustls.peer_certificates().map(<[_]>::to_vec);
-            let records = Records::behind(rustls.into_connection())?;
-            self.layer =
-                Layer::Records(Box::new(Established { records, peer_certificates, peer_has_closed: false }));
+            let established = Established::new(rustls.into_connection(), peer_certificates)?;
+            self.layer = Layer::Records(Box::new(established));
         }
         Ok(())
     }
 
     #[cfg(test)]
-    pub(super) fn records(&mut self) -> Option<&mut Records> {
+    pub(super) fn records(&mut self) -> Option<&mut super::records::Records> {
         match &mut self.layer {
             Layer::Records(established) => Some(&mut established.records),
             Layer::Rustls(_) | Layer::Nothing => None,

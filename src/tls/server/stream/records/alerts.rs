@@ -2,7 +2,7 @@
 
 use rustls::{AlertDescription, Error, InvalidMessage, PeerMisbehaved};
 
-use super::Taken;
+use super::contents::Taken;
 use super::fault::Fault;
 
 /// This side sends nothing more.
@@ -36,7 +36,7 @@ impl Alerts {
             (FATAL, _) => Err(Fault::untold(error)),
             (WARNING, AlertDescription::UserCanceled) if self.warnings < MAX_WARNINGS => {
                 self.warnings += 1;
-                Ok(Taken::Aside)
+                Ok(Taken::Nothing)
             }
             (WARNING, AlertDescription::UserCanceled) => {
                 Err(Fault::unexpected(PeerMisbehaved::TooManyWarningAlertsReceived))

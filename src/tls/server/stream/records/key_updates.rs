@@ -8,6 +8,7 @@
 
 use rustls::{Error, HandshakeType, InvalidMessage, PeerMisbehaved};
 
+use super::contents::Taken;
 use super::fault::Fault;
 
 /// This side takes new keys, and asks for none.
@@ -18,13 +19,6 @@ const KEY_UPDATE: u8 = 24;
 
 /// Key updates without any application data between them.
 const MAX_IN_A_ROW: u8 = 32;
-
-/// From now on the peer seals with its next key.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct KeyUpdate {
-    /// It asks the same of this side.
-    pub(super) is_wanted_back: bool,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct KeyUpdates {
@@ -45,8 +39,8 @@ impl KeyUpdates {
         self.in_a_row = 0;
     }
 
-    /// Takes what was in a record; `None` while the message is not whole.
-    pub(super) fn take(&mut self, content: &[u8]) -> Result<Option<KeyUpdate>, Fault> {
+    /// Takes what was in a record; nothing while the message is not whole.
+    pub(super) fn take(&mut self, content: &[u8]) -> Result<Taken, Fault> {
         let count = content.len().min(LENGTH - self.come);
         let end = self.come + count;
         self.message[self.come..end].copy_from_slice(&content[..count]);
@@ -67,7 +61,7 @@ impl KeyUpdates {
             return Err(Fault::unexpected(PeerMisbehaved::KeyEpochWithPendingFragment));
         }
         if end < LENGTH {
-            return Ok(None);
+            return Ok(Taken::Nothing);
         }
         self.come = 0;
         self.in_a_row += 1;
@@ -75,8 +69,8 @@ impl KeyUpdates {
             return Err(Fault::unexpected(PeerMisbehaved::TooManyKeyUpdateRequests));
         }
         match self.message[LENGTH - 1] {
-            0 => Ok(Some(KeyUpdate { is_wanted_back: false })),
-            1 => Ok(Some(KeyUpdate { is_wanted_back: true })),
+            0 => Ok(Taken::KeyUpdate { is_wanted_back: false }),
+            1 => Ok(Taken::KeyUpdate { is_wanted_back: true }),
             _ => Err(Fault::illegal(InvalidMessage::InvalidKeyUpdate)),
         }
     }

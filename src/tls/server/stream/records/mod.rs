@@ -19,6 +19,7 @@
 //! warnings.
 
 mod alerts;
+mod contents;
 mod fault;
 mod header;
 mod key;
@@ -31,18 +32,14 @@ use std::ops::Range;
 
 use rustls::kernel::KernelConnection;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::{ContentType, Error, InvalidMessage, PeerMisbehaved};
+use rustls::{ContentType, Error};
 use tokio::io::ReadBuf;
 
-use self::alerts::Alerts;
+use self::contents::{Contents, Taken};
 use self::key::{Key, TAG};
-use self::key_updates::{KeyUpdate, KeyUpdates};
 
 pub(super) use self::fault::Fault;
 pub(super) use self::header::MAX_CONTENT;
-
-/// Records without content, one after the other.
-const MAX_EMPTY: u8 = 32;
 
 /// Both directions of a connection.
 pub(super) struct Records {
@@ -52,11 +49,9 @@ pub(super) struct Records {
     sealing: Key,
     /// Records that may be sealed with one key.
     confidentiality_limit: u64,
-    alerts: Alerts,
-    key_updates: KeyUpdates,
+    contents: Contents,
     /// The peer asked for other keys from this side. Once is enough, however often it asks before it gets anything.
     owes_key_update: bool,
-    empty_records: u8,
 }
 
 /// What became of the record that the bytes begin with.
@@ -69,16 +64,6 @@ pub(super) enum Opened {
     /// The same, with this plaintext where the record was: there was no room to hand it out.
     InPlace { length: usize, plaintext: Range<usize> },
     /// The peer has said that nothing follows.
-    Closed,
-}
-
-/// What was in a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Plaintext,
-    /// Nothing for the reader.
-    Aside,
-    /// The peer sends nothing more.
     Closed,
 }
 
@@ -101,10 +86,8 @@ impl Records {
             opening: Key::new(secrets.rx)?,
             sealing: Key::new(secrets.tx)?,
             confidentiality_limit: suite.common.confidentiality_limit,
-            alerts: Alerts::default(),
-            key_updates: KeyUpdates::default(),
+            contents: Contents::default(),
             owes_key_update: false,
-            empty_records: 0,
         })
     }
 
@@ -122,8 +105,8 @@ impl Records {
             let (kind, content) = header::split_inner(&sealed[..size])?;
             let plaintext = header::LENGTH..header::LENGTH + content.len();
             return Ok(match self.take(kind, content)? {
-                Taken::Plaintext => Opened::InPlace { length, plaintext },
-                Taken::Aside => Opened::Done { length },
+                Taken::Data => Opened::InPlace { length, plaintext },
+                Taken::Nothing | Taken::KeyUpdate { .. } => Opened::Done { length },
                 Taken::Closed => Opened::Closed,
             });
         }
@@ -132,8 +115,8 @@ impl Records {
         let (kind, content) = header::split_inner(plaintext)?;
         let filled = content.len();
         match self.take(kind, content)? {
-            Taken::Plaintext => into.advance(filled),
-            Taken::Aside => {}
+            Taken::Data => into.advance(filled),
+            Taken::Nothing | Taken::KeyUpdate { .. } => {}
             Taken::Closed => return Ok(Opened::Closed),
         }
         Ok(Opened::Done { length })
@@ -167,46 +150,11 @@ impl Records {
     }
 
     fn take(&mut self, kind: u8, content: &[u8]) -> Result<Taken, Fault> {
-        let kind = ContentType::from(kind);
-        if self.key_updates.is_cut() && kind != ContentType::Handshake {
-            return Err(Fault::unexpected(PeerMisbehaved::MessageInterleavedWithHandshakeMessage));
+        let taken = self.contents.take(kind.into(), content)?;
+        if let Taken::KeyUpdate { is_wanted_back } = taken {
+            self.opening = Key::new(self.kernel.update_rx_secret()?)?;
+            self.owes_key_update |= is_wanted_back;
         }
-        match kind {
-            ContentType::ApplicationData => {
-                self.count(content)?;
-                Ok(Taken::Plaintext)
-            }
-            ContentType::Alert | ContentType::Handshake if content.is_empty() => {
-                Err(Fault::unexpected(InvalidMessage::InvalidEmptyPayload))
-            }
-            ContentType::Alert => self.alerts.take(content),
-            ContentType::Handshake => {
-                if let Some(KeyUpdate { is_wanted_back }) = self.key_updates.take(content)? {
-                    self.opening = Key::new(self.kernel.update_rx_secret().map_err(Fault::untold)?)?;
-                    self.owes_key_update |= is_wanted_back;
-                }
-                Ok(Taken::Aside)
-            }
-            ContentType::ChangeCipherSpec => {
-                Err(Fault::unexpected(PeerMisbehaved::IllegalMiddleboxChangeCipherSpec))
-            }
-            kind => Err(Fault::unexpected(Error::InappropriateMessage {
-                expect_types: vec![ContentType::ApplicationData, ContentType::Handshake],
-                got_type: kind,
-            })),
-        }
-    }
-
-    fn count(&mut self, content: &[u8]) -> Result<(), Fault> {
-        if !content.is_empty() {
-            self.empty_records = 0;
-            self.key_updates.forget();
-            return Ok(());
-        }
-        self.empty_records += 1;
-        match self.empty_records > MAX_EMPTY {
-            true => Err(Fault::unexpected(PeerMisbehaved::TooManyEmptyFragments)),
-            false => Ok(()),
-        }
+        Ok(taken)
     }
 }
