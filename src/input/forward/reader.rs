@@ -370,9 +370,9 @@ mod tests {
             assert!(reader.next().await.unwrap().is_some());
         }
         let _client = sent.await.unwrap();
-        // What is left behind the message.
+        // What is left behind the message; memory that has grown once more would have as much again.
         let left = reader.framer.buffer().capacity();
-        assert!(left <= 2 * READ_SIZE, "{left}");
+        assert!(left < entries.len() / 2, "{left}");
     }
 
     #[tokio::test]

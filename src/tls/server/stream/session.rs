@@ -84,9 +84,9 @@ impl Session {
         self.outgoing.sent(count);
     }
 
-    /// Where the socket can be read to; say with [`received`](Self::received) how much it was.
-    pub(super) fn room(&mut self) -> Result<&mut [u8], Error> {
-        self.incoming.room().map_err(|_| InvalidMessage::HandshakePayloadTooLarge.into())
+    /// Where the socket can be read to, for whoever wants so many bytes; say with [`received`](Self::received) how much it was.
+    pub(super) fn room(&mut self, wanted: usize) -> Result<&mut [u8], Error> {
+        self.incoming.room(wanted).map_err(|_| InvalidMessage::HandshakePayloadTooLarge.into())
     }
 
     pub(super) fn received(&mut self, count: usize) {

@@ -100,7 +100,7 @@ fn established_with(suite: SupportedCipherSuite) -> (Client, Session) {
 
 fn give(server: &mut Session, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        let room = server.room().unwrap();
+        let room = server.room(200_000).unwrap();
         let count = room.len().min(bytes.len());
         room[..count].copy_from_slice(&bytes[..count]);
         server.received(count);
