@@ -21,6 +21,9 @@ use crate::wire::refusal::Refusal;
 /// Bytes that each connection may buffer without asking the budget; a read that does not know better takes so many.
 pub(super) const READ_SIZE: usize = 16 * 1024;
 
+/// Bytes that are worth a read of their own, rather than memory that all that came moves to.
+const WORTH_READING: usize = READ_SIZE / 4;
+
 /// A connection that has sent a whole message gets memory for another one of its size at once, up to so many bytes.
 const MAX_PROVEN: usize = 2 * 1024 * 1024;
 
@@ -212,7 +215,12 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let missing = self.framer.known_length().saturating_sub(buffered);
         let size = missing.clamp(READ_SIZE, buffered.max(READ_SIZE).max(self.proven));
         self.reservation.grow_to((buffered + size).saturating_sub(READ_SIZE)).await;
-        let read = read_some(&mut self.stream, self.framer.buffer(), size);
+        let buffer = self.framer.buffer();
+        if buffer.capacity() - buffer.len() < size.min(missing) {
+            // With what follows the longest part of a message, whose length nobody knows before.
+            buffer.reserve(size + READ_SIZE);
+        }
+        let read = read_some(&mut self.stream, buffer, size);
         if buffered == 0 {
             let idle = self.settings.idle_timeout.unwrap_or(Duration::MAX);
             return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
@@ -223,16 +231,19 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     }
 }
 
-/// Appends at most `size` bytes to `buffer`. An empty buffer has no memory while it waits: most of ten thousand
-/// connections are idle.
+/// Appends at most `size` bytes to `buffer`, and fewer where its memory is nearly full: little may follow, for which all of it
+/// would move. An empty buffer has no memory while it waits: most of ten thousand connections are idle.
 pub(super) async fn read_some<R: AsyncRead + Unpin>(
     stream: &mut R,
     buffer: &mut BytesMut,
     size: usize,
 ) -> io::Result<usize> {
     poll_fn(|context| {
-        buffer.reserve(size);
-        let mut limited = (&mut *buffer).limit(size);
+        if buffer.capacity() - buffer.len() < size.min(WORTH_READING) {
+            buffer.reserve(size);
+        }
+        let room = buffer.capacity() - buffer.len();
+        let mut limited = (&mut *buffer).limit(size.min(room));
         let polled = pin!(stream.read_buf(&mut limited)).poll(context);
         if polled.is_pending() && buffer.is_empty() {
             *buffer = BytesMut::new();
@@ -341,6 +352,27 @@ mod tests {
         );
         let capacity = reader.framer.buffer().capacity();
         assert!((300_000..600_000).contains(&capacity), "{capacity}");
+    }
+
+    #[tokio::test]
+    async fn a_message_does_not_outgrow_its_memory_with_what_follows_its_entries() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let entries = vec![b'x'; 300_000];
+        let chunk = Some(&b"an id"[..]);
+        let bytes = encode_packed(&Packed { tag: b"t", entries: &entries, count: 9, chunk, gzip: false });
+        let sent = tokio::spawn(async move {
+            for _ in 0..3 {
+                client.write_all(&bytes).await.unwrap();
+            }
+            client
+        });
+        for _ in 0..3 {
+            assert!(reader.next().await.unwrap().is_some());
+        }
+        let _client = sent.await.unwrap();
+        // What is left behind the message; memory that has grown once more would have as much again.
+        let left = reader.framer.buffer().capacity();
+        assert!(left < entries.len() / 2, "{left}");
     }
 
     #[tokio::test]

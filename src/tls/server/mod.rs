@@ -75,6 +75,8 @@ impl Source for TlsConfig {
             Some(verifier) => builder.with_client_cert_verifier(Arc::new(Remembering(verifier))),
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName::new(keys)));
+        // For `stream`, which takes over where the handshake ends.
+        config.enable_secret_extraction = true;
         self.set_up_resumption(&mut config, current)?;
         Ok(Loaded { config: Arc::new(config), expiries })
     }

@@ -44,6 +44,11 @@ fn skip_nested(bytes: &[u8], mut at: usize, depth: usize, limit: usize) -> Resul
     let below = depth.checked_sub(1).ok_or(MsgpackError::TooDeep { limit })?;
     for _ in 0..children {
         let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
+        // Keys and most values. Each step waits for the one before, and a table is a step more.
+        if marker & 0xe0 == FIXSTR {
+            at += 1 + usize::from(marker & 0x1f);
+            continue;
+        }
         match LENGTHS[usize::from(marker)] {
             LONGER if marker == STR_8 => {
                 at += 2 + usize::from(*bytes.get(at + 1).ok_or(MsgpackError::Incomplete)?);
@@ -76,6 +81,9 @@ const MAP_16: u8 = 0xde;
 
 /// Text of up to 255 bytes.
 const STR_8: u8 = 0xd9;
+
+/// Text of up to 31 bytes: its length is in the lower five bits.
+const FIXSTR: u8 = 0xa0;
 
 /// A value whose first byte does not say how long it is.
 const LONGER: u8 = 0;

@@ -3,8 +3,14 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use tokio::io::ReadBuf;
+
 /// Bytes that are read at once: a few records, which are 16 KiB each at most.
 const LANDING: usize = 64 * 1024;
+
+/// Bytes that are read at once into the middle of a long message. Each read has its price, and so has the part of a record
+/// that it ends with.
+const WIDE_LANDING: usize = 4 * LANDING;
 
 /// A handshake message of 64 KiB in records of its own length each; the longest that rustls takes.
 const MAX_LENGTH: usize = 2 * LANDING;
@@ -12,6 +18,7 @@ const MAX_LENGTH: usize = 2 * LANDING;
 thread_local! {
     /// A buffer that no connection holds just now, for the next one that reads.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static WIDE_SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Where a socket is read to, and where rustls deciphers in place. Most of ten thousand connections are idle: without
@@ -21,6 +28,10 @@ pub(super) struct Incoming {
     buffer: Vec<u8>,
     /// What of the buffer was read and not taken yet.
     taken: Range<usize>,
+    /// Bytes at its beginning that are plaintext, which nobody has asked for yet: a record seldom ends where a message does.
+    plaintext: usize,
+    /// Bytes behind those that are of no use.
+    behind: usize,
 }
 
 /// A peer sent more than [`MAX_LENGTH`] bytes of which nothing can be taken.
@@ -40,28 +51,54 @@ impl Incoming {
         }
     }
 
+    /// The first `length` bytes have been deciphered, to this part of them.
+    pub(super) fn keep(&mut self, length: usize, plaintext: Range<usize>) {
+        self.taken.start += plaintext.start;
+        self.behind = length - plaintext.end;
+        self.plaintext = plaintext.len();
+    }
+
+    /// Hands out what was kept, as far as there is room for it.
+    pub(super) fn hand_out(&mut self, into: &mut ReadBuf<'_>) {
+        let count = self.plaintext.min(into.remaining());
+        into.put_slice(&self.bytes()[..count]);
+        self.plaintext -= count;
+        match self.plaintext {
+            0 => {
+                let behind = std::mem::take(&mut self.behind);
+                self.discard(count + behind);
+            }
+            _ => self.taken.start += count,
+        }
+    }
+
     pub(super) fn clear(&mut self) {
+        (self.plaintext, self.behind) = (0, 0);
         self.taken = 0..0;
         lend(std::mem::take(&mut self.buffer));
     }
 
-    /// Where more can be read to; say how much it was with [`filled`](Self::filled).
-    pub(super) fn room(&mut self) -> Result<&mut [u8], Full> {
+    /// Where more can be read to; say how much it was with [`filled`](Self::filled). Beyond [`LANDING`] it is no more than is
+    /// `wanted`: whole records of that find room at once, and hardly anything stays here.
+    pub(super) fn room(&mut self, wanted: usize) -> Result<&mut [u8], Full> {
         let length = self.taken.len();
-        if self.buffer.len() < LANDING {
-            let mut landing = borrow();
+        let size = if wanted > LANDING { WIDE_LANDING } else { LANDING };
+        let is_too_wide = self.buffer.len() == WIDE_LANDING && size == LANDING && length <= LANDING / 2;
+        if self.buffer.len() < size || is_too_wide {
+            let mut landing = borrow(size);
             landing[..length].copy_from_slice(&self.buffer[self.taken.clone()]);
-            self.buffer = landing;
+            lend(std::mem::replace(&mut self.buffer, landing));
+            self.taken = 0..length;
         } else if self.buffer.len() - self.taken.end < LANDING / 2 {
             self.buffer.copy_within(self.taken.clone(), 0);
             if self.buffer.len() - length < LANDING / 2 {
-                self.buffer.resize(MAX_LENGTH, 0);
+                self.buffer.resize(MAX_LENGTH.max(self.buffer.len()), 0);
             }
-        } else {
-            return Ok(&mut self.buffer[self.taken.end..]);
+            self.taken = 0..length;
         }
-        self.taken = 0..length;
-        if length == self.buffer.len() { Err(Full) } else { Ok(&mut self.buffer[length..]) }
+        let room = &mut self.buffer[self.taken.end..];
+        let count = room.len().min(wanted.max(LANDING));
+        if count == 0 { Err(Full) } else { Ok(&mut room[..count]) }
     }
 
     pub(super) fn filled(&mut self, count: usize) {
@@ -81,15 +118,17 @@ impl Incoming {
     }
 }
 
-fn borrow() -> Vec<u8> {
-    let mut landing = SPARE.take();
-    landing.resize(LANDING, 0);
+fn borrow(size: usize) -> Vec<u8> {
+    let mut landing = if size == LANDING { SPARE.take() } else { WIDE_SPARE.take() };
+    landing.resize(size, 0);
     landing
 }
 
 fn lend(buffer: Vec<u8>) {
-    if buffer.len() == LANDING {
-        SPARE.set(buffer);
+    match buffer.len() {
+        LANDING => SPARE.set(buffer),
+        WIDE_LANDING => WIDE_SPARE.set(buffer),
+        _ => {}
     }
 }
 
@@ -98,7 +137,11 @@ mod tests {
     use super::*;
 
     fn read(incoming: &mut Incoming, bytes: &[u8]) {
-        incoming.room().unwrap()[..bytes.len()].copy_from_slice(bytes);
+        read_of(0, incoming, bytes);
+    }
+
+    fn read_of(wanted: usize, incoming: &mut Incoming, bytes: &[u8]) {
+        incoming.room(wanted).unwrap()[..bytes.len()].copy_from_slice(bytes);
         incoming.filled(bytes.len());
     }
 
@@ -109,7 +152,7 @@ mod tests {
         for step in 1..2_000usize {
             let bytes: Vec<u8> = (0..step * 7 % 20_000).map(|at| sent.wrapping_add(at as u8)).collect();
             sent = sent.wrapping_add(bytes.len() as u8);
-            read(&mut incoming, &bytes);
+            read_of(step % 4 * 50_000, &mut incoming, &bytes);
             if step % 3 == 0 {
                 incoming.rest();
             }
@@ -130,16 +173,29 @@ mod tests {
         assert_eq!(incoming.buffer.capacity(), 100);
         incoming.discard(100);
         assert_eq!(incoming.buffer.capacity(), 0);
-        incoming.room().unwrap();
+        incoming.room(0).unwrap();
         incoming.rest();
         assert_eq!(incoming.buffer.capacity(), 0);
+    }
+
+    #[test]
+    fn whoever_wants_much_reads_no_more_than_that_and_keeps_none_of_the_memory() {
+        let mut incoming = Incoming::default();
+        assert_eq!(incoming.room(100_000).unwrap().len(), 100_000);
+        assert_eq!(incoming.room(10 * WIDE_LANDING).unwrap().len(), WIDE_LANDING);
+        read(&mut incoming, &[1; 100]);
+        assert_eq!(incoming.room(0).unwrap().len(), LANDING - 100);
+        assert_eq!(incoming.buffer.len(), LANDING);
+        assert_eq!(incoming.bytes(), [1; 100]);
+        assert_eq!(incoming.room(LANDING + 1).unwrap().len(), LANDING + 1);
+        assert_eq!(incoming.bytes(), [1; 100]);
     }
 
     #[test]
     fn what_is_never_taken_ends_at_the_limit() {
         let mut incoming = Incoming::default();
         let mut length = 0;
-        while let Ok(room) = incoming.room() {
+        while let Ok(room) = incoming.room(0) {
             assert!(!room.is_empty());
             length += room.len();
             let count = room.len();

@@ -1,12 +1,15 @@
 //! A TLS connection over a socket, from the server's side.
 //!
 //! What `tokio-rustls` does, but reading large pieces, and with fewer copies: rustls' buffered interface reads 4 KiB at a
-//! time into memory that it makes small again after each record. `session` is the protocol without a socket; here its
-//! bytes are moved.
+//! time into memory that it makes small again after each record, and gives records out as memory of their own. `session` is
+//! the protocol without a socket; here its bytes are moved.
 
 mod ahead;
+mod by_rustls;
+mod established;
 mod incoming;
 mod outgoing;
+mod records;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -77,13 +80,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             if self.session.peer_has_closed() {
                 return Poll::Ready(Err(cut_off()));
             }
-            ready!(self.poll_receive(context))?;
+            ready!(self.poll_receive(context, 0))?;
         }
     }
 
-    /// Reads the socket once, at least a byte.
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut landed = ReadBuf::new(self.session.room().map_err(tls_error)?);
+    /// Reads the socket once, at least a byte, for whoever wants so many.
+    fn poll_receive(&mut self, context: &mut Context<'_>, wanted: usize) -> Poll<io::Result<()>> {
+        let mut landed = ReadBuf::new(self.session.room(wanted).map_err(tls_error)?);
         let polled = Pin::new(&mut self.socket).poll_read(context, &mut landed);
         let count = landed.filled().len();
         self.session.received(count);
@@ -136,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
             if let Poll::Ready(Err(error)) = this.poll_send(context) {
                 return Poll::Ready(Err(error));
             }
-            ready!(this.poll_receive(context))?;
+            ready!(this.poll_receive(context, into.remaining()))?;
         }
     }
 }

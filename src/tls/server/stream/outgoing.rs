@@ -46,6 +46,11 @@ impl Outgoing {
         self.append(OVERHEAD, |out| traffic.queue_close_notify(out).map_err(Refused::from))
     }
 
+    /// Where whole records are to be appended.
+    pub(super) fn records(&mut self) -> &mut Vec<u8> {
+        &mut self.records
+    }
+
     /// rustls says how much room it needs if it is not enough.
     fn append(
         &mut self,

@@ -1,53 +1,38 @@
 //! TLS of one connection, without its socket: bytes in, plaintext out, and the other way round.
 //!
-//! rustls deciphers in the buffer that the socket was read to. It gives each record out as memory of its own, of which
-//! the one copy is made here, to where the reader wants it.
+//! rustls does the handshake. What follows it in TLS 1.3 goes through `records`, from where the socket was read to straight
+//! to where the reader wants it; in TLS 1.2 through rustls.
 
 use std::fmt;
 use std::sync::Arc;
 
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{AppDataRecord, ConnectionState, UnbufferedStatus};
 use rustls::{Error, InvalidMessage, ServerConfig};
 use rustls_pki_types::CertificateDer;
 use tokio::io::ReadBuf;
 
-use super::ahead::Ahead;
+use super::by_rustls::{ByRustls, Turn, Wish};
+use super::established::Established;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
-
-/// The plaintext of one record at most.
-const MAX_RECORD: usize = 16 * 1024;
+use super::records::MAX_CONTENT;
 
 /// The server's side of a connection.
 pub(super) struct Session {
-    connection: UnbufferedServerConnection,
+    layer: Layer,
     incoming: Incoming,
     outgoing: Outgoing,
-    ahead: Ahead,
-    /// The peer has said that it sends no more.
-    peer_has_closed: bool,
     has_closed: bool,
-    /// What ended it; rustls must not be asked again.
+    /// What ended it; nothing must be asked again.
     failure: Option<Error>,
 }
 
-/// What is to be done as soon as the connection lets it.
-#[derive(Debug, Clone, Copy)]
-enum Wish<'a> {
+/// What makes records of plaintext, and plaintext of records.
+enum Layer {
+    Rustls(Box<ByRustls>),
+    Records(Box<Established>),
+    /// It failed between the two.
     Nothing,
-    Write(&'a [u8]),
-    Close,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// There may be more to do.
-    GoesOn,
-    /// All that came has been dealt with, and the wish is fulfilled.
-    Done,
-    /// All that came has been dealt with, and nothing can be sent: before the handshake is over, or when all is.
-    Blocked,
 }
 
 impl fmt::Debug for Session {
@@ -58,27 +43,36 @@ impl fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(config: Arc<ServerConfig>) -> Result<Self, Error> {
+        let may_hand_over = config.enable_secret_extraction;
+        let connection = UnbufferedServerConnection::new(config)?;
         Ok(Self {
-            connection: UnbufferedServerConnection::new(config)?,
+            layer: Layer::Rustls(Box::new(ByRustls::new(connection, may_hand_over))),
             incoming: Incoming::default(),
             outgoing: Outgoing::default(),
-            ahead: Ahead::default(),
-            peer_has_closed: false,
             has_closed: false,
             failure: None,
         })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        self.connection.is_handshaking()
+        matches!(&self.layer, Layer::Rustls(rustls) if rustls.is_handshaking())
     }
 
+    /// The peer has said that it sends no more.
     pub(super) fn peer_has_closed(&self) -> bool {
-        self.peer_has_closed
+        match &self.layer {
+            Layer::Rustls(rustls) => rustls.peer_has_closed,
+            Layer::Records(established) => established.peer_has_closed,
+            Layer::Nothing => false,
+        }
     }
 
     pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
-        self.connection.peer_certificates()
+        match &self.layer {
+            Layer::Rustls(rustls) => rustls.peer_certificates(),
+            Layer::Records(established) => established.peer_certificates.as_deref(),
+            Layer::Nothing => None,
+        }
     }
 
     /// Records that the peer is to get; say with [`sent`](Self::sent) how much of them it got.
@@ -90,9 +84,9 @@ impl Session {
         self.outgoing.sent(count);
     }
 
-    /// Where the socket can be read to; say with [`received`](Self::received) how much it was.
-    pub(super) fn room(&mut self) -> Result<&mut [u8], Error> {
-        self.incoming.room().map_err(|_| InvalidMessage::HandshakePayloadTooLarge.into())
+    /// Where the socket can be read to, for whoever wants so many bytes; say with [`received`](Self::received) how much it was.
+    pub(super) fn room(&mut self, wanted: usize) -> Result<&mut [u8], Error> {
+        self.incoming.room(wanted).map_err(|_| InvalidMessage::HandshakePayloadTooLarge.into())
     }
 
     pub(super) fn received(&mut self, count: usize) {
@@ -106,9 +100,17 @@ impl Session {
 
     /// Hands out what can be deciphered of what came.
     pub(super) fn read(&mut self, into: &mut ReadBuf<'_>) -> Result<(), Error> {
-        self.ahead.hand_out(into);
-        while into.remaining() > 0 && self.turn(Wish::Nothing, into)? == Turn::GoesOn {}
-        Ok(())
+        if let Layer::Rustls(rustls) = &mut self.layer {
+            rustls.ahead.hand_out(into);
+            while into.remaining() > 0 && self.turn(Wish::Nothing, into)? == Turn::GoesOn {}
+        }
+        match (&mut self.layer, &self.failure) {
+            (Layer::Records(established), None) => established
+                .read(&mut self.incoming, &mut self.outgoing, into)
+                .map_err(|error| self.fail(error)),
+            (_, Some(failure)) => Err(failure.clone()),
+            (Layer::Rustls(_) | Layer::Nothing, None) => Ok(()),
+        }
     }
 
     /// Goes on with the handshake as far as possible.
@@ -118,7 +120,7 @@ impl Session {
 
     /// Makes records of as much as one holds. Whoever waits until the last is sent bounds the memory.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        let bytes = &bytes[..bytes.len().min(MAX_RECORD)];
+        let bytes = &bytes[..bytes.len().min(MAX_CONTENT)];
         if self.has_closed || self.until_done(Wish::Write(bytes))? == Turn::Blocked {
             return Err(Error::General(
                 "nothing can be sent before the handshake or after close_notify".to_owned(),
@@ -150,64 +152,48 @@ impl Session {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let UnbufferedStatus { mut discard, state } =
-            self.connection.process_tls_records(self.incoming.bytes());
-        let turn = match state {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
-                match traffic.next_record() {
-                    Some(Ok(AppDataRecord { discard: more, payload, .. })) => {
-                        discard += more;
-                        let now = payload.len().min(into.remaining());
-                        into.put_slice(&payload[..now]);
-                        self.ahead.keep(&payload[now..]);
+        match &mut self.layer {
+            Layer::Rustls(rustls) => {
+                let turn = match rustls.turn(&mut self.incoming, &mut self.outgoing, wish, into) {
+                    Ok(turn) => turn,
+                    Err(error) => {
+                        rustls.tell(&mut self.outgoing);
+                        return Err(self.fail(error));
                     }
-                    Some(Err(error)) => break Err(error),
-                    None => break Ok(Turn::GoesOn),
+                };
+                if turn == Turn::Done && rustls.can_hand_over() {
+                    self.hand_over().map_err(|error| self.fail(error))?;
                 }
-            },
-            Ok(ConnectionState::EncodeTlsData(data)) => self.outgoing.encode(data).map(|()| Turn::GoesOn),
-            Ok(ConnectionState::TransmitTlsData(data)) => {
-                // It lies in `outgoing`, and goes out before anything else does.
-                data.done();
-                Ok(Turn::GoesOn)
+                Ok(turn)
             }
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => match wish {
-                Wish::Nothing => Ok(()),
-                Wish::Write(bytes) => self.outgoing.encrypt(&mut traffic, bytes),
-                Wish::Close => self.outgoing.close(&mut traffic),
+            Layer::Records(established) => {
+                let fulfilled = established.fulfil(wish, &mut self.outgoing);
+                fulfilled.map(|()| Turn::Done).map_err(|error| self.fail(error))
             }
-            .map(|()| Turn::Done),
-            Ok(ConnectionState::PeerClosed) => {
-                self.peer_has_closed = true;
-                Ok(Turn::GoesOn)
-            }
-            Ok(ConnectionState::BlockedHandshake | ConnectionState::Closed) => Ok(Turn::Blocked),
-            // Early data, which no configuration here allows.
-            Ok(state) => {
-                Err(Error::General(format!("a TLS connection is in an unexpected state: {state:?}")))
-            }
-            Err(error) => Err(error),
-        };
-        self.incoming.discard(discard);
-        if self.peer_has_closed {
-            self.incoming.clear();
+            Layer::Nothing => Ok(Turn::Blocked),
         }
-        turn.inspect_err(|error| self.fail(error))
     }
 
-    /// Keeps what tells the peer why.
-    fn fail(&mut self, error: &Error) {
-        self.failure = Some(error.clone());
-        self.incoming.clear();
-        while self.connection.wants_write() {
-            let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(alert)), .. } =
-                self.connection.process_tls_records(&mut [])
-            else {
-                return;
-            };
-            if self.outgoing.encode(alert).is_err() {
-                return;
-            }
+    fn hand_over(&mut self) -> Result<(), Error> {
+        if let Layer::Rustls(rustls) = std::mem::replace(&mut self.layer, Layer::Nothing) {
+            let peer_certificates = rustls.peer_certificates().map(<[_]>::to_vec);
+            let established = Established::new(rustls.into_connection(), peer_certificates)?;
+            self.layer = Layer::Records(Box::new(established));
         }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn records(&mut self) -> Option<&mut super::records::Records> {
+        match &mut self.layer {
+            Layer::Records(established) => Some(&mut established.records),
+            Layer::Rustls(_) | Layer::Nothing => None,
+        }
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.incoming.clear();
+        self.failure = Some(error.clone());
+        error
     }
 }

@@ -117,7 +117,7 @@ impl Wire {
         while !bytes.is_empty() {
             let length = self.cuts[self.cut % self.cuts.len()];
             self.cut += 1;
-            let room = self.server.room()?;
+            let room = self.server.room(0)?;
             let count = bytes.len().min(length).min(room.len());
             room[..count].copy_from_slice(&bytes[..count]);
             self.server.received(count);
@@ -196,6 +196,47 @@ fn the_handshake_works_a_byte_at_a_time() {
         assert_eq!(wire.read, b"events");
         assert_eq!(wire.server.peer_certificates().unwrap()[0].as_ref(), PARTY.certificate);
     }
+}
+
+#[test]
+fn what_comes_with_the_end_of_the_handshake_is_read() {
+    for version in [&TLS12, &TLS13] {
+        for cuts in [vec![40_000], vec![700, 33], vec![100_000]] {
+            let mut wire = Wire::new(version, cuts);
+            // rustls sends it as soon as it can: with its own last message.
+            wire.client.writer().write_all(&bytes_of(30_000)).unwrap();
+            wire.carry().unwrap();
+            assert!(wire.read == bytes_of(30_000));
+        }
+    }
+}
+
+#[test]
+fn keys_that_change_right_behind_the_handshake_do_so_on_both_sides() {
+    let mut wire = Wire::established(&TLS13, vec![40_000]);
+    for _ in 0..3 {
+        wire.client.refresh_traffic_keys().unwrap();
+        wire.client.writer().write_all(b"events").unwrap();
+        wire.carry().unwrap();
+    }
+    assert_eq!(wire.read, b"events".repeat(3));
+    wire.server.write(b"acknowledged").unwrap();
+    wire.carry().unwrap();
+    assert!(wire.acks.ends_with(b"acknowledged"));
+}
+
+#[test]
+fn without_the_secrets_rustls_does_all_of_it() {
+    let mut wire = Wire::established(&TLS13, vec![1_000]);
+    let mut config = (*PARTY.server).clone();
+    config.enable_secret_extraction = false;
+    wire.server = Session::new(Arc::new(config)).unwrap();
+    wire.client = client(client_config(&TLS13, true));
+    wire.carry().unwrap();
+    assert!(wire.server.records().is_none());
+    wire.client.writer().write_all(&bytes_of(60_000)).unwrap();
+    wire.carry().unwrap();
+    assert!(wire.read == bytes_of(60_000));
 }
 
 #[test]
