@@ -66,9 +66,8 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     /// Makes content and length durable. After an error nobody knows what is: the kernel may have dropped what it could
     /// not write, and call the next sync a success.
     fn sync(&self) -> io::Result<()>;
-    /// Lets the system use the memory in which it still holds these bytes for something else, as far as they are on the
-    /// disk; the others it begins to write, so that it can let go of them the next time. A hint: it changes nothing that
-    /// can be read, and makes nothing durable.
+    /// Lets the system use the memory in which it still holds these synced bytes for something else. A hint: it changes
+    /// nothing that can be read.
     fn let_go(&self, _offset: u64, _length: u64) {}
     /// Has nothing read from the disk through this file but what is asked for: not what the system would read ahead of
     /// a reader, which can be many mebibytes that whoever else uses the disk then waits for. A hint.

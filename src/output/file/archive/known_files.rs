@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file_key::FileKey;
-use super::pages::Pages;
 use crate::output::file::undo::Undo;
 use crate::storage::{Identity, Stat};
 
@@ -33,7 +32,6 @@ pub(super) struct Handle<F> {
     /// When it was opened and last used, by the table's own count.
     pub(super) opened: u64,
     pub(super) used: u64,
-    pub(super) pages: Pages,
 }
 
 /// What somebody else did to a file.
@@ -160,8 +158,7 @@ impl<F> KnownFiles<F> {
         self.clock += 1;
         let clock = self.clock;
         if let Some(known) = self.files.get_mut(path.as_os_str()) {
-            let handle =
-                Handle { file, dirty: false, opened: clock, used: clock, pages: Pages::of(known.length) };
+            let handle = Handle { file, dirty: false, opened: clock, used: clock };
             if let Some(before) = known.handle.replace(handle) {
                 self.by_use.remove(&before.used);
             }

@@ -8,7 +8,6 @@ mod folders;
 mod known_files;
 mod levels;
 mod members;
-mod pages;
 mod prepare;
 mod sync;
 mod write;

@@ -81,7 +81,6 @@ impl Archive {
             }
             return Err(Unwritten::Failed("write to", error));
         }
-        handle.pages.written(handle.file.as_ref(), known.length + length);
         self.files.written(path, length);
         self.buffers.empty(index);
         self.half_flushed = true;
