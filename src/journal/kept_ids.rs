@@ -69,11 +69,11 @@ impl KeptIds {
 impl Writer {
     /// Removes the files of ids that are all forgotten, and keeps the others within their limit.
     pub(super) fn tidy_kept_ids(&mut self) {
-        let segments: Vec<u64> = self.kept_ids.by_segment.keys().copied().collect();
-        for segment in segments {
-            if self.dedup.ids_in_segment(segment) == 0 {
-                self.remove_ids(segment);
-            }
+        // After most commits there are none, and nothing is allocated.
+        let is_over = |segment: &u64| self.dedup.ids_in_segment(*segment) == 0;
+        let over: Vec<u64> = self.kept_ids.by_segment.keys().copied().filter(is_over).collect();
+        for segment in over {
+            self.remove_ids(segment);
         }
         while self.kept_ids.bytes() > self.dedup_max_size {
             let dedup = &self.dedup;
