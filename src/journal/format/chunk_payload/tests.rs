@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::chunk::AckProof;
+use crate::chunk::{AckProof, Chunk};
 
 fn chunk() -> Chunk {
     let certificate = SenderCertificate {

@@ -24,12 +24,16 @@
 //!       then bit 0 is set and there is 1 entry: read as a run of entries it is one that is bad
 //! ```
 
+mod write;
+
 use bytes::Bytes;
+
+pub use write::{chunk_payload_length, write_chunk_payload};
 
 use super::array_at;
 use super::footer::ChunkKey;
-use super::packed_entries::{PackedEntries, Packing, unpack, unpacked_length};
-use crate::chunk::{Chunk, Encoding, HandedOver};
+use super::packed_entries::{Packing, unpack, unpacked_length};
+use crate::chunk::{Encoding, HandedOver};
 use crate::event_time::EventTime;
 use crate::sender::{Sender, SenderCertificate};
 
@@ -43,8 +47,6 @@ const FLAG_BAD_ENTRIES: u8 = 1;
 const FLAG_METADATA: u8 = 2;
 const FLAG_REFUSED: u8 = 4;
 const FLAG_HANDED_OVER: u8 = 8;
-/// Three bytes of length.
-const MAX_ATTRIBUTE_LENGTH: usize = (1 << 24) - 1;
 
 const TAG: u8 = 1;
 const SENDER: u8 = 2;
@@ -59,85 +61,6 @@ const USER: u8 = 10;
 const ACKNOWLEDGED: u8 = 11;
 const REFUSAL: u8 = 16;
 const HANDED_OVER: u8 = 17;
-
-/// Length of the payload that [`write_chunk_payload`] appends.
-pub fn chunk_payload_length(chunk: &Chunk, packed: Option<&PackedEntries>) -> u64 {
-    let mut attributes = Vec::with_capacity(256);
-    write_attributes(&mut attributes, chunk);
-    let entries = packed.map_or(chunk.entries.len(), |packed| packed.bytes().len());
-    (FIXED_LENGTH + attributes.len() + entries) as u64
-}
-
-/// Appends the payload for a chunk, with these in the place of its entries where they are packed.
-pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&PackedEntries>) {
-    out.extend_from_slice(&chunk.received_at.unix_nanoseconds().to_le_bytes());
-    out.extend_from_slice(&chunk.entry_count.to_le_bytes());
-    out.push(match (packed.map(PackedEntries::packing), chunk.encoding) {
-        (Some(Packing::Lz4), _) => PACKED_LZ4,
-        (Some(Packing::Zstd), _) => PACKED_ZSTD,
-        (None, Encoding::Plain) => PLAIN,
-        (None, Encoding::Gzip) => GZIP,
-        (None, Encoding::Zstd) => ZSTD,
-    });
-    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-    out.push(
-        flag(chunk.has_bad_entries, FLAG_BAD_ENTRIES)
-            | flag(chunk.has_metadata, FLAG_METADATA)
-            | flag(chunk.refusal.is_some(), FLAG_REFUSED)
-            | flag(chunk.handed_over.is_some(), FLAG_HANDED_OVER),
-    );
-    out.extend_from_slice(&[0; 6]);
-    let start = out.len();
-
-    write_attributes(out, chunk);
-    let length = (out.len() - start) as u32;
-    out[start - 4..start].copy_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(packed.map_or(&chunk.entries, PackedEntries::bytes));
-}
-
-fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
-    write_attribute(out, TAG, &chunk.tag);
-    write_attribute(out, SENDER, chunk.sender.identity.as_bytes());
-    if let Some(id) = &chunk.id {
-        write_attribute(out, CHUNK_ID, id);
-    }
-    write_attribute(out, INPUT, chunk.input.as_bytes());
-    if let Some(address) = chunk.sender.address {
-        write_attribute(out, SOURCE_ADDRESS, address.to_string().as_bytes());
-    }
-    if let Some(certificate) = &chunk.sender.certificate {
-        write_attribute(out, SUBJECT, certificate.subject.as_bytes());
-        for name in &certificate.alternative_names {
-            write_attribute(out, ALTERNATIVE_NAME, name.as_bytes());
-        }
-        write_attribute(out, FINGERPRINT, certificate.fingerprint.as_bytes());
-    }
-    if let Some(name) = &chunk.sender.host_name {
-        write_attribute(out, HOST_NAME, name.as_bytes());
-    }
-    if let Some(user) = &chunk.sender.user {
-        write_attribute(out, USER, user.as_bytes());
-    }
-    if let Some(key) = &chunk.proof.acknowledged {
-        write_attribute(out, ACKNOWLEDGED, &key.to_le_bytes());
-    }
-    if let Some(reason) = &chunk.refusal {
-        write_attribute(out, REFUSAL, reason.as_bytes());
-    }
-    if let Some(handed_over) = &chunk.handed_over {
-        // A struct of text and numbers always has a JSON form.
-        let json = serde_json::to_vec(handed_over.as_ref()).unwrap_or_default();
-        write_attribute(out, HANDED_OVER, &json);
-    }
-}
-
-/// Values longer than three bytes of length can say are cut; inputs have far lower limits.
-fn write_attribute(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
-    let value = &value[..value.len().min(MAX_ATTRIBUTE_LENGTH)];
-    out.push(kind);
-    out.extend_from_slice(&(value.len() as u32).to_le_bytes()[..3]);
-    out.extend_from_slice(value);
-}
 
 /// A chunk as the journal keeps it; values are looked up where they lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
