@@ -1,19 +1,20 @@
 //! Which gzip level pays: `cargo bench --bench gzip [-- FILE...]`.
 //!
-//! Prints, for logs of several kinds and for the files that are named, how large each level of libdeflate and zlib-rs,
-//! and what `compression_level = "auto"` chooses, makes them, as a part of what gzip(1) and Fluentd make at their level 6,
+//! Prints, for logs of several kinds and for the files that are named, how large each level of libdeflate and zlib-rs, with
+//! `--features isal` ISA-L, and what `compression_level = "auto"` chooses, makes them, as a part of what gzip(1) and Fluentd make at their level 6,
 //! and how fast a processor does so. Members are of 256 KiB of text, as an archive that is busy has them.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod texts;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 use std::process::Command;
 use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hikyaku::output::file::gzip::{Gzip, SAMPLE};
+use hikyaku::output::file::gzip::{Gzip, Level, SAMPLE};
 use libdeflater::{CompressionLvl, Compressor};
 
 const MEMBER: usize = 256 * 1024;
@@ -35,6 +36,8 @@ fn main() {
             text.len() >> 10,
             100.0 * fluentd / text.len() as f64
         );
+        #[cfg(feature = "isal")]
+        isal(&text, fluentd);
         for level in 1..=6 {
             let mut compressor = Compressor::new(CompressionLvl::new(level).unwrap());
             let mut out = vec![0; compressor.gzip_compress_bound(MEMBER)];
@@ -43,18 +46,22 @@ fn main() {
             });
         }
         let mut gzip = Gzip::default();
-        let (mut number, mut level) = (0, 0);
+        let (mut number, mut level) = (0, Level::UNKNOWN);
         report("auto", &text, fluentd, |member| {
             if number % SAMPLE_EVERY == 0 && member.len() >= SAMPLE {
                 level = gzip.fastest_within(member);
             }
             number += 1;
             gzip.clear();
-            gzip.add(member, level).len()
+            gzip.add(member, level).place.len()
         });
-        let levels: Vec<i32> = text.chunks_exact(MEMBER).map(|member| gzip.fastest_within(member)).collect();
-        let counts = [1, 2, 3, 4, 5, 6].map(|level| levels.iter().filter(|it| **it == level).count());
-        println!("  {:>14}  members whose sample gives level 1 to 6: {counts:?}", "");
+        let mut samples: BTreeMap<Level, usize> = BTreeMap::new();
+        for member in text.chunks_exact(MEMBER) {
+            *samples.entry(gzip.fastest_within(member)).or_default() += 1;
+        }
+        let samples: Vec<String> =
+            samples.iter().map(|(level, count)| format!("{count} times {level}")).collect();
+        println!("  {:>14}  levels that samples of all members give: {}", "", samples.join(", "));
         for level in [1, 2, 3, 4, 6, 7] {
             let mut out = Vec::new();
             report(&format!("zlib-rs {level}"), &text, fluentd, |member| {
@@ -64,6 +71,19 @@ fn main() {
                 encoder.finish().unwrap().len()
             });
         }
+    }
+}
+
+#[cfg(feature = "isal")]
+fn isal(text: &[u8], fluentd: f64) {
+    use isal::{Codec, CompressionLevel, compress_into};
+
+    let levels = [(0, CompressionLevel::Zero), (1, CompressionLevel::One), (3, CompressionLevel::Three)];
+    for (number, level) in levels {
+        let mut out = vec![0; 2 * MEMBER];
+        report(&format!("ISA-L {number}"), text, fluentd, |member| {
+            compress_into(member, &mut out, level, Codec::Gzip).unwrap()
+        });
     }
 }
 

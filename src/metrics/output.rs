@@ -1,5 +1,7 @@
 //! What outputs count.
 
+use std::fmt::Display;
+
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::{LabelValues, counter_family, gauge_family, register};
@@ -279,7 +281,7 @@ impl OutputMetrics {
     }
 
     /// Counts bytes that were compressed at a gzip level, and what they came out at.
-    pub fn compressed(&self, level: usize, bytes: u64, to: u64) {
+    pub fn compressed(&self, level: impl Display, bytes: u64, to: u64) {
         let labels = [self.id.as_str(), &level.to_string()];
         self.uncompressed_bytes.with_label_values(&labels).inc_by(bytes);
         self.compressed_bytes.with_label_values(&labels).inc_by(to);

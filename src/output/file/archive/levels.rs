@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::CompressionLevel;
-use crate::output::file::gzip::{Gzip, SAMPLE};
+use crate::output::file::gzip::{Gzip, Level, SAMPLE};
 
 /// Text between two samples, in bytes: of the same file, and of all files together. A sample takes as long as compressing
 /// five to ten times as much, so that samples are at most 1 to 5 percent of the time.
@@ -17,9 +17,6 @@ const SAMPLE_EVERY: u64 = 8 * 1024 * 1024;
 
 /// So many files may be sampled at once, at the beginning and after many small files.
 const SAMPLES_AT_ONCE: u64 = 16;
-
-/// The level of what no sample speaks for: within the limit on all logs that were measured.
-const UNKNOWN: i32 = 4;
 
 /// Files without a sample of their own get the smallest level of so many that had one.
 const RECENT: usize = 8;
@@ -35,13 +32,13 @@ pub(super) struct Levels {
     /// Text that was not sampled, up to a limit: what samples are paid with.
     credit: u64,
     /// What samples said until the last flush, and since then.
-    recent: VecDeque<i32>,
-    found: Vec<i32>,
+    recent: VecDeque<Level>,
+    found: Vec<Level>,
 }
 
 #[derive(Debug)]
 struct Stream {
-    level: i32,
+    level: Level,
     /// Bytes of text since its sample.
     behind: u64,
 }
@@ -49,7 +46,7 @@ struct Stream {
 /// How a text is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
-    At(i32),
+    At(Level),
     /// At the level that its beginning is found best at.
     Sample,
 }
@@ -63,11 +60,11 @@ impl Levels {
     /// For the next text, of so many bytes, of a file.
     pub(super) fn plan(&mut self, path: &Path, length: usize) -> Plan {
         if let CompressionLevel::Fixed(level) = self.level {
-            return Plan::At(level);
+            return Plan::At(Level::libdeflate(level));
         }
         self.credit = self.credit.saturating_add(length as u64).min(SAMPLES_AT_ONCE * SAMPLE_EVERY);
         if length < SAMPLE {
-            return Plan::At(UNKNOWN);
+            return Plan::At(Level::UNKNOWN);
         }
         let stream = self.streams.get_mut(path);
         let (level, is_due) = match stream {
@@ -75,7 +72,7 @@ impl Levels {
                 stream.behind = stream.behind.saturating_add(length as u64);
                 (stream.level, stream.behind >= SAMPLE_EVERY)
             }
-            None => (self.recent.iter().copied().max().unwrap_or(UNKNOWN), true),
+            None => (self.recent.iter().copied().max().unwrap_or(Level::UNKNOWN), true),
         };
         if !is_due || self.credit < SAMPLE_EVERY {
             return Plan::At(level);
@@ -85,13 +82,13 @@ impl Levels {
     }
 
     /// What the sample of a file said.
-    pub(super) fn sampled(&mut self, path: &Arc<Path>, level: i32) {
+    pub(super) fn sampled(&mut self, path: &Arc<Path>, level: Level) {
         if self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(path) {
             self.streams.clear();
         }
         let before = self.streams.insert(Arc::clone(path), Stream { level, behind: 0 });
         if before.is_none_or(|before| before.level != level) {
-            tracing::debug!(path = %path.display(), level, "the gzip level that is small enough for what a file gets");
+            tracing::debug!(path = %path.display(), %level, "the gzip level that is small enough for what a file gets");
         }
         self.found.push(level);
     }
@@ -106,7 +103,7 @@ impl Levels {
 
 impl Plan {
     /// The level for a text.
-    pub(super) fn level(self, gzip: &mut Gzip, text: &[u8]) -> i32 {
+    pub(super) fn level(self, gzip: &mut Gzip, text: &[u8]) -> Level {
         match self {
             Self::At(level) => level,
             Self::Sample => gzip.fastest_within(text),
@@ -127,22 +124,25 @@ mod tests {
     #[test]
     fn a_level_that_is_set_is_the_level_of_everything() {
         let mut levels = Levels::new(CompressionLevel::Fixed(9));
-        assert_eq!([1, SAMPLE, MEMBER].map(|length| levels.plan(&path(1), length)), [Plan::At(9); 3]);
+        assert_eq!(
+            [1, SAMPLE, MEMBER].map(|length| levels.plan(&path(1), length)),
+            [Plan::At(Level::libdeflate(9)); 3]
+        );
     }
 
     #[test]
     fn a_file_is_sampled_at_first_and_then_every_so_many_bytes() {
         let mut levels = Levels::new(CompressionLevel::Auto);
         let file = path(1);
-        assert_eq!(levels.plan(&file, SAMPLE - 1), Plan::At(UNKNOWN));
-        for level in [2, 5] {
+        assert_eq!(levels.plan(&file, SAMPLE - 1), Plan::At(Level::UNKNOWN));
+        for level in [2, 5].map(Level::libdeflate) {
             assert_eq!(levels.plan(&file, MEMBER), Plan::Sample);
             levels.sampled(&file, level);
             for _ in 1..SAMPLE_EVERY / MEMBER as u64 {
                 assert_eq!(levels.plan(&file, MEMBER), Plan::At(level));
             }
         }
-        assert_eq!(levels.plan(&file, SAMPLE - 1), Plan::At(UNKNOWN));
+        assert_eq!(levels.plan(&file, SAMPLE - 1), Plan::At(Level::UNKNOWN));
     }
 
     #[test]
@@ -151,24 +151,29 @@ mod tests {
         let all = SAMPLES_AT_ONCE as usize;
         for number in 0..all {
             assert_eq!(levels.plan(&path(number), SAMPLE), Plan::Sample);
-            levels.sampled(&path(number), if number == all - RECENT { 3 } else { 1 });
+            let level = if number == all - RECENT { 3 } else { 1 };
+            levels.sampled(&path(number), Level::libdeflate(level));
         }
         // Of sixteen texts there is no credit for one more; and what was found counts from the next flush on.
-        assert_eq!(levels.plan(&path(all), SAMPLE), Plan::At(UNKNOWN));
+        assert_eq!(levels.plan(&path(all), SAMPLE), Plan::At(Level::UNKNOWN));
         levels.flushed();
-        assert_eq!(levels.plan(&path(all), SAMPLE), Plan::At(3));
+        assert_eq!(levels.plan(&path(all), SAMPLE), Plan::At(Level::libdeflate(3)));
         let until = (1..).find(|_| levels.plan(&path(all), MEMBER) == Plan::Sample).unwrap();
         assert!(until as u64 * MEMBER as u64 <= SAMPLE_EVERY, "{until}");
-        levels.sampled(&path(all), 1);
+        levels.sampled(&path(all), Level::libdeflate(1));
         levels.flushed();
-        assert_eq!(levels.plan(&path(all + 1), SAMPLE), Plan::At(1), "the 3 is too long ago");
+        assert_eq!(
+            levels.plan(&path(all + 1), SAMPLE),
+            Plan::At(Level::libdeflate(1)),
+            "the 3 is too long ago"
+        );
     }
 
     #[test]
     fn what_is_kept_of_files_has_a_limit() {
         let mut levels = Levels::new(CompressionLevel::Auto);
         for number in 0..3 * MAX_STREAMS {
-            levels.sampled(&path(number), 1);
+            levels.sampled(&path(number), Level::libdeflate(1));
             assert!(levels.streams.len() <= MAX_STREAMS);
             levels.flushed();
         }

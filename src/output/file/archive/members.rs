@@ -3,12 +3,11 @@
 //! What comes out does not depend on how many there are, and nothing is written before all threads are done: writing has
 //! its order to itself.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::levels::Plan;
-use crate::output::file::gzip::Gzip;
+use crate::output::file::gzip::{self, Gzip, Level};
 
 /// Text that one more thread is worth, in bytes: it takes a millisecond to compress, and a thread far less to start.
 const WORTH_A_THREAD: usize = 128 * 1024;
@@ -43,8 +42,7 @@ struct Maker {
 #[derive(Debug)]
 struct Member {
     index: usize,
-    place: Range<usize>,
-    level: i32,
+    made: gzip::Member,
 }
 
 impl Members {
@@ -99,12 +97,12 @@ impl Members {
 
     /// The member of a buffer, if [`make`](Self::make) was given its text the last time.
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
-        self.find(index).map(|(maker, member)| maker.gzip.get(member.place.clone()))
+        self.find(index).map(|(maker, member)| maker.gzip.get(member.made.place.clone()))
     }
 
     /// The level of that member.
-    pub(super) fn level(&self, index: usize) -> Option<i32> {
-        self.find(index).map(|(_, member)| member.level)
+    pub(super) fn level(&self, index: usize) -> Option<Level> {
+        self.find(index).map(|(_, member)| member.made.level)
     }
 
     fn find(&self, index: usize) -> Option<(&Maker, &Member)> {
@@ -128,8 +126,8 @@ impl Maker {
     fn work(&mut self, texts: &[Text<'_>], next: &AtomicUsize) {
         while let Some(text) = texts.get(next.fetch_add(1, Ordering::Relaxed)) {
             let level = text.plan.level(&mut self.gzip, text.lines);
-            let place = self.gzip.add(text.lines, level);
-            self.made.push(Member { index: text.index, place, level });
+            let made = self.gzip.add(text.lines, level);
+            self.made.push(Member { index: text.index, made });
         }
     }
 }
@@ -147,7 +145,7 @@ mod tests {
     #[test]
     fn members_are_the_same_with_any_number_of_threads() {
         let texts = texts();
-        let plan = |at| if at % 2 == 0 { Plan::Sample } else { Plan::At(3) };
+        let plan = |at| if at % 2 == 0 { Plan::Sample } else { Plan::At(Level::libdeflate(3)) };
         let numbered: Vec<_> = (texts.iter().enumerate())
             .map(|(at, lines)| Text { index: at * 2, lines, plan: plan(at) })
             .collect();
@@ -170,7 +168,7 @@ mod tests {
     #[test]
     fn a_thread_is_started_only_where_there_is_enough_for_it() {
         let text = vec![b'x'; WORTH_A_THREAD];
-        let text = |index, from| Text { index, lines: &text[from..], plan: Plan::At(1) };
+        let text = |index, from| Text { index, lines: &text[from..], plan: Plan::At(Level::libdeflate(1)) };
         let mut members = Members::new(4);
         assert_eq!(members.make(&[text(0, 1), text(1, 0)]), 1);
         assert_eq!(members.make(&[text(0, 0), text(1, 0)]), 2);

@@ -1,5 +1,6 @@
 //! Writing buffers into files that are prepared, each whole or not at all.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +11,8 @@ use super::known_files::Surprise;
 use super::levels::Plan;
 use super::members::Text;
 use crate::output::file::error::ArchiveError;
+use crate::output::file::gzip::Level;
 use crate::storage::{Open, append_all};
-
-/// The highest level of gzip that libdeflate has.
-const MAX_LEVEL: usize = 12;
 
 /// Why a buffer is not in its file.
 enum Unwritten {
@@ -103,19 +102,18 @@ impl Archive {
             self.metrics.compression_threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
         }
         // There may be thousands of files: their levels are few.
-        let mut by_level = [(0, 0); MAX_LEVEL + 1];
+        let mut by_level: BTreeMap<Level, (u64, u64)> = BTreeMap::new();
         for text in &texts {
             let Some(level) = self.members.level(text.index) else { continue };
             let compressed = self.members.get(text.index).unwrap_or_default();
-            if let Some((bytes, to)) = usize::try_from(level).ok().and_then(|level| by_level.get_mut(level)) {
-                *bytes += text.lines.len() as u64;
-                *to += compressed.len() as u64;
-            }
+            let (bytes, to) = by_level.entry(level).or_default();
+            *bytes += text.lines.len() as u64;
+            *to += compressed.len() as u64;
             if text.plan == Plan::Sample {
                 self.levels.sampled(&self.buffers.get(text.index).path, level);
             }
         }
-        for (level, (bytes, to)) in by_level.into_iter().enumerate().filter(|(_, (bytes, _))| *bytes > 0) {
+        for (level, (bytes, to)) in by_level {
             self.metrics.compressed(level, bytes, to);
         }
     }
