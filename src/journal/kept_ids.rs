@@ -56,7 +56,8 @@ impl KeptIds {
         self.by_segment.keys().next().copied()
     }
 
-    /// One of which most is not needed, by how many ids of a segment still are.
+    /// One of which most is not needed, by how many ids of a segment still are. Once written anew it holds each of those
+    /// once, and is not thin any more.
     fn thinnest(&self, needed: impl Fn(u64) -> usize) -> Option<u64> {
         let is_thin = |(segment, file): &(&u64, &IdsFile)| {
             file.bytes > BLOCK && needed(**segment).saturating_mul(THINNED_BELOW) <= file.ids

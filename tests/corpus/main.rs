@@ -41,3 +41,17 @@ fn zstd() {
 fn json_writer() {
     check_all("json_writer", checks::json_writer::check);
 }
+
+#[test]
+fn tls_records() {
+    check_all("tls_records", checks::tls_records::check);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn tls_records_of_any_script(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        checks::tls_records::check(&bytes);
+    }
+}

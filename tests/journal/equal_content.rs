@@ -1,5 +1,7 @@
 //! The same content twice, from a sender whose chunk ids are a hash of the content.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -8,8 +10,9 @@ use hikyaku::config::StartAt;
 use hikyaku::journal::Appended::{Duplicate, Written};
 use hikyaku::journal::format::footer::chunk_key;
 use hikyaku::journal::{Appended, Journal};
+use tokio::time::timeout;
 
-use crate::{Bench, SEGMENT_SIZE, append, chunk_with_id, contents, start};
+use crate::{Bench, SEGMENT_SIZE, append, chunk, chunk_with_id, contents, start};
 
 /// A chunk as Fluent Bit sends it.
 fn hashed(content: &[u8]) -> Chunk {
@@ -169,5 +172,38 @@ async fn what_may_have_been_sent_before_the_acknowledgement_is_a_resend() {
     // Sent first, and overtaken by its own resend.
     assert_eq!(stuck.send(&journal, hashed(b"same")).await, Duplicate);
     assert_eq!(counted(&bench, "order_not_proven"), (0, 1));
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn what_was_said_again_and_again_takes_no_more_of_the_kept_ids_than_what_was_said_once() {
+    let mut bench = Bench::new();
+    bench.config.dedup_max_ids_by_sender = 20;
+    bench.config.dedup_max_size = 4096;
+    let journal = bench.try_open().unwrap();
+    let mut cursor = journal.attach("archive", StartAt::Oldest).unwrap();
+    let mut connection = Waiting::begin(&journal);
+    for _ in 0..150 {
+        assert_eq!(connection.send(&journal, hashed(b"same")).await, Written);
+    }
+    // Others fill the segment, and it goes.
+    while !bench.segment(2).exists() {
+        append(&journal, chunk(&[7; 4000])).await;
+    }
+    cursor.save(journal.newest(), 1).unwrap();
+    let tidied = async {
+        while bench.segment(1).exists() {
+            append(&journal, chunk(b"next")).await;
+        }
+        append(&journal, chunk(b"behind it")).await;
+    };
+    timeout(Duration::from_secs(20), tidied).await.expect("the journal goes on");
+    assert_eq!(bench.metrics.journal.dedup_bytes.get(), 4096);
+    assert_eq!(append(&journal, hashed(b"same")).await, Duplicate);
+    journal.close().await;
+    drop((journal, cursor));
+
+    let journal = bench.try_open().unwrap();
+    assert_eq!(append(&journal, hashed(b"same")).await, Duplicate, "after a start as well");
     journal.close().await;
 }

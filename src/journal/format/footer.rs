@@ -19,7 +19,7 @@
 //!          8 16  key of the chunk, in this segment or before, whose acknowledgement the sender had
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::array_at;
@@ -120,11 +120,27 @@ impl Footer {
         self.ids.len()
     }
 
-    /// With the same counts, and only what is needed of what was noted.
+    /// With the same counts, and only what is needed of what was noted: of a chunk that came again and again, its last
+    /// time and what was known first behind that, which is all that counts.
     pub fn only(&self, is_needed: impl Fn(&Noted) -> bool) -> Self {
         let mut only = Self { counts: self.counts, ..Self::default() };
-        for noted in self.noted().filter(is_needed) {
+        let ids = self.ids.iter().zip(0..).map(|((sender, _, key), number)| ((*sender, *key), number));
+        let last: HashMap<(u32, ChunkKey), u32> = ids.collect();
+        let mut is_known = HashSet::new();
+        let mut number = 0;
+        for noted in self.noted() {
+            let is_last = match &noted {
+                Noted::Id(id) => {
+                    number += 1;
+                    last.get(&(self.indexes[&id.sender], id.key)) == Some(&(number - 1))
+                }
+                Noted::Acknowledged { sender, key } => {
+                    let chunk = (self.indexes[sender], *key);
+                    last.get(&chunk).is_none_or(|last| *last < number) && is_known.insert(chunk)
+                }
+            };
             match noted {
+                noted if !is_last || !is_needed(&noted) => {}
                 Noted::Id(FooterId { sender, received_at, key }) => only.add_id(&sender, received_at, key),
                 Noted::Acknowledged { sender, key } => only.add_acknowledged(&sender, key),
             }
@@ -263,6 +279,30 @@ mod tests {
             .collect();
         let expected = [("a", 1_000), ("a", 0), ("b", 1_001), ("b", 1), ("a", 1_002), ("a", 2)];
         assert_eq!(noted, expected.map(|(sender, number)| (Arc::from(sender), number)));
+    }
+
+    #[test]
+    fn of_what_came_again_and_again_the_last_time_is_kept_and_what_was_known_first_behind_it() {
+        let mut footer = Footer::default();
+        let [a, b]: [Arc<str>; 2] = ["a".into(), "b".into()];
+        for received_at in 0..3 {
+            footer.add_acknowledged(&a, 7);
+            footer.add_id(&a, received_at, 7);
+            footer.add_id(&b, received_at, 7);
+            footer.add_acknowledged(&b, 5);
+            footer.add_id(&a, received_at, 8);
+        }
+        footer.add_acknowledged(&a, 7);
+        footer.add_acknowledged(&a, 7);
+        let expected = [
+            Noted::Acknowledged { sender: b.clone(), key: 5 },
+            Noted::Id(FooterId { sender: a.clone(), received_at: 2, key: 7 }),
+            Noted::Id(FooterId { sender: b.clone(), received_at: 2, key: 7 }),
+            Noted::Id(FooterId { sender: a.clone(), received_at: 2, key: 8 }),
+            Noted::Acknowledged { sender: a.clone(), key: 7 },
+        ];
+        assert!(footer.only(|_| true).noted().eq(expected.clone()));
+        assert!(footer.only(|noted| matches!(noted, Noted::Id(_))).noted().eq(expected[1..4].to_vec()));
     }
 
     #[test]

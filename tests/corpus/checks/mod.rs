@@ -6,3 +6,4 @@ pub(crate) mod decoder;
 pub(crate) mod handshake;
 pub(crate) mod inflation;
 pub(crate) mod json_writer;
+pub(crate) mod tls_records;

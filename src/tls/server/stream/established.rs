@@ -14,6 +14,8 @@ pub(super) struct Established {
     pub(super) records: Records,
     pub(super) peer_certificates: Option<Vec<CertificateDer<'static>>>,
     pub(super) peer_has_closed: bool,
+    /// This side sends nothing more, not even what is wrong.
+    has_closed: bool,
 }
 
 impl Established {
@@ -21,7 +23,8 @@ impl Established {
         connection: UnbufferedServerConnection,
         peer_certificates: Option<Vec<CertificateDer<'static>>>,
     ) -> Result<Self, Error> {
-        Ok(Self { records: Records::behind(connection)?, peer_certificates, peer_has_closed: false })
+        let records = Records::behind(connection)?;
+        Ok(Self { records, peer_certificates, peer_has_closed: false, has_closed: false })
     }
 
     /// Hands out what can be deciphered of what came. After an error, which the peer is told, nothing can.
@@ -45,8 +48,10 @@ impl Established {
                     incoming.clear();
                 }
                 Err(fault) => {
-                    // Where not even that can be sealed, the first error is the one to tell.
-                    let _ = self.records.tell(&fault, outgoing.records());
+                    if !self.has_closed {
+                        // Where not even that can be sealed, the first error is the one to tell.
+                        let _ = self.records.tell(&fault, outgoing.records());
+                    }
                     return Err(fault.error);
                 }
             }
@@ -58,7 +63,10 @@ impl Established {
         match wish {
             Wish::Nothing | Wish::Write([]) => Ok(()),
             Wish::Write(bytes) => self.records.seal(bytes, outgoing.records()),
-            Wish::Close => self.records.close(outgoing.records()),
+            Wish::Close => {
+                self.has_closed = true;
+                self.records.close(outgoing.records())
+            }
         }
     }
 }

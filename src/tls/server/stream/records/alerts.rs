@@ -33,7 +33,6 @@ impl Alerts {
         let error = Error::AlertReceived(description);
         match (level, description) {
             (WARNING | FATAL, AlertDescription::CloseNotify) => Ok(Taken::Closed),
-            (FATAL, _) => Err(Fault::untold(error)),
             (WARNING, AlertDescription::UserCanceled) if self.warnings < MAX_WARNINGS => {
                 self.warnings += 1;
                 Ok(Taken::Nothing)
@@ -41,7 +40,8 @@ impl Alerts {
             (WARNING, AlertDescription::UserCanceled) => {
                 Err(Fault::unexpected(PeerMisbehaved::TooManyWarningAlertsReceived))
             }
-            (WARNING, _) => Err(Fault::no_message(error)),
+            // What is no warning is none, whatever its level says.
+            (WARNING | FATAL, _) => Err(Fault::untold(error)),
             _ => Err(Fault::illegal(error)),
         }
     }

@@ -10,7 +10,7 @@ pub(super) const LENGTH: usize = 5;
 /// Bytes of content in a record at most.
 pub(in super::super) const MAX_CONTENT: usize = 1 << 14;
 
-/// What may be around content: its type, zeros, and the tag (RFC 8446, section 5.2).
+/// What may be around content: its type and the tag, and room for what other cipher suites add (RFC 8446, section 5.2).
 const MAX_EXPANSION: usize = 256;
 
 const APPLICATION_DATA: u8 = 23;
@@ -46,13 +46,14 @@ pub(super) fn record_length(bytes: &[u8]) -> Result<Option<usize>, Fault> {
     Ok(Some(LENGTH + sealed).filter(|length| *length <= bytes.len()))
 }
 
-/// Type and content of what was deciphered.
+/// Type and content of what was deciphered. Zeros behind them make no record longer than the longest without any
+/// (RFC 8446, section 5.4).
 pub(super) fn split_inner(inner: &[u8]) -> Result<(u8, &[u8]), Fault> {
+    if inner.len() > MAX_CONTENT + 1 {
+        return Err(Fault::too_long());
+    }
     let Some(end) = inner.iter().rposition(|byte| *byte != 0) else {
         return Err(Fault::unexpected(PeerMisbehaved::IllegalTlsInnerPlaintext));
     };
-    match end > MAX_CONTENT {
-        true => Err(Fault::too_long()),
-        false => Ok((inner[end], &inner[..end])),
-    }
+    Ok((inner[end], &inner[..end]))
 }

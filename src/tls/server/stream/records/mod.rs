@@ -11,7 +11,7 @@
 //!          2  length of what follows, up to 2^14 + 256
 //! sealed   …  content, up to 2^14 bytes
 //!          1  type of the content: 21 alert, 22 handshake, 23 application data
-//!          …  zeros
+//!          …  zeros, up to 2^14 + 1 bytes together with content and type
 //!         16  tag, over all of the above
 //! ```
 //!
@@ -128,7 +128,8 @@ impl Records {
     ///
     /// Where there are no keys any more; nothing must be sealed from then on.
     pub(super) fn seal(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        if self.owes_key_update || self.sealing.sequence() >= self.confidentiality_limit {
+        // The last record of a key says that it was the last.
+        if self.owes_key_update || self.sealing.sequence() + 1 >= self.confidentiality_limit {
             self.sealing.seal(ContentType::Handshake, &key_updates::NOTICE, out)?;
             self.sealing = Key::new(self.kernel.update_tx_secret()?)?;
             self.owes_key_update = false;

@@ -28,7 +28,8 @@ fn padding_is_no_content() {
     for part in [40_000, 7] {
         let (mut client, mut server) = established();
         let long = vec![b'd'; 16_384];
-        for (content, zeros) in [(&b"a\0"[..], 1), (b"", 20), (&long, 239), (b"\0", 16_000)] {
+        for (content, zeros) in [(&b"a\0"[..], 1), (b"", 20), (&long[1..], 1), (b"\0", 16_000), (b"", 16_384)]
+        {
             let record = client.padded(23, content, zeros);
             give(&mut server, &record);
             assert!(read(&mut server, part) == (content.to_vec(), Ok(())), "{zeros}");
@@ -94,22 +95,39 @@ fn the_end_is_an_end_whatever_its_level_and_whatever_follows() {
 }
 
 #[test]
+fn nothing_is_sent_behind_the_end_not_even_what_is_wrong() {
+    let (mut client, mut server) = established();
+    server.close().unwrap();
+    give(&mut server, &client.data(b"d"));
+    give(&mut server, &client.record(HANDSHAKE, b"no message"));
+    let (read, result) = read(&mut server, 100);
+    assert!(read == b"d" && result.is_err());
+    assert_eq!(client.received(&mut server), [(ALERT, vec![1, 0])]);
+}
+
+#[test]
 fn no_key_seals_more_records_than_its_cipher_suite_is_good_for() {
     let limits = [1 << 24, 1 << 24, u64::MAX];
     assert_eq!(suites().map(|suite| suite.tls13().unwrap().common.confidentiality_limit), limits);
     let (mut client, mut server) = established();
     let records = server.records().unwrap();
     assert_eq!(records.confidentiality_limit, 1 << 24);
-    records.confidentiality_limit = records.sealing.sequence() + 2;
+    // Tickets were sealed with this key as well.
+    records.confidentiality_limit = records.sealing.sequence() + 3;
     let mut kinds = Vec::new();
     for number in 1..=5 {
         server.write(b"ack").unwrap();
         kinds.extend(client.received(&mut server).into_iter().map(|(kind, _)| kind));
         if number == 2 {
-            server.records().unwrap().confidentiality_limit = 2;
+            server.records().unwrap().confidentiality_limit = 3;
         }
     }
+    // Of three records each, the last one is the one that says so.
     assert_eq!(kinds, [DATA, DATA, HANDSHAKE, DATA, DATA, HANDSHAKE, DATA]);
+    server.write(b"ack").unwrap();
+    server.close().unwrap();
+    let kinds = client.received(&mut server).into_iter().map(|(kind, _)| kind);
+    assert!(kinds.eq([DATA, ALERT]), "which leaves room for the end");
 }
 
 #[test]
@@ -141,6 +159,7 @@ proptest! {
         let (mut client, mut server) = established();
         let (mut sent, mut stream) = (Vec::new(), Vec::new());
         for (kind, length, zeros) in steps {
+            let length = length.min(16_384 - zeros);
             let content: Vec<u8> = (0..length).map(|at| (at * 31 % 251) as u8).collect();
             match kind {
                 0 => stream.extend(client.data(b"")),
