@@ -4,11 +4,12 @@ use std::io;
 
 use super::commit_buffer::{BLOCK, CommitBuffer, CommittedFrames};
 use super::dedup::owner_of_id;
+use super::format::JournalId;
+use super::format::chunk_payload::{self, write_chunk_head};
 use super::format::footer::Footer;
 use super::format::frame::{FrameKind, frame_length, seed, write_frame};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, write_trailer};
-use super::format::{JournalId, chunk_payload};
 use super::packing::KeptChunk;
 use super::shared::SegmentState;
 use super::writer::MAX_COMMIT;
@@ -121,9 +122,10 @@ impl ActiveSegment {
         let length = frame_length(chunk.payload_length());
         let seed = seed(&self.journal, self.number, self.end);
         let more = waiting.saturating_mul(length as usize).min(MAX_COMMIT);
-        write_frame(self.pending.room_for(length as usize, more), kind, self.synced, seed, |out| {
-            chunk_payload::write_chunk_payload(out, chunk, chunk.packed.as_ref());
-        });
+        let out = self.pending.room_for(length as usize, more);
+        let packed = chunk.packed.as_ref();
+        let entries = chunk_payload::kept_entries(chunk, packed);
+        write_frame(out, kind, self.synced, seed, |out| write_chunk_head(out, chunk, packed), entries);
         self.end += length;
         self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());
     }
@@ -184,7 +186,7 @@ impl ActiveSegment {
         let seed = seed(&self.journal, self.number, self.end);
         let footer = &self.footer;
         let out = self.pending.room_for((frame_length(footer.payload_length()) + TRAILER_LENGTH) as usize, 0);
-        write_frame(out, FrameKind::Footer, self.synced, seed, |out| footer.write(out));
+        write_frame(out, FrameKind::Footer, self.synced, seed, |out| footer.write(out), &[]);
         write_trailer(out, self.end, seed);
         let size = self.synced + self.pending.len() as u64;
         let written = write_all_at(self.file.as_ref(), self.pending.frames(), self.synced);

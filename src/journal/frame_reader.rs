@@ -298,7 +298,7 @@ mod tests {
         for number in 0..20u8 {
             let seed = seed(&JOURNAL, 1, bytes.len() as u64);
             let length = 3 * BLOCK_LENGTH as usize + 1_000 * usize::from(number % 5);
-            write_frame(&mut bytes, FrameKind::Chunk, 0, seed, |out| out.resize(out.len() + length, number));
+            write_frame(&mut bytes, FrameKind::Chunk, 0, seed, |_| {}, &vec![number; length]);
         }
         let end = bytes.len() as u64;
         let (read, let_go) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

@@ -103,7 +103,7 @@ pub(super) fn put_ids(
     let mut bytes = header.to_vec();
     bytes.extend_from_slice(&offset.to_le_bytes());
     let seed = seed(journal, segment, *offset);
-    write_frame(&mut bytes, FrameKind::Footer, *offset, seed, |out| footer.write(out));
+    write_frame(&mut bytes, FrameKind::Footer, *offset, seed, |out| footer.write(out), &[]);
     folder.put(&folder.ids_path(segment), &bytes)?;
     Ok(IdsFile { bytes: bytes.len() as u64, ids: footer.id_count() })
 }

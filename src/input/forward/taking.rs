@@ -158,7 +158,8 @@ async fn store<J: ChunkSink>(
         return store_large(end, contents, entries, arrival, shared).await.map(Some);
     }
     let chunk = chunk(tag, options, encoding, contents, arrival, shared)?;
-    let tag = chunk.tag.clone();
+    // Not the memory of the message, which is free again as soon as the journal has copied it.
+    let tag = Bytes::copy_from_slice(&chunk.tag);
     let receipt = append(Chunk { entries, ..chunk }, shared).await?;
     Ok(Some(Stored::of(receipt, tag, &contents)))
 }

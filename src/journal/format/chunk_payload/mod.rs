@@ -28,7 +28,7 @@ mod write;
 
 use bytes::Bytes;
 
-pub use write::{chunk_payload_length, write_chunk_payload};
+pub use write::{chunk_payload_length, kept_entries, write_chunk_head};
 
 use super::array_at;
 use super::footer::ChunkKey;

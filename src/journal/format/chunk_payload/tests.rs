@@ -28,7 +28,8 @@ fn chunk() -> Chunk {
 
 fn encoded(chunk: &Chunk) -> Bytes {
     let mut out = Vec::new();
-    write_chunk_payload(&mut out, chunk, None);
+    write_chunk_head(&mut out, chunk, None);
+    out.extend_from_slice(kept_entries(chunk, None));
     out.into()
 }
 

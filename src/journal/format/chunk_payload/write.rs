@@ -11,16 +11,20 @@ use crate::journal::format::packed_entries::{PackedEntries, Packing};
 /// Three bytes of length.
 const MAX_ATTRIBUTE_LENGTH: usize = (1 << 24) - 1;
 
-/// Length of the payload that [`write_chunk_payload`] appends.
+/// Length of what [`write_chunk_head`] appends and of what [`kept_entries`] are.
 pub fn chunk_payload_length(chunk: &Chunk, packed: Option<&PackedEntries>) -> u64 {
     let mut attributes = Vec::with_capacity(256);
     write_attributes(&mut attributes, chunk);
-    let entries = packed.map_or(chunk.entries.len(), |packed| packed.bytes().len());
-    (FIXED_LENGTH + attributes.len() + entries) as u64
+    (FIXED_LENGTH + attributes.len() + kept_entries(chunk, packed).len()) as u64
 }
 
-/// Appends the payload for a chunk, with these in the place of its entries where they are packed.
-pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&PackedEntries>) {
+/// What stands behind the head of a payload: the entries, or these in their place where they are packed.
+pub fn kept_entries<'a>(chunk: &'a Chunk, packed: Option<&'a PackedEntries>) -> &'a [u8] {
+    packed.map_or(&chunk.entries, PackedEntries::bytes)
+}
+
+/// Appends the payload for a chunk up to its [entries](kept_entries).
+pub fn write_chunk_head(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&PackedEntries>) {
     out.extend_from_slice(&chunk.received_at.unix_nanoseconds().to_le_bytes());
     out.extend_from_slice(&chunk.entry_count.to_le_bytes());
     out.push(match (packed.map(PackedEntries::packing), chunk.encoding) {
@@ -43,7 +47,6 @@ pub fn write_chunk_payload(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&Pac
     write_attributes(out, chunk);
     let length = (out.len() - start) as u32;
     out[start - 4..start].copy_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(packed.map_or(&chunk.entries, PackedEntries::bytes));
 }
 
 fn write_attributes(out: &mut Vec<u8>, chunk: &Chunk) {
