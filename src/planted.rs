@@ -32,11 +32,13 @@ pub enum Bug {
     CheckpointBeforeHandOver,
     /// All pieces of a large chunk but the first pass filters by.
     UnfilteredPieces,
+    /// What a file output gives up of chunks that it took before passes filters by.
+    UnfilteredHandOver,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
@@ -51,6 +53,7 @@ impl Bug {
         Self::EarlyRelease,
         Self::CheckpointBeforeHandOver,
         Self::UnfilteredPieces,
+        Self::UnfilteredHandOver,
     ];
 }
 

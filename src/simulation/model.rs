@@ -96,14 +96,15 @@ impl Model {
             } else {
                 write_u64(&mut entries, event.seconds);
             }
+            let number = self.events.len() as u64;
             write_map(&mut entries, 3);
             write_str(&mut entries, b"n");
-            write_u64(&mut entries, self.events.len() as u64);
+            write_u64(&mut entries, number);
             write_str(&mut entries, b"host");
             write_str(&mut entries, event.host.as_bytes());
             write_str(&mut entries, b"padding");
             write_str(&mut entries, &vec![b'x'; event.padding]);
-            let is_dropped = self.has_filters && is_dropped(tag, event.host);
+            let is_dropped = self.has_filters && is_dropped(tag, number);
             let (is_bad, disturbed, doubled) = (event.is_bad, Default::default(), false);
             self.events.push(SentEvent { chunk, is_bad, is_dropped, disturbed, doubled });
         }

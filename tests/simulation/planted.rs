@@ -68,6 +68,11 @@ fn filters_that_see_only_the_first_piece_of_a_large_chunk_are_found() {
 }
 
 #[test]
+fn a_file_output_that_gives_up_what_filters_drop_is_found() {
+    assert_found(Bug::UnfilteredHandOver);
+}
+
+#[test]
 fn letting_go_too_early_of_what_was_given_up_is_found() {
     assert_found(Bug::EarlyRelease);
 }

@@ -17,6 +17,7 @@ use crate::output::inflater::Inflater;
 use crate::pipeline::template::PathRenderer;
 use crate::pipeline::throttle_state::ThrottleState;
 use crate::pipeline::{Pipeline, Selector, Source};
+use crate::planted::{Bug, is_planted};
 
 /// Lines for the events that are an output's.
 #[derive(Debug)]
@@ -196,6 +197,7 @@ impl Lines for EventLines {
             return;
         };
         let selector = match choice {
+            Choice::Filtered if is_planted(Bug::UnfilteredHandOver) => unfiltered,
             Choice::Filtered => selector,
             Choice::Unfiltered => unfiltered,
             Choice::Retried => retried,
