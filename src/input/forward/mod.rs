@@ -26,6 +26,7 @@ mod large;
 mod large_reader;
 mod linger;
 mod listener;
+mod message_memory;
 mod pace;
 mod peer;
 mod reader;
