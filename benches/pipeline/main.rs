@@ -20,6 +20,7 @@ mod load;
 mod peak;
 mod process;
 mod scene;
+mod sink;
 mod small;
 mod upstream;
 

@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::process::{PATIENCE, POLL};
+use crate::sink::Sink;
 
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
@@ -85,14 +86,35 @@ impl ClosedUpstream {
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, kept, sender.clone(), Arc::clone(&count)));
+                match kept {
+                    0 => drop(tokio::spawn(take(stream, Arc::clone(&count)))),
+                    _ => drop(tokio::spawn(keep(stream, kept, sender.clone(), Arc::clone(&count)))),
+                }
             }
         });
         Upstream { address: self.address, entries, events, _runtime: runtime }
     }
 }
 
-async fn serve(mut stream: TcpStream, mut to_keep: usize, sender: Sender<Bytes>, events: Arc<AtomicU64>) {
+/// Acknowledges messages, and lets go of their entries as they come.
+async fn take(mut stream: TcpStream, events: Arc<AtomicU64>) {
+    let mut sink = Sink::new();
+    let mut memory = vec![0; 256 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut memory).await {
+        let mut acks = Vec::new();
+        sink.take(&memory[..count], |message| {
+            events.fetch_add(message.options.size.unwrap_or_default(), Ordering::Relaxed);
+            acks.extend(message.options.chunk.as_ref().map(encode_ack));
+        });
+        for ack in acks {
+            if stream.write_all(&ack).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn keep(mut stream: TcpStream, mut to_keep: usize, sender: Sender<Bytes>, events: Arc<AtomicU64>) {
     let mut framer = Framer::new(1 << 30);
     loop {
         while let Some(message) = framer.next_message().unwrap() {

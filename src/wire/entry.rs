@@ -9,7 +9,7 @@
 //! 0xFFFFFFFE (end) seconds and no nanoseconds. The record of a start mark says what the entries up to the end mark have
 //! in common, as `resource` and `scope` of OpenTelemetry.
 
-use super::msgpack::{MAX_DEPTH, MsgpackError, Token, read, skip_within};
+use super::msgpack::{LikelyKeys, MAX_DEPTH, MsgpackError, Token, read, skip_within};
 use super::time::{EVENT_TIME, read_time};
 use crate::event_time::EventTime;
 
@@ -90,6 +90,8 @@ pub struct Entries<'a> {
     bytes: &'a [u8],
     at: usize,
     max_depth: usize,
+    /// Of the record before.
+    keys: LikelyKeys,
 }
 
 impl<'a> Entries<'a> {
@@ -100,7 +102,7 @@ impl<'a> Entries<'a> {
 
     /// As [`Entries::new`], for records (and metadata, and bad entries) that may be nested so deep.
     pub fn with_max_depth(bytes: &'a [u8], max_depth: usize) -> Self {
-        Self { bytes, at: 0, max_depth }
+        Self { bytes, at: 0, max_depth, keys: LikelyKeys::NONE }
     }
 
     /// The offset of the next entry.
@@ -141,7 +143,7 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         }
         let start = self.at;
-        match parse(self.bytes, start, self.max_depth) {
+        match parse(self.bytes, start, self.max_depth, &mut self.keys) {
             Ok((item, end)) => {
                 self.at = end;
                 Some(Ok(item))
@@ -191,9 +193,14 @@ fn parse_head(bytes: &[u8], mut at: usize, max_depth: usize) -> Result<EntryHead
     Ok(EntryHead { time, metadata, record: at, mark })
 }
 
-fn parse(bytes: &[u8], at: usize, max_depth: usize) -> Result<(Item<'_>, usize), Refusal> {
+fn parse<'a>(
+    bytes: &'a [u8],
+    at: usize,
+    max_depth: usize,
+    keys: &mut LikelyKeys,
+) -> Result<(Item<'a>, usize), Refusal> {
     let EntryHead { time, metadata, record: at, mark } = parse_head(bytes, at, max_depth)?;
-    let end = skip_within(bytes, at, max_depth)?;
+    let end = keys.skip_map(bytes, at, max_depth)?;
     let record = &bytes[at..end];
     if !matches!(record[0], 0x80..=0x8f | 0xde | 0xdf) {
         return Err(Refusal::Bad(BadEntryReason::Record));

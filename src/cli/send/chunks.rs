@@ -95,12 +95,12 @@ impl ChunkBuilder {
         Some(OutgoingChunk { message, id, events })
     }
 
-    /// Of a message that is acknowledged by now, if there is one.
+    /// Of the latest message that is acknowledged by now, if there is one: it may still be in the processor's caches.
     fn next_memory(&mut self) -> Vec<u8> {
         if self.sent.len() >= MAX_SENT {
             self.sent.pop_front();
         }
-        let free = self.sent.iter().position(Bytes::is_unique).and_then(|index| self.sent.remove(index));
+        let free = self.sent.iter().rposition(Bytes::is_unique).and_then(|index| self.sent.remove(index));
         let mut memory = free.and_then(|memory| memory.try_into_mut().ok()).unwrap_or_default();
         memory.truncate(self.start);
         memory.resize(self.start, 0);

@@ -255,6 +255,7 @@ mod tests {
 
     use super::super::budget::Budget;
     use super::super::intake::Intake;
+    use super::super::message_memory::MessageMemory;
     use super::super::refused::Refusals;
     use super::super::senders::Senders;
     use super::super::tagging::Tagging;
@@ -376,6 +377,7 @@ mod tests {
             journal: NoJournal(SpoolFolder::new(folder.path())),
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
+            message_memory: MessageMemory::default(),
             spool_budget: Budget::new(1000, 1000, metrics.input("edge").spool_bytes),
             intake: Intake::new(config.content_limits()),
             senders: Senders::new(&config),

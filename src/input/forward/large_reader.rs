@@ -26,6 +26,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         head: usize,
     ) -> Result<Option<Received>, ReadError> {
         let mut buffer = self.framer.hand_out();
+        self.room = BytesMut::new();
         buffer.advance(head);
         let mut space = self.settings.spool_budget.reserve();
         let mut pace = Pace::new(self.settings.min_rate, self.settings.rate_window);

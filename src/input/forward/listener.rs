@@ -17,6 +17,7 @@ use super::connection;
 use super::heartbeat;
 use super::host_names::HostNames;
 use super::intake::Intake;
+use super::message_memory::MessageMemory;
 use super::peer::Peer;
 use super::refused::Refusals;
 use super::senders::Senders;
@@ -130,6 +131,7 @@ impl ForwardInput {
                 metrics.spool_bytes.clone(),
             ),
             budget,
+            message_memory: MessageMemory::default(),
             intake: Intake::new(config.content_limits()),
             senders: Senders::new(&config),
             refusals: Refusals::new(&config, &metrics),

@@ -10,7 +10,8 @@
 //! Reading and acknowledging go on at the same time and in the order of the messages. What bounds them: the number of
 //! connections, the budget of bytes over all of them, and the chunks of one connection that wait for their sync.
 //! At each limit the sender waits, and nobody else does. What one sender may have of all this, and how fast it may come,
-//! is kept in `senders`, `budget` and `throttle`; what becomes of messages that nobody can take, in `refused`.
+//! is kept in `senders`, `budget` and `throttle`; what becomes of messages that nobody can take, in `refused`. The memory
+//! of long messages comes back through `message_memory`.
 
 mod ack_trail;
 mod acker;
@@ -26,6 +27,7 @@ mod large;
 mod large_reader;
 mod linger;
 mod listener;
+mod message_memory;
 mod pace;
 mod peer;
 mod reader;

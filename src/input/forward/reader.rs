@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Reservation};
 use super::large::{LargeError, Spooled};
+use super::message_memory::{LONG_MESSAGE, MessageMemory};
 use super::space::Space;
 use crate::journal::AppendError;
 use crate::wire::framing::Framer;
@@ -32,6 +33,9 @@ const MAX_PROVEN: usize = 2 * 1024 * 1024;
 pub(super) struct MessageReader<R> {
     pub(super) stream: R,
     pub(super) framer: Framer,
+    /// Memory for what follows in a long message, behind what the framer has of it.
+    pub(super) room: BytesMut,
+    memory: MessageMemory,
     pub(super) budget: Budget,
     /// Of the message under way.
     pub(super) reservation: Reservation,
@@ -130,6 +134,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         stream: R,
         already_read: BytesMut,
         budget: &Budget,
+        memory: &MessageMemory,
         settings: ReaderSettings,
         shutdown: CancellationToken,
     ) -> Self {
@@ -141,6 +146,8 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         Self {
             stream,
             framer,
+            room: BytesMut::new(),
+            memory: memory.clone(),
             reservation: budget.reserve(),
             proven: 0,
             budget: budget.clone(),
@@ -197,9 +204,18 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
         reservation.shrink_to(message.len());
         reservation.grow_to_whole(message.len()).await;
+        let message = if message.len() < LONG_MESSAGE { message } else { self.lend(message) };
         let message =
             if self.framer.is_json() { Incoming::Json(message) } else { Incoming::InMemory(message) };
         Received { message, reservation }
+    }
+
+    /// Leaves the memory of a message to it alone, with what came behind it elsewhere: then that memory serves again.
+    fn lend(&mut self, message: Bytes) -> Bytes {
+        self.room = BytesMut::new();
+        let behind = self.framer.buffer();
+        *behind = BytesMut::from(&behind[..]);
+        self.memory.lend(message)
     }
 
     /// The stream, for what is to be done with it at the end.
@@ -215,19 +231,42 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let missing = self.framer.known_length().saturating_sub(buffered);
         let size = missing.clamp(READ_SIZE, buffered.max(READ_SIZE).max(self.proven));
         self.reservation.grow_to((buffered + size).saturating_sub(READ_SIZE)).await;
-        let buffer = self.framer.buffer();
-        if buffer.capacity() - buffer.len() < size.min(missing) {
-            // With what follows the longest part of a message, whose length nobody knows before.
-            buffer.reserve(size + READ_SIZE);
-        }
-        let read = read_some(&mut self.stream, buffer, size);
         if buffered == 0 {
+            // Nobody knows for how long.
+            self.room = BytesMut::new();
             let idle = self.settings.idle_timeout.unwrap_or(Duration::MAX);
+            let read = read_some(&mut self.stream, self.framer.buffer(), size);
             return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
         }
-        Ok(timeout(self.settings.stall_timeout, read)
+        let stall_timeout = self.settings.stall_timeout;
+        let read = self.read_on(size, missing);
+        Ok(timeout(stall_timeout, read)
             .await
-            .map_err(|_| ReadError::Stalled { timeout: self.settings.stall_timeout, buffered })??)
+            .map_err(|_| ReadError::Stalled { timeout: stall_timeout, buffered })??)
+    }
+
+    /// Reads at most `size` bytes of a message that has begun, of which so many are known to be missing.
+    async fn read_on(&mut self, size: usize, missing: usize) -> io::Result<usize> {
+        let buffer = self.framer.buffer();
+        // With what follows the longest part of a message, whose length nobody knows before.
+        let wanted = buffer.len() + size + READ_SIZE;
+        if self.room.is_empty() && wanted < LONG_MESSAGE {
+            if buffer.capacity() - buffer.len() < size.min(missing) {
+                buffer.reserve(size + READ_SIZE);
+            }
+            return read_some(&mut self.stream, buffer, size).await;
+        }
+        if self.room.len() < size.min(missing.max(WORTH_READING)) {
+            let mut memory = self.memory.take(wanted);
+            memory[..buffer.len()].copy_from_slice(buffer);
+            *buffer = memory.split_to(buffer.len());
+            self.room = memory;
+        }
+        let room = size.min(self.room.len());
+        let read = self.stream.read(&mut self.room[..room]).await?;
+        // The two lie side by side.
+        buffer.unsplit(self.room.split_to(read));
+        Ok(read)
     }
 }
 
@@ -279,7 +318,8 @@ mod tests {
             rate_window: Duration::from_millis(20),
             limits: ContentLimits::NONE,
         };
-        (client, MessageReader::new(server, BytesMut::new(), &budget, settings, shutdown))
+        let memory = MessageMemory::default();
+        (client, MessageReader::new(server, BytesMut::new(), &budget, &memory, settings, shutdown))
     }
 
     #[tokio::test]
@@ -330,7 +370,7 @@ mod tests {
                 .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
                 .is_pending()
         );
-        assert!(reader.framer.buffer().capacity() < 4 * READ_SIZE);
+        assert!(reader.framer.buffer().capacity() + reader.room.len() < 4 * READ_SIZE);
     }
 
     #[tokio::test]
@@ -350,7 +390,7 @@ mod tests {
                 .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
                 .is_pending()
         );
-        let capacity = reader.framer.buffer().capacity();
+        let capacity = reader.framer.buffer().capacity() + reader.room.len();
         assert!((300_000..600_000).contains(&capacity), "{capacity}");
     }
 
@@ -367,12 +407,15 @@ mod tests {
             client
         });
         for _ in 0..3 {
-            assert!(reader.next().await.unwrap().is_some());
+            let Incoming::InMemory(message) = reader.next().await.unwrap().unwrap().message else {
+                panic!("it is short enough for memory")
+            };
+            drop(message);
+            // Memory that had grown once more would have as much again.
+            let back = reader.memory.take(entries.len());
+            assert!(back.len() < entries.len() + 2 * READ_SIZE, "{}", back.len());
         }
         let _client = sent.await.unwrap();
-        // What is left behind the message; memory that has grown once more would have as much again.
-        let left = reader.framer.buffer().capacity();
-        assert!(left < entries.len() / 2, "{left}");
     }
 
     #[tokio::test]

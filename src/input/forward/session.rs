@@ -13,6 +13,7 @@ use super::acker::{AckError, Pending, acknowledge};
 use super::budget::Budget;
 use super::host_names::HostNames;
 use super::intake::Intake;
+use super::message_memory::MessageMemory;
 use super::pace::RATE_WINDOW;
 use super::reader::{MessageReader, ReadError, ReaderSettings, Received};
 use super::refused::Refusals;
@@ -38,6 +39,7 @@ pub(super) struct Shared<J> {
     pub(super) journal: J,
     pub(super) metrics: InputMetrics,
     pub(super) budget: Budget,
+    pub(super) message_memory: MessageMemory,
     /// Of the files of large messages.
     pub(super) spool_budget: Budget,
     pub(super) intake: Intake,
@@ -118,6 +120,7 @@ where
         Watched { stream: read_half, trail: &trail },
         already_read,
         &shared.budget.of_sender(place.in_flight()),
+        &shared.message_memory,
         ReaderSettings {
             max_message_size: shared.config.max_message_size,
             stall_timeout,

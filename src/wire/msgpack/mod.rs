@@ -11,7 +11,7 @@ mod write;
 pub use read::{Token, read};
 pub(super) use scan::Head;
 pub use scan::{ScanError, Scanner};
-pub use skip::{ENVELOPE_DEPTH, MAX_DEPTH, skip, skip_within};
+pub use skip::{ENVELOPE_DEPTH, LikelyKeys, MAX_DEPTH, skip, skip_within};
 pub use write::{
     write_array, write_bin, write_bin_head, write_bool, write_f64, write_i64, write_map, write_nil,
     write_str, write_str_head, write_u64,

@@ -27,6 +27,58 @@ pub fn skip_within(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, M
     }
 }
 
+/// Keys that are remembered of a map.
+const LIKELY_KEYS: usize = 32;
+
+/// How the keys of the map before began. The maps of a log mostly have the same keys in the same order, so that where a key
+/// ends is known before its first byte is there: that byte need not be waited for then, but only be the expected one.
+#[derive(Debug, Clone)]
+pub struct LikelyKeys {
+    /// First bytes, of short texts alone.
+    heads: [u8; LIKELY_KEYS],
+    /// How many bytes a key has that begins like that.
+    lengths: [u8; LIKELY_KEYS],
+}
+
+impl LikelyKeys {
+    /// Nothing is likely yet.
+    pub const NONE: Self = Self { heads: [NO_VALUE; LIKELY_KEYS], lengths: [0; LIKELY_KEYS] };
+
+    /// As [`skip_within`], for maps that come one after the other.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[inline]
+    pub fn skip_map(&mut self, bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
+        let (pairs, mut at) = match bytes.get(at..).unwrap_or_default() {
+            [marker @ 0x81..=0x8f, ..] => (usize::from(marker & 0x0f), at + 1),
+            [MAP_16, high, low @ 1..=0xff, ..] => (usize::from(u16::from_be_bytes([*high, *low])), at + 3),
+            _ => return skip_within(bytes, at, max_depth),
+        };
+        let limit = max_depth.min(MAX_DEPTH + ENVELOPE_DEPTH);
+        let below = limit.checked_sub(1).ok_or(MsgpackError::TooDeep { limit })?;
+        let known = pairs.min(LIKELY_KEYS);
+        for (head, length) in self.heads[..known].iter_mut().zip(&mut self.lengths[..known]) {
+            let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
+            if marker == *head {
+                at += usize::from(*length);
+            } else {
+                if marker & 0xe0 == FIXSTR {
+                    (*head, *length) = (marker, 1 + (marker & 0x1f));
+                }
+                at = skip_child(bytes, at, below, limit)?;
+            }
+            at = skip_child(bytes, at, below, limit)?;
+        }
+        for _ in 2 * known..2 * pairs {
+            at = skip_child(bytes, at, below, limit)?;
+        }
+        // The last value may have been passed over by what its first bytes say.
+        if at <= bytes.len() { Ok(at) } else { Err(MsgpackError::Incomplete) }
+    }
+}
+
 fn skip_any(bytes: &[u8], at: usize, max_depth: usize) -> Result<usize, MsgpackError> {
     let limit = max_depth.min(MAX_DEPTH + ENVELOPE_DEPTH);
     let end = skip_nested(bytes, at, limit, limit)?;
@@ -43,21 +95,26 @@ fn skip_nested(bytes: &[u8], mut at: usize, depth: usize, limit: usize) -> Resul
     }
     let below = depth.checked_sub(1).ok_or(MsgpackError::TooDeep { limit })?;
     for _ in 0..children {
-        let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
-        // Keys and most values. Each step waits for the one before, and a table is a step more.
-        if marker & 0xe0 == FIXSTR {
-            at += 1 + usize::from(marker & 0x1f);
-            continue;
-        }
-        match LENGTHS[usize::from(marker)] {
-            LONGER if marker == STR_8 => {
-                at += 2 + usize::from(*bytes.get(at + 1).ok_or(MsgpackError::Incomplete)?);
-            }
-            LONGER => at = skip_nested(bytes, at, below, limit)?,
-            length => at += usize::from(length),
-        }
+        at = skip_child(bytes, at, below, limit)?;
     }
     Ok(at)
+}
+
+/// As [`skip_nested`], of what mostly is no container.
+#[inline(always)]
+fn skip_child(bytes: &[u8], at: usize, depth: usize, limit: usize) -> Result<usize, MsgpackError> {
+    let marker = *bytes.get(at).ok_or(MsgpackError::Incomplete)?;
+    // Keys and most values. Each step waits for the one before, and a table is a step more.
+    if marker & 0xe0 == FIXSTR {
+        return Ok(at + 1 + usize::from(marker & 0x1f));
+    }
+    match LENGTHS[usize::from(marker)] {
+        LONGER if marker == STR_8 => {
+            Ok(at + 2 + usize::from(*bytes.get(at + 1).ok_or(MsgpackError::Incomplete)?))
+        }
+        LONGER => skip_nested(bytes, at, depth, limit),
+        length => Ok(at + usize::from(length)),
+    }
 }
 
 /// How many values follow the head of a container, and moves behind that; 0 where it is none, and behind all of it.
@@ -75,6 +132,9 @@ fn children(bytes: &[u8], at: &mut usize) -> Result<u64, MsgpackError> {
     *at += head;
     Ok(children)
 }
+
+/// No value begins with it.
+const NO_VALUE: u8 = 0xc1;
 
 /// A map of up to 65,535 pairs.
 const MAP_16: u8 = 0xde;
@@ -150,6 +210,39 @@ mod tests {
         assert_eq!(skip(&bytes, 0), Ok(bytes.len()));
         for length in 0..bytes.len() {
             assert_eq!(skip(&bytes[..length], 0), Err(MsgpackError::Incomplete), "{length}");
+        }
+    }
+
+    #[test]
+    fn maps_are_skipped_the_same_whatever_the_keys_before_them_were() {
+        let long =
+            |pairs: u16| [&[MAP_16][..], &pairs.to_be_bytes(), &b"\xa1k\x05".repeat(pairs.into())].concat();
+        let maps = [
+            b"\x82\xa3one\x01\xa3two\xa2ab".to_vec(),
+            b"\x82\xa3one\x81\xa1x\x01\xa3two\xd9\x02ab".to_vec(),
+            b"\x82\xa4four\x01\x05\xa2ab".to_vec(),
+            b"\x83\xa3one\x91\x80\xd9\x03two\xcb12345678\xa0\xda\x00\x01x".to_vec(),
+            b"\xde\x00\x00".to_vec(),
+            b"\xde\x01\x00".iter().copied().chain(b"\xa1k\x05".repeat(256)).collect(),
+            b"\x80".to_vec(),
+            b"\x81\xc1\x01".to_vec(),
+            b"\x92\x01\x80".to_vec(),
+            long(LIKELY_KEYS as u16),
+            long(LIKELY_KEYS as u16 + 1),
+            [vec![0x81, 0xa1, b'k', 0x91], vec![0x91; MAX_DEPTH], vec![0x01]].concat(),
+        ];
+        for before in &maps {
+            let mut keys = LikelyKeys::NONE;
+            let _ = keys.skip_map(before, 0, MAX_DEPTH);
+            for map in &maps {
+                for length in (0..=map.len()).rev().step_by(1 + map.len() / 64) {
+                    let (map, mut keys) = (&map[..length], keys.clone());
+                    for depth in [MAX_DEPTH, 2, 1] {
+                        let expected = skip_within(map, 0, depth);
+                        assert_eq!(keys.skip_map(map, 0, depth), expected, "{map:x?} after {before:x?}");
+                    }
+                }
+            }
         }
     }
 
