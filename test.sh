@@ -26,7 +26,7 @@ step "Format"
 cargo fmt --all --check
 
 step "Tools"
-install_packages cc:gcc curl:curl shellcheck:shellcheck python3:python3 node:nodejs npm:npm
+install_packages cc:gcc curl:curl openssl:openssl shellcheck:shellcheck python3:python3 node:nodejs npm:npm
 if ! have cargo-nextest; then cargo install --locked cargo-nextest; fi
 
 # A folder of Python packages for one purpose: NAME REQUIREMENT...
