@@ -26,7 +26,7 @@ step "Format"
 cargo fmt --all --check
 
 step "Tools"
-install_packages cc:gcc curl:curl shellcheck:shellcheck python3:python3 node:nodejs npm:npm
+install_packages cc:gcc curl:curl openssl:openssl shellcheck:shellcheck python3:python3 node:nodejs npm:npm
 # Features that are not on by default, and what Intel's ISA-L is built with.
 features=remap,isal
 if ! install_packages make:make nasm:nasm autoconf:autoconf automake:automake libtoolize:libtool; then

@@ -17,7 +17,7 @@ for target in "${targets[@]}"; do
   printf '\n== %s, %s seconds\n' "$target" "$seconds"
   kept=../tests/fixtures/corpus/$target
   mkdir -p "corpus/$target"
-  cargo +nightly fuzz run "$target" "corpus/$target" "$kept" -- -max_total_time="$seconds" -max_len=4096 -print_final_stats=1
+  cargo +nightly fuzz run "$target" "corpus/$target" "$kept" -- -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -print_final_stats=1
   # Only what reaches code that nothing kept reaches, and nothing large.
   cargo +nightly fuzz run "$target" "$kept" "corpus/$target" -- -merge=1 -use_counters=0 -max_len=1024
 done

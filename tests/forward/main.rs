@@ -11,6 +11,7 @@ mod identity;
 mod json_streams;
 mod large;
 mod limits;
+mod openssl;
 #[path = "../server/support/ports.rs"]
 mod ports;
 mod refusals;
