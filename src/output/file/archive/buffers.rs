@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// What a file costs in memory beside its path and its lines, in bytes: the entries in the tables here, of known files and of
 /// slots, and what the allocator keeps between lines that grow, all rounded up. It counts, so that a million files with one
 /// line each stay within `buffer_memory`.
-const OVERHEAD: usize = 1024;
+const OVERHEAD: usize = 1536;
 
 /// Bytes of lines in a file, on average, from which it is worth writing them: a call for each file costs little then,
 /// gzip gains no more from more of them, and what is in the processor's caches need not come from memory again.
