@@ -1,8 +1,9 @@
 //! Which gzip level pays: `cargo bench --bench gzip [-- FILE...]`.
 //!
 //! Prints, for logs of several kinds and for the files that are named, how large each level of libdeflate and zlib-rs, with
-//! `--features isal` ISA-L, and what `compression_level = "auto"` chooses, makes them, as a part of what gzip(1) and Fluentd make at their level 6,
-//! and how fast a processor does so. Members are of 256 KiB of text, as an archive that is busy has them.
+//! `--features isal` those of ISA-L, and what `compression_level = "auto"` chooses, makes them, as a part of what gzip(1)
+//! and Fluentd make at their level 6, and how fast a processor does so. Members are of 320 KiB of text, as an archive that is
+//! busy has them.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod texts;
@@ -17,10 +18,10 @@ use flate2::write::GzEncoder;
 use hikyaku::output::file::gzip::{Gzip, Level, SAMPLE};
 use libdeflater::{CompressionLvl, Compressor};
 
-const MEMBER: usize = 256 * 1024;
+const MEMBER: usize = 320 * 1024;
 
 /// Members from one sample to the next, where the level is `auto`.
-const SAMPLE_EVERY: usize = 32;
+const SAMPLE_EVERY: usize = 26;
 
 fn main() {
     let mut texts: Vec<(String, Vec<u8>)> = texts::all(8 << 20);

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a file costs in memory beside its path and its lines, in bytes: the entries in the tables, rounded up. It
-/// counts, so that a million files with one line each stay within `buffer_memory`.
-const OVERHEAD: usize = 256;
+/// What a file costs in memory beside its path and its lines, in bytes: the entries in the tables here, of known files and of
+/// slots, and what the allocator keeps between lines that grow, all rounded up. It counts, so that a million files with one
+/// line each stay within `buffer_memory`.
+const OVERHEAD: usize = 1536;
 
 /// Bytes of lines in a file, on average, from which it is worth writing them: a call for each file costs little then,
 /// gzip gains no more from more of them, and what is in the processor's caches need not come from memory again.
-const WORTH_WRITING: usize = 256 * 1024;
+const WORTH_WRITING: usize = 320 * 1024;
 
 /// Memory of lines that were written which is kept for the next ones, in bytes, over all files. It comes on top of
-/// `buffer_memory`.
-const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
+/// `buffer_memory`. Only that of files with at least [`STEP`] is: small pieces here and there would have the allocator keep
+/// what lies between them as well.
+const KEPT_CAPACITY: usize = 20 * 1024 * 1024;
 
 /// From this size on, in bytes, the memory of a file's lines grows by as much, rather than to the double: what is in it
 /// when it is written is not much more than what was worth writing, and fits into what is kept.
@@ -118,7 +120,7 @@ impl Buffers {
         let mut lines = std::mem::take(&mut self.buffers[index].lines);
         self.bytes -= lines.capacity();
         self.filled -= lines.len();
-        if self.spare_bytes + lines.capacity() <= KEPT_CAPACITY {
+        if lines.capacity() >= STEP && self.spare_bytes + lines.capacity() <= KEPT_CAPACITY {
             lines.clear();
             self.spare_bytes += lines.capacity();
             self.spare.push(lines);

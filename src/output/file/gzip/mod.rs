@@ -25,6 +25,10 @@ pub const MAX_PERCENT_OF_FLUENTD: usize = 115;
 /// How much of a text is tried for that, in bytes. What is shorter does not tell how a large one comes out.
 pub const SAMPLE: usize = 64 * 1024;
 
+/// The same for ISA-L: of files whose text is of one kind here and of another there, it makes more than the sample tells.
+#[cfg(feature = "isal")]
+const MAX_PERCENT_BY_ISAL: usize = 112;
+
 /// The level of zlib-rs that stands for zlib's 6: the first that looks for a longer match behind each one as that does.
 /// Over [`SAMPLE`] bytes of logs of many kinds it tells best how much larger a whole file comes out, to 3 percent too small
 /// and 6 too large; level 6 is off by 5 in both directions.
@@ -79,11 +83,11 @@ impl Gzip {
     /// large as Fluentd does. It takes several times as long as compressing them once.
     pub fn fastest_within(&mut self, text: &[u8]) -> Level {
         let sample = &text[..text.len().min(SAMPLE)];
-        let most = fluentd_length(sample) * MAX_PERCENT_OF_FLUENTD / 100;
+        let fluentd = fluentd_length(sample);
         let mut smallest = Level::UNKNOWN;
         for level in Level::candidates() {
             let (length, made_at) = self.compress(sample, level);
-            if made_at == level && length - GZIP_FRAME <= most {
+            if made_at == level && length - GZIP_FRAME <= fluentd * max_percent(level) / 100 {
                 return level;
             }
             smallest = level;
@@ -148,6 +152,14 @@ impl Gzip {
         self.clear();
         self.buffer.truncate(KEPT_CAPACITY);
         self.buffer.shrink_to(KEPT_CAPACITY);
+    }
+}
+
+fn max_percent(level: Level) -> usize {
+    match level.kind() {
+        #[cfg(feature = "isal")]
+        Kind::Isal => MAX_PERCENT_BY_ISAL,
+        Kind::Libdeflate(_) => MAX_PERCENT_OF_FLUENTD,
     }
 }
 
