@@ -83,9 +83,10 @@ pub(super) struct FrameReader {
 }
 
 impl FrameReader {
+    /// Of a file that [`SegmentFolder::open`](super::segment_file::SegmentFolder::open) opened.
     pub(super) fn new(file: Box<dyn StorageFile>, journal: JournalId, segment: u64) -> Self {
         Self {
-            ahead: ReadAhead::of(file.as_ref()),
+            ahead: ReadAhead::default(),
             file,
             journal,
             segment,
@@ -240,57 +241,11 @@ pub(super) struct Found {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::*;
+    use crate::journal::fake_segment::FakeSegment;
     use crate::journal::format::frame::{FrameKind, write_frame};
-    use crate::storage::Stat;
 
     const JOURNAL: JournalId = [7; 16];
-
-    /// A segment in memory, how many bytes were read of it, and up to where it was let go of.
-    #[derive(Debug)]
-    struct Segment {
-        bytes: Vec<u8>,
-        read: Arc<AtomicU64>,
-        let_go: Arc<AtomicU64>,
-    }
-
-    impl StorageFile for Segment {
-        fn stat(&self) -> io::Result<Stat> {
-            unreachable!()
-        }
-        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-            let rest = &self.bytes[offset as usize..];
-            let count = rest.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&rest[..count]);
-            self.read.fetch_add(count as u64, Ordering::Relaxed);
-            Ok(count)
-        }
-        fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
-            unreachable!()
-        }
-        fn append(&self, _: &[u8]) -> io::Result<usize> {
-            unreachable!()
-        }
-        fn set_len(&self, _: u64) -> io::Result<()> {
-            unreachable!()
-        }
-        fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
-            unreachable!()
-        }
-        fn sync(&self) -> io::Result<()> {
-            unreachable!()
-        }
-        fn let_go(&self, offset: u64, length: u64) {
-            // Without a gap, and nothing twice.
-            assert_eq!(self.let_go.swap(offset + length, Ordering::Relaxed), offset);
-        }
-        fn sync_filesystem(&self) -> io::Result<()> {
-            unreachable!()
-        }
-    }
 
     #[test]
     fn large_frames_are_read_once_and_let_go_of() {
@@ -301,14 +256,13 @@ mod tests {
             write_frame(&mut bytes, FrameKind::Chunk, 0, seed, |_| {}, &vec![number; length]);
         }
         let end = bytes.len() as u64;
-        let (read, let_go) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let segment = Segment { bytes, read: Arc::clone(&read), let_go: Arc::clone(&let_go) };
-        let mut reader = FrameReader::new(Box::new(segment), JOURNAL, 1);
+        let segment = FakeSegment::new(bytes);
+        let mut reader = FrameReader::new(Box::new(segment.clone()), JOURNAL, 1);
         let (mut at, mut memory) = (0, None);
         for number in 0..20 {
             let frame = reader.frame_at(at, end).unwrap().unwrap();
             assert!(frame.payload.iter().all(|byte| *byte == number));
-            assert!(let_go.load(Ordering::Relaxed) <= at, "what is not read is not let go of");
+            assert!(segment.let_go_to() <= at, "what is not read is not let go of");
             let place = frame.payload.as_ptr();
             assert_eq!(*memory.get_or_insert(place), place, "the memory is used again");
             at = frame.next;
@@ -316,8 +270,8 @@ mod tests {
             reader.let_go_of_what_is_read(number % 7 > 2);
         }
         assert_eq!(at, end);
-        let read = read.load(Ordering::Relaxed);
+        let read = segment.bytes_read();
         assert!(read < end + end / 16, "{read} bytes of {end} were read");
-        assert!(let_go.load(Ordering::Relaxed) > end - 4 * BLOCK_LENGTH);
+        assert!(segment.let_go_to() > end - 4 * BLOCK_LENGTH);
     }
 }

@@ -27,6 +27,8 @@ pub mod cursor_attributes;
 mod damage;
 mod dedup;
 pub(crate) mod durable;
+#[cfg(test)]
+mod fake_segment;
 pub mod format;
 mod frame_reader;
 mod handle;

@@ -13,8 +13,8 @@ const WINDOW: u64 = 1024 * 1024;
 /// How much is asked for at once, in bytes.
 const STEP: u64 = WINDOW / 2;
 
-/// What was asked for of a file.
-#[derive(Debug)]
+/// What was asked for of a file, of which the system reads no further by itself.
+#[derive(Debug, Default)]
 pub(super) struct ReadAhead {
     /// Where the last read ended.
     read_to: u64,
@@ -23,12 +23,6 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Nothing yet. From now on nothing is read ahead of which this does not know.
-    pub(super) fn of(file: &dyn StorageFile) -> Self {
-        file.read_no_further();
-        Self { read_to: 0, asked_to: 0 }
-    }
-
     /// To be called before a range is read. Asks for what comes behind it, up to `end`, where it goes on from the last one; who
     /// reads here and there needs nothing else.
     pub(super) fn before_reading(&mut self, file: &dyn StorageFile, from: u64, to: u64, end: u64) {
@@ -51,73 +45,22 @@ impl ReadAhead {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::ops::Range;
-    use std::sync::Mutex;
-
     use super::*;
-    use crate::storage::Stat;
+    use crate::journal::fake_segment::FakeSegment;
 
     const KIB: u64 = 1024;
 
-    /// Remembers what it was asked for.
-    #[derive(Debug, Default)]
-    struct Asked {
-        is_told: Mutex<bool>,
-        ranges: Mutex<Vec<Range<u64>>>,
-    }
-
-    impl Asked {
-        fn take(&self) -> Vec<Range<u64>> {
-            std::mem::take(&mut self.ranges.lock().unwrap())
-        }
-    }
-
-    impl StorageFile for Asked {
-        fn stat(&self) -> io::Result<Stat> {
-            unreachable!()
-        }
-        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
-            unreachable!()
-        }
-        fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
-            unreachable!()
-        }
-        fn append(&self, _: &[u8]) -> io::Result<usize> {
-            unreachable!()
-        }
-        fn set_len(&self, _: u64) -> io::Result<()> {
-            unreachable!()
-        }
-        fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
-            unreachable!()
-        }
-        fn sync(&self) -> io::Result<()> {
-            unreachable!()
-        }
-        fn sync_filesystem(&self) -> io::Result<()> {
-            unreachable!()
-        }
-        fn read_no_further(&self) {
-            *self.is_told.lock().unwrap() = true;
-        }
-        fn read_ahead(&self, offset: u64, length: u64) {
-            self.ranges.lock().unwrap().push(offset..offset + length);
-        }
-    }
-
     #[test]
     fn what_lies_ahead_is_asked_for_once_and_never_more_than_the_window() {
-        let file = Asked::default();
-        let mut ahead = ReadAhead::of(&file);
-        assert!(*file.is_told.lock().unwrap());
+        let file = FakeSegment::default();
+        let mut ahead = ReadAhead::default();
         let end = 10_000 * KIB;
         let mut asked_to = 0;
         // Blocks begin with the frame that the one before had no end of.
         for from in (64..8_000 * KIB).step_by(250 * KIB as usize) {
             let to = from + 256 * KIB;
             ahead.before_reading(&file, from, to, end);
-            for range in file.take() {
+            for range in file.take_asked() {
                 assert!(range.start == asked_to || asked_to == 0);
                 assert!(range.end <= to + WINDOW && range.end - range.start >= STEP);
                 asked_to = range.end;
@@ -128,23 +71,23 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_for_behind_the_end() {
-        let file = Asked::default();
-        let mut ahead = ReadAhead::of(&file);
+        let file = FakeSegment::default();
+        let mut ahead = ReadAhead::default();
         ahead.before_reading(&file, 64, 256 * KIB, 600 * KIB);
         ahead.before_reading(&file, 250 * KIB, 506 * KIB, 600 * KIB);
-        let asked = file.take();
+        let asked = file.take_asked();
         assert_eq!((asked.len(), &asked[0]), (1, &(506 * KIB..600 * KIB)));
         ahead.before_reading(&file, 500 * KIB, 600 * KIB, 600 * KIB);
-        assert_eq!(file.take(), []);
+        assert_eq!(file.take_asked(), []);
     }
 
     #[test]
     fn who_reads_here_and_there_asks_for_nothing_else() {
-        let file = Asked::default();
-        let mut ahead = ReadAhead::of(&file);
+        let file = FakeSegment::default();
+        let mut ahead = ReadAhead::default();
         for at in [5_000, 1_000, 9_000, 3_000] {
             ahead.before_reading(&file, at * KIB, (at + 256) * KIB, 10_000 * KIB);
         }
-        assert_eq!(file.take(), []);
+        assert_eq!(file.take_asked(), []);
     }
 }

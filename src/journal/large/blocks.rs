@@ -23,7 +23,8 @@ pub(in crate::journal) struct Blocks {
 impl Blocks {
     /// From the beginning of a file.
     pub(in crate::journal) fn new(file: Box<dyn StorageFile>, reference: Reference) -> Self {
-        let ahead = ReadAhead::of(file.as_ref());
+        file.read_no_further();
+        let ahead = ReadAhead::default();
         Self { file, ahead, reference, index: 0, block: Vec::new(), at: 0, failure: None }
     }
 
