@@ -101,6 +101,7 @@ fn integer(out: &mut Vec<u8>, key: &str, value: u64) {
 /// All keys are short.
 #[inline(always)]
 fn key_of(out: &mut Vec<u8>, key: &str) {
+    debug_assert!(key.len() < 32, "a longer one has another head");
     out.push(0xa0 | key.len() as u8);
     out.extend_from_slice(key.as_bytes());
 }

@@ -113,12 +113,12 @@ mod tests {
     use super::*;
     use crate::journal::cursor_attributes::write_attribute;
 
-    fn cursor() -> SavedCursor {
+    pub(super) fn cursor() -> SavedCursor {
         let position = Position { segment: 4, offset: 4096, entry: 7 };
         SavedCursor { journal: [3; 16], position, generation: 9, replays: Replays::default() }
     }
 
-    fn folder() -> (tempfile::TempDir, CursorFolder) {
+    pub(super) fn folder() -> (tempfile::TempDir, CursorFolder) {
         let directory = tempfile::tempdir().unwrap();
         let folder = CursorFolder::new(directory.path());
         folder.prepare().unwrap();

@@ -46,20 +46,7 @@ impl CursorFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::replay::Replays;
-    use crate::journal::{Position, SavedCursor};
-
-    fn cursor() -> SavedCursor {
-        let position = Position { segment: 4, offset: 4096, entry: 7 };
-        SavedCursor { journal: [3; 16], position, generation: 9, replays: Replays::default() }
-    }
-
-    fn folder() -> (tempfile::TempDir, CursorFolder) {
-        let directory = tempfile::tempdir().unwrap();
-        let folder = CursorFolder::new(directory.path());
-        folder.prepare().unwrap();
-        (directory, folder)
-    }
+    use crate::journal::cursor::tests::{cursor, folder};
 
     #[test]
     fn the_reserve_is_there_from_the_start() {
