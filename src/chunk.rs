@@ -38,6 +38,9 @@ pub struct Chunk {
     pub handed_over: Option<Arc<HandedOver>>,
     /// How `entries` is encoded.
     pub encoding: Encoding,
+    /// Bytes of memory that are kept from other use as long as somebody has `entries`, where nothing else lies in them: the
+    /// journal then keeps long entries in it, for the disk and for readers. `None`: it copies them.
+    pub memory: Option<usize>,
     /// A run of msgpack entries, `[time, record]` or `[[time, metadata], record]`, one after the other.
     pub entries: Bytes,
 }

@@ -72,6 +72,7 @@ pub(crate) fn chunk(entries: &Bytes, count: u32, number: u64) -> Chunk {
         has_metadata: false,
         refusal: None,
         proof: AckProof::default(),
+        memory: None,
         handed_over: None,
         encoding: Encoding::Plain,
         entries: entries.clone(),

@@ -5,17 +5,20 @@ use std::io;
 use super::commit_buffer::{BLOCK, CommitBuffer, CommittedFrames};
 use super::dedup::owner_of_id;
 use super::format::JournalId;
-use super::format::chunk_payload::{self, write_chunk_head};
+use super::format::chunk_payload::{self, write_chunk_head, write_padded_head};
 use super::format::footer::Footer;
-use super::format::frame::{FrameKind, frame_length, seed, write_frame};
+use super::format::frame::{
+    FRAME_HEADER_LENGTH, FrameKind, frame_length, seed, write_frame, write_frame_head,
+};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, write_trailer};
+use super::in_place;
 use super::packing::KeptChunk;
 use super::shared::SegmentState;
 use super::writer::MAX_COMMIT;
 use crate::chunk::Chunk;
 use crate::planted::{Bug, is_planted};
-use crate::storage::{StorageFile, write_all_at, write_all_blocks_at};
+use crate::storage::{StorageFile, write_all_blocks_at, write_all_parts_at};
 
 /// An unsealed segment, and the frames that are to be written to it next.
 #[derive(Debug)]
@@ -119,6 +122,15 @@ impl ActiveSegment {
 
     /// Adds a chunk to what is to be written, while so many others wait for the same.
     pub(super) fn push(&mut self, kind: FrameKind, chunk: &KeptChunk, waiting: usize) {
+        self.end += match chunk.memory_in_place(kind) {
+            None => self.push_copy(kind, chunk, waiting),
+            Some(memory) => self.push_in_place(chunk, memory, waiting),
+        };
+        self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());
+    }
+
+    /// Gives the length of the frame, as the next.
+    fn push_copy(&mut self, kind: FrameKind, chunk: &KeptChunk, waiting: usize) -> u64 {
         let length = frame_length(chunk.payload_length());
         let seed = seed(&self.journal, self.number, self.end);
         let more = waiting.saturating_mul(length as usize).min(MAX_COMMIT);
@@ -126,8 +138,23 @@ impl ActiveSegment {
         let packed = chunk.packed.as_ref();
         let entries = chunk_payload::kept_entries(chunk, packed);
         write_frame(out, kind, self.synced, seed, |out| write_chunk_head(out, chunk, packed), entries);
-        self.end += length;
-        self.footer.counts.add(chunk.entry_count, chunk.received_at.unix_nanoseconds());
+        length
+    }
+
+    fn push_in_place(&mut self, chunk: &KeptChunk, memory: usize, waiting: usize) -> u64 {
+        let entries = &chunk.entries;
+        let unpadded = chunk.payload_length();
+        let head = FRAME_HEADER_LENGTH + unpadded - entries.len() as u64;
+        let padding = in_place::padding(self.end + head, entries);
+        let seed = seed(&self.journal, self.number, self.end);
+        let copied = head as usize + padding + 2 * BLOCK;
+        self.pending.room_for(copied, waiting.saturating_mul(copied).min(MAX_COMMIT));
+        let synced = self.synced;
+        self.pending.push_in_place(entries, memory, |out| {
+            let write_head = |out: &mut Vec<u8>| write_padded_head(out, chunk, None, padding);
+            write_frame_head(out, FrameKind::Chunk, synced, seed, write_head, entries);
+        });
+        frame_length(unpadded + padding as u64)
     }
 
     /// Bytes that are to be written.
@@ -149,7 +176,7 @@ impl ActiveSegment {
         let file = self.file.as_ref();
         match block >= self.known_from && self.end.next_multiple_of(BLOCK as u64) <= self.size {
             true => self.pending.with_blocks(|blocks| write_all_blocks_at(file, blocks, block)),
-            false => write_all_at(file, self.pending.frames(), self.synced),
+            false => self.pending.with_frames(|frames| write_all_parts_at(file, frames, self.synced)),
         }
     }
 
@@ -182,14 +209,15 @@ impl ActiveSegment {
     /// is synced with it, and then it is sealed.
     pub(super) fn seal(&mut self) -> io::Result<()> {
         self.is_sealing = true;
-        let chunks = self.pending.len();
+        let chunks = self.pending.copied();
         let seed = seed(&self.journal, self.number, self.end);
         let footer = &self.footer;
         let out = self.pending.room_for((frame_length(footer.payload_length()) + TRAILER_LENGTH) as usize, 0);
         write_frame(out, FrameKind::Footer, self.synced, seed, |out| footer.write(out), &[]);
         write_trailer(out, self.end, seed);
         let size = self.synced + self.pending.len() as u64;
-        let written = write_all_at(self.file.as_ref(), self.pending.frames(), self.synced);
+        let file = self.file.as_ref();
+        let written = self.pending.with_frames(|frames| write_all_parts_at(file, frames, self.synced));
         self.pending.truncate(chunks);
         written?;
         self.file.set_len(size)?;

@@ -7,10 +7,18 @@
 //!                 ▲ at a multiple of BLOCK in memory and in the file
 //! ```
 //!
+//! Entries that stay where they are belong between two parts of this memory (`in_place.rs`).
+//!
 //! `before` is what the file holds already of the block in which the frames begin, so that whole blocks can be written:
 //! the same bytes once more, as the page cache would write them.
 
+use std::io::IoSlice;
 use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::format::frame::FRAME_ALIGNMENT;
+use super::in_place::{InPlace, bytes_before_blocks};
 
 /// What memory, offset and length of a write past the page cache have to be multiples of, on all usual disks.
 pub(super) const BLOCK: usize = 4096;
@@ -29,6 +37,8 @@ pub(super) struct CommitBuffer {
     start: usize,
     /// Where the first frame begins.
     frames: usize,
+    /// Entries that are no part of this memory, in the order of their frames.
+    in_place: Vec<InPlace>,
     /// Memory for commits to come.
     spares: Vec<Vec<u8>>,
 }
@@ -41,13 +51,13 @@ impl CommitBuffer {
         buffer
     }
 
-    /// The frames so far.
-    pub(super) fn frames(&self) -> &[u8] {
-        &self.memory[self.frames..]
-    }
-
     /// Bytes of the frames so far.
     pub(super) fn len(&self) -> usize {
+        self.copied() + self.in_place.iter().map(|entries| entries.blocks.len()).sum::<usize>()
+    }
+
+    /// Those of them that are in its own memory.
+    pub(super) fn copied(&self) -> usize {
         self.memory.len() - self.frames
     }
 
@@ -63,19 +73,61 @@ impl CommitBuffer {
         &mut self.memory
     }
 
-    /// Forgets what lies behind so many bytes of frames.
-    pub(super) fn truncate(&mut self, length: usize) {
-        self.memory.truncate(self.frames + length);
+    /// Appends a frame whose header and head `write_head` appends, as long as there is [room](Self::room_for) for it and two
+    /// blocks. Its entries, which keep so much memory, follow where they are, but for what of them shares its block with
+    /// something else: so their place within a block has to be the same in memory and behind the head.
+    pub(super) fn push_in_place(
+        &mut self,
+        entries: &Bytes,
+        memory: usize,
+        write_head: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let frame = self.copied();
+        write_head(&mut self.memory);
+        let head_end = self.copied();
+        let first = bytes_before_blocks(entries);
+        debug_assert_eq!((self.memory.len() + first - self.start) % BLOCK, 0);
+        let blocks = first..entries.len() - (entries.len() - first) % BLOCK;
+        self.memory.extend_from_slice(&entries[..first]);
+        let at = self.copied();
+        self.memory.extend_from_slice(&entries[blocks.end..]);
+        // Whole blocks make no difference to that.
+        let end = frame + (self.copied() - frame).next_multiple_of(FRAME_ALIGNMENT as usize);
+        self.memory.resize(self.frames + end, 0);
+        self.in_place.push(InPlace { frame, head_end, at, entries: entries.clone(), blocks, memory });
     }
 
-    /// The frames within whole blocks: what is before them in the first, and zeros behind them in the last.
-    pub(super) fn with_blocks<T>(&mut self, write: impl FnOnce(&[u8]) -> T) -> T {
+    /// Forgets what lies behind so many bytes of its own memory, behind the last entries that are elsewhere.
+    pub(super) fn truncate(&mut self, copied: usize) {
+        self.memory.truncate(self.frames + copied);
+    }
+
+    /// The frames, in parts that follow one another.
+    pub(super) fn with_frames<T>(&self, write: impl FnOnce(&mut [IoSlice<'_>]) -> T) -> T {
+        write(&mut self.parts(self.frames))
+    }
+
+    /// The frames within whole blocks: what is before them in the first, and zeros behind them in the last. Each part is of
+    /// whole blocks, too.
+    pub(super) fn with_blocks<T>(&mut self, write: impl FnOnce(&mut [IoSlice<'_>]) -> T) -> T {
         let end = self.memory.len();
         let padding = (end - self.start).next_multiple_of(BLOCK) - (end - self.start);
         self.room_for(0, 0).resize(end + padding, 0);
-        let written = write(&self.memory[self.start..]);
+        let written = write(&mut self.parts(self.start));
         self.memory.truncate(end);
         written
+    }
+
+    fn parts(&self, from: usize) -> Vec<IoSlice<'_>> {
+        let mut parts = Vec::with_capacity(2 * self.in_place.len() + 1);
+        let mut done = from;
+        for entries in &self.in_place {
+            let at = self.frames + entries.at;
+            parts.extend([&self.memory[done..at], entries.blocks()].map(IoSlice::new));
+            done = at;
+        }
+        parts.push(IoSlice::new(&self.memory[done..]));
+        parts
     }
 
     /// Takes the frames out, and begins with the next ones behind them.
@@ -84,8 +136,8 @@ impl CommitBuffer {
         let last_block = end - (end - self.start) % BLOCK;
         let spares = std::mem::take(&mut self.spares);
         let next = Self { spares, ..Self::new(&self.memory[last_block..]) };
-        let Self { memory, frames, .. } = std::mem::replace(self, next);
-        CommittedFrames { memory, frames: frames..end }
+        let Self { memory, frames, in_place, .. } = std::mem::replace(self, next);
+        CommittedFrames { memory, frames: frames..end, in_place }
     }
 
     /// Keeps memory for what comes next.
@@ -149,10 +201,13 @@ impl CommitBuffer {
 pub(super) struct CommittedFrames {
     pub(super) memory: Vec<u8>,
     pub(super) frames: Range<usize>,
+    /// Entries that are no part of this memory, in the order of their frames.
+    pub(super) in_place: Vec<InPlace>,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_place::padding;
     use super::*;
 
     fn push(buffer: &mut CommitBuffer, bytes: &[u8]) {
@@ -161,11 +216,20 @@ mod tests {
 
     /// What would be written, and whether it lies where it must.
     fn blocks(buffer: &mut CommitBuffer) -> Vec<u8> {
-        buffer.with_blocks(|blocks| {
-            assert_eq!(blocks.as_ptr().align_offset(BLOCK), 0);
-            assert_eq!(blocks.len() % BLOCK, 0);
-            blocks.to_vec()
+        buffer.with_blocks(|parts| {
+            for part in &*parts {
+                assert_eq!((part.as_ptr().align_offset(BLOCK), part.len() % BLOCK), (0, 0));
+            }
+            concat(parts)
         })
+    }
+
+    fn concat(parts: &[IoSlice<'_>]) -> Vec<u8> {
+        parts.iter().flat_map(|part| part.iter().copied()).collect()
+    }
+
+    fn frames(buffer: &CommitBuffer) -> Vec<u8> {
+        buffer.with_frames(|parts| concat(parts))
     }
 
     #[test]
@@ -178,7 +242,7 @@ mod tests {
             let expected =
                 [vec![1; before], vec![2; frames], vec![0; blocks.len() - before - frames]].concat();
             assert!(blocks == expected, "{before} {frames}");
-            assert!(buffer.frames().iter().all(|byte| *byte == 2));
+            assert!(super::tests::frames(&buffer).iter().all(|byte| *byte == 2));
             assert_eq!(buffer.len(), frames);
         }
     }
@@ -194,6 +258,39 @@ mod tests {
         buffer.take();
         push(&mut buffer, &[4; 10]);
         assert_eq!(blocks(&mut buffer)[..90], [&[2; 64][..], &[3; 10], &[4; 10], &[0; 6]].concat());
+    }
+
+    #[test]
+    fn entries_stay_where_they_are_but_for_what_shares_its_block() {
+        let message = Bytes::from((0..10 * BLOCK).map(|number| (number % 251) as u8).collect::<Vec<_>>());
+        for (start, length) in [(0, 2 * BLOCK), (1, 2 * BLOCK), (4095, 2 * BLOCK + 1), (77, 5 * BLOCK + 4019)]
+        {
+            let mut buffer = CommitBuffer::new(&[1; 64]);
+            push(&mut buffer, &[2; 1000]);
+            let entries = message.slice(start..start + length);
+            let padding = padding((64 + 1000 + 24) as u64, &entries);
+            buffer.room_for(24 + padding + 2 * BLOCK, 0);
+            buffer.push_in_place(&entries, 0, |out| out.resize(out.len() + 24 + padding, 3));
+            push(&mut buffer, &[4; 8]);
+
+            let frame = [vec![3; 24 + padding], entries.to_vec()].concat();
+            let zeros = vec![0; frame.len().next_multiple_of(8) - frame.len()];
+            let expected = [vec![2; 1000], frame, zeros, vec![4; 8]].concat();
+            assert_eq!(buffer.len(), expected.len());
+            assert!(frames(&buffer) == expected, "{start} {length}");
+            let blocks = blocks(&mut buffer);
+            assert!(blocks[64..64 + expected.len()] == expected);
+            let [in_place] = &buffer.take().in_place[..] else { panic!("one is in place") };
+            assert_eq!((in_place.frame, in_place.head_end), (1000, 1024 + padding));
+            assert_eq!(in_place.entries, entries);
+            assert!(length - in_place.blocks.len() < 2 * BLOCK);
+            push(&mut buffer, &[5; 1]);
+            let before = (64 + expected.len()) % BLOCK;
+            assert!(
+                super::tests::blocks(&mut buffer)[..before]
+                    == blocks[64 + expected.len() - before..64 + expected.len()]
+            );
+        }
     }
 
     #[test]

@@ -22,26 +22,16 @@ const PAGE: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) header: FrameHeader,
+    /// Without the entries where these are elsewhere.
     pub(super) payload: Bytes,
+    /// The entries, where they are no part of the payload's memory.
+    pub(super) entries: Option<Bytes>,
     /// Where the next one begins.
     pub(super) next: u64,
 }
 
 /// Takes the frame at `at` out of a block that begins at `block_start`; `None` where no valid one lies whole in it.
 pub(super) fn frame_in_block(
-    journal: &JournalId,
-    segment: u64,
-    block: &Bytes,
-    block_start: u64,
-    at: u64,
-) -> Option<Frame> {
-    let frame = written_frame_in_block(journal, segment, block, block_start, at)?;
-    frame.header.matches(&frame.payload, seed(journal, segment, at)).then_some(frame)
-}
-
-/// As [`frame_in_block`], of a block that was written by this process and never left its memory: of that the header is
-/// looked at, and that the payload is what the checksum was made of goes without saying.
-pub(super) fn written_frame_in_block(
     journal: &JournalId,
     segment: u64,
     block: &Bytes,
@@ -57,7 +47,8 @@ pub(super) fn written_frame_in_block(
         return None;
     }
     let payload = block.slice(payload_start..payload_end);
-    Some(Frame { header, payload, next: at + header.frame_length() })
+    let frame = Frame { header, payload, entries: None, next: at + header.frame_length() };
+    header.matches(&frame.payload, seed).then_some(frame)
 }
 
 /// Reads frames of one segment.

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::active_segment::fits_into_segment;
 use super::append::{AppendError, Receipt};
 use super::format::JournalId;
+use super::in_place::MAX_PADDING;
 use super::large::{LargeEntries, SpoolFolder};
 use super::packing::{ChunkPacker, KeptChunk};
 use super::shared::{Shared, Status};
@@ -47,7 +48,7 @@ impl Journal {
     /// As [`Journal::append`], for a chunk whose entries are a file. Where the chunk is not kept, or was kept before,
     /// the file is removed.
     pub async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
-        let chunk = Chunk { entries: entries.reference().encode().into(), ..chunk };
+        let chunk = Chunk { entries: entries.reference().encode().into(), memory: None, ..chunk };
         self.hand_over(chunk, Some(Box::new(entries))).await
     }
 
@@ -56,12 +57,17 @@ impl Journal {
         chunk: Chunk,
         large: Option<Box<LargeEntries>>,
     ) -> Result<Receipt, AppendError> {
-        let chunk = match &large {
+        let mut chunk = match &large {
             None => self.packer.pack(chunk).await,
             Some(_) => KeptChunk { chunk, packed: None },
         };
-        if !fits_into_segment(&chunk, chunk.payload_length(), self.segment_size) {
+        let length = chunk.payload_length();
+        if !fits_into_segment(&chunk, length, self.segment_size) {
             return Err(AppendError::TooLarge);
+        }
+        if !fits_into_segment(&chunk, length + MAX_PADDING as u64, self.segment_size) {
+            // What just fits has to be copied.
+            chunk.chunk.memory = None;
         }
         if self.when_full == WhenFull::Reject && self.shared.status().borrow().is_waiting() {
             return Err(AppendError::Full);

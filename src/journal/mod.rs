@@ -33,6 +33,7 @@ pub mod format;
 mod frame_reader;
 mod handle;
 mod home;
+mod in_place;
 pub mod inspect;
 mod kept_ids;
 pub mod large;

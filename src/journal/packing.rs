@@ -7,7 +7,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use super::format::chunk_payload::chunk_payload_length;
+use super::format::frame::FrameKind;
 use super::format::packed_entries::{EntryPacker, PackedEntries, Packing};
+use super::in_place::may_stay;
 use crate::chunk::{Chunk, Encoding};
 use crate::metrics::JournalMetrics;
 
@@ -27,6 +29,12 @@ impl KeptChunk {
     /// Bytes of the payload of its frame.
     pub(super) fn payload_length(&self) -> u64 {
         chunk_payload_length(&self.chunk, self.packed.as_ref())
+    }
+
+    /// Bytes of memory that its entries keep, where they stay in it and go to the disk and to readers from there.
+    pub(super) fn memory_in_place(&self, kind: FrameKind) -> Option<usize> {
+        let goes_as_it_is = kind == FrameKind::Chunk && self.packed.is_none();
+        self.memory.filter(|memory| goes_as_it_is && may_stay(&self.entries, *memory))
     }
 
     /// What [`payload_length`](Self::payload_length) is where the entries lie there as sent.

@@ -67,6 +67,7 @@ pub(super) fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Opt
     let chunk = Chunk {
         refusal: None,
         proof: AckProof::default(),
+        memory: None,
         handed_over: None,
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
         input: "edge".into(),

@@ -11,7 +11,7 @@ use super::Position;
 use super::damage::{set_aside, set_large_aside, tell_unreadable};
 use super::format::chunk_payload::{BadChunkPayload, ChunkPayload};
 use super::format::frame::FrameKind;
-use super::frame_reader::{Frame, FrameReader, written_frame_in_block};
+use super::frame_reader::{Frame, FrameReader};
 use super::large::{LargeFault, LargePlace, Piece, Pieces};
 use super::missing::tell_vanished;
 use super::recent::RecentBlock;
@@ -198,14 +198,9 @@ impl Reader {
 
     fn frame_in_memory(&self, position: Position) -> Option<Frame> {
         let block = self.recent.as_ref().filter(|block| block.start.segment == position.segment)?;
-        let journal = &self.shared.journal;
-        written_frame_in_block(
-            journal,
-            position.segment,
-            &block.frames(),
-            block.start.offset,
-            position.offset,
-        )
+        // It never left this process's memory: its header is looked at, and that the rest is what the checksum was made of
+        // goes without saying.
+        block.frame_at(&self.shared.journal, position.offset)
     }
 
     fn read_from_disk(&mut self, end: u64, is_last: bool) -> Result<Option<StoredChunk>, ReadError> {
@@ -269,7 +264,10 @@ impl Reader {
         let position = self.position;
         let next = Position::new(position.segment, frame.next);
         let decoded = match frame.header.kind {
-            FrameKind::Chunk => ChunkPayload::decode(frame.payload),
+            FrameKind::Chunk => match frame.entries {
+                None => ChunkPayload::decode(frame.payload),
+                Some(entries) => ChunkPayload::decode_parts(frame.payload, entries),
+            },
             FrameKind::Large => {
                 return match ChunkPayload::decode(frame.payload) {
                     Ok(payload) => self.open_large(&payload, next).map(|()| None),

@@ -4,11 +4,16 @@
 //! is then still in the processor's caches, and the system need not be asked for more.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Position;
 use super::commit_buffer::CommittedFrames;
+use super::format::JournalId;
+use super::format::frame::{FRAME_HEADER_LENGTH, FrameHeader, seed};
+use super::frame_reader::Frame;
+use super::in_place::InPlace;
 
 /// Bytes of frames that are kept although no reader is known to want them.
 const ALWAYS_KEPT: u64 = 8 * 1024 * 1024;
@@ -36,13 +41,49 @@ pub(super) struct RecentBlock {
     memory: Bytes,
     /// Where the frames begin in it.
     frames: usize,
+    /// Entries that are no part of this memory, in the order of their frames.
+    in_place: Arc<[InPlace]>,
+    /// Bytes of all frames.
+    length: u64,
     /// Bytes of memory that it takes.
     size: u64,
 }
 
 impl RecentBlock {
-    pub(super) fn frames(&self) -> Bytes {
-        self.memory.slice(self.frames..)
+    /// The frame at an offset of the segment; `None` where its header does not check, which only broken memory makes.
+    pub(super) fn frame_at(&self, journal: &JournalId, offset: u64) -> Option<Frame> {
+        let mut at = usize::try_from(offset.checked_sub(self.start.offset)?).ok()?;
+        let mut in_place = None;
+        for entries in &*self.in_place {
+            if at < entries.at {
+                in_place = Some(entries).filter(|entries| entries.frame == at);
+                break;
+            }
+            at = at.checked_sub(entries.blocks.len())?;
+        }
+        let at = self.frames + at;
+        let seed = seed(journal, self.start.segment, offset);
+        let header = FrameHeader::decode(self.memory.get(at..)?, seed)?;
+        let start = at + FRAME_HEADER_LENGTH as usize;
+        let end = match in_place {
+            None => start.checked_add(header.payload_length as usize)?,
+            Some(entries) => self.frames + entries.head_end,
+        };
+        if end > self.memory.len() {
+            return None;
+        }
+        let entries = in_place.map(|in_place| in_place.entries.clone());
+        Some(Frame {
+            header,
+            payload: self.memory.slice(start..end),
+            entries,
+            next: offset + header.frame_length(),
+        })
+    }
+
+    /// Whether nobody else has a part of it.
+    fn is_unique(&self) -> bool {
+        self.memory.is_unique() && self.in_place.iter().all(|in_place| in_place.entries.is_unique())
     }
 
     /// Whether a position of the same segment lies in it.
@@ -51,7 +92,7 @@ impl RecentBlock {
     }
 
     fn end(&self) -> Position {
-        Position::new(self.start.segment, self.start.offset + (self.memory.len() - self.frames) as u64)
+        Position::new(self.start.segment, self.start.offset + self.length)
     }
 }
 
@@ -65,16 +106,27 @@ impl Recent {
     /// Adds what was just written, and gives memory back that nobody wants any more. All blocks together take no more than
     /// `limit`.
     pub(super) fn push(&mut self, start: Position, frames: CommittedFrames, limit: u64) -> Vec<Vec<u8>> {
-        let CommittedFrames { memory, frames } = frames;
+        let CommittedFrames { memory, frames, in_place } = frames;
+        let elsewhere: usize = in_place.iter().map(|in_place| in_place.blocks.len()).sum();
+        let kept_elsewhere: usize = in_place.iter().map(|in_place| in_place.memory).sum();
+        let length = frames.len() + elsewhere;
         let mut unused = Vec::new();
-        let block = if memory.capacity() > MAX_SLACK * frames.len() {
+        // All of the memory counts, and not what is used of it alone.
+        let (memory, frames, size) = if memory.capacity() > MAX_SLACK * length {
             let copy = Bytes::copy_from_slice(&memory[frames]);
             unused.push(memory);
-            RecentBlock { start, size: copy.len() as u64, memory: copy, frames: 0 }
+            (copy.clone(), 0, copy.len())
         } else {
-            // All of the memory counts, and not what is used of it alone.
-            let size = memory.capacity() as u64;
-            RecentBlock { start, size, memory: memory.into(), frames: frames.start }
+            let size = memory.capacity();
+            (memory.into(), frames.start, size)
+        };
+        let block = RecentBlock {
+            start,
+            memory,
+            frames,
+            in_place: in_place.into(),
+            length: length as u64,
+            size: (size + kept_elsewhere) as u64,
         };
         self.size += block.size;
         self.blocks.push_back(block);
@@ -119,7 +171,7 @@ impl Recent {
     fn is_unwanted(&self, oldest: &RecentBlock) -> bool {
         let is_near = |position: &&Position| position.segment + 1 >= oldest.start.segment;
         self.size > ALWAYS_KEPT
-            && oldest.memory.is_unique()
+            && oldest.is_unique()
             && self.readers.values().filter(is_near).all(|position| *position >= oldest.end())
     }
 }
@@ -133,7 +185,7 @@ mod tests {
     fn frames(length: usize) -> CommittedFrames {
         let mut memory = Vec::with_capacity(length);
         memory.resize(length, 1);
-        CommittedFrames { memory, frames: 10..length }
+        CommittedFrames { memory, frames: 10..length, in_place: Vec::new() }
     }
 
     /// Blocks of a mebibyte each, one behind the other, as many as are given; what was given back for them.
@@ -200,7 +252,7 @@ mod tests {
     fn what_a_reader_holds_on_to_is_not_used_again() {
         let mut recent = Recent::default();
         push(&mut recent, 0..8);
-        let held = recent.find(at(0)).map(RecentBlock::frames);
+        let held = recent.find(at(0)).map(|block| block.memory.clone());
         assert_eq!(push(&mut recent, 8..20), 0);
         drop(held);
         assert_eq!(push(&mut recent, 20..21), 13, "all but what is always kept");
@@ -214,7 +266,7 @@ mod tests {
         let unused = recent.push(Position::new(1, 64), little, 32 * MIB as u64);
         assert_eq!(unused.iter().map(Vec::capacity).collect::<Vec<_>>(), [MIB]);
         assert_eq!(recent.size, 100);
-        assert_eq!(recent.find(Position::new(1, 163)).map(|block| block.frames().len()), Some(100));
+        assert!(recent.find(Position::new(1, 163)).is_some_and(|block| block.memory.len() == 100));
         assert!(recent.find(Position::new(1, 164)).is_none());
     }
 }

@@ -172,6 +172,7 @@ fn open_on(disk: &Counting, data_dir: &Path) -> (Journal, Writer) {
 fn chunk(id: &[u8], content: &str) -> Chunk {
     Chunk {
         refusal: None,
+        memory: None,
         handed_over: None,
         proof: Default::default(),
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),

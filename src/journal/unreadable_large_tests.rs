@@ -39,6 +39,7 @@ fn append_large(journal: &Journal, writer: &mut Writer) {
         has_metadata: false,
         refusal: None,
         proof: AckProof::default(),
+        memory: None,
         handed_over: None,
         encoding: Encoding::Plain,
         entries: Bytes::new(),

@@ -22,6 +22,7 @@ use super::dedup::{Dedup, Doubt, Verdict, owner_of_id};
 use super::format::footer::{ChunkKey, chunk_key};
 use super::format::frame::FrameKind;
 use super::format::packed_entries::Packing;
+use super::in_place::MAX_PADDING;
 use super::kept_ids::KeptIds;
 use super::large::LargeEntries;
 use super::next_segment::{SPACE_POLL, Spare, finds_no_space};
@@ -289,20 +290,20 @@ impl Writer {
             true => self.active.footer.growth(sender, shows_acknowledgement),
             false => 0,
         };
-        if self.active.may_be_packed() {
-            return match self.active.has_room_for(chunk.payload_length(), growth) {
-                true => Ok(()),
-                false => self.roll(now),
-            };
+        let (length, is_plain) = match self.active.may_be_packed() {
+            true => (chunk.payload_length(), chunk.packed.is_none()),
+            false => (chunk.plain_payload_length(), true),
+        };
+        let may_be_padded = large.is_none() && is_plain && chunk.memory.is_some();
+        let padding = if may_be_padded { MAX_PADDING as u64 } else { 0 };
+        if !self.active.has_room_for(length + padding, growth) {
+            return self.roll(now);
         }
-        match self.active.has_room_for(chunk.plain_payload_length(), growth) {
-            true => {
-                // A segment that was begun before `journal.compression` was set stays readable by those who read it then.
-                chunk.packed = None;
-                Ok(())
-            }
-            false => self.roll(now),
+        if !self.active.may_be_packed() {
+            // A segment that was begun before `journal.compression` was set stays readable by those who read it then.
+            chunk.packed = None;
         }
+        Ok(())
     }
 
     /// Writes and syncs what is pending, shows it to the readers, and answers the senders: in this order.

@@ -215,6 +215,7 @@ impl Retries {
             has_metadata: contents.has_metadata,
             refusal: None,
             proof: AckProof::default(),
+            memory: None,
             handed_over,
             encoding: message.encoding,
             entries: message.entries,

@@ -176,6 +176,7 @@ impl SimulatedSender {
         let message = Chunk {
             refusal: None,
             proof,
+            memory: None,
             handed_over: None,
             sender: Arc::clone(&self.identity),
             input: "edge".into(),

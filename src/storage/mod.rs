@@ -9,7 +9,7 @@ mod real;
 pub mod simulated;
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -50,11 +50,16 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes; gives how many bytes were written, which may be fewer.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
-    /// As [`write_at`](Self::write_at), of whole blocks of 4096 bytes, in memory and in the file. Goes past the page cache
-    /// where the file system can do that: nobody reads them soon, and copying them into new pages costs more than the
-    /// rest of the way to the disk. They are no more durable for that before a [`sync`](Self::sync).
-    fn write_blocks_at(&self, blocks: &[u8], offset: u64) -> io::Result<usize> {
-        self.write_at(blocks, offset)
+    /// As [`write_at`](Self::write_at), of parts that lie here and there in memory and side by side in the file.
+    fn write_parts_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let first = parts.iter().find(|part| !part.is_empty());
+        first.map_or(Ok(0), |part| self.write_at(part, offset))
+    }
+    /// As [`write_parts_at`](Self::write_parts_at), of whole blocks of 4096 bytes, in memory and in the file. Goes past the
+    /// page cache where the file system can do that: nobody reads them soon, and copying them into new pages costs more than
+    /// the rest of the way to the disk. They are no more durable for that before a [`sync`](Self::sync).
+    fn write_blocks_at(&self, blocks: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.write_parts_at(blocks, offset)
     }
     /// Writes at the end, wherever it is by now; gives how many bytes were written, which may be fewer.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
@@ -122,9 +127,22 @@ pub(crate) fn write_all_at(file: &dyn StorageFile, bytes: &[u8], offset: u64) ->
     write_all(bytes, |rest, written| file.write_at(rest, offset + written))
 }
 
-/// Writes whole blocks, in as many calls as it takes.
-pub(crate) fn write_all_blocks_at(file: &dyn StorageFile, blocks: &[u8], offset: u64) -> io::Result<()> {
-    write_all(blocks, |rest, written| file.write_blocks_at(rest, offset + written))
+/// Writes all parts, one behind the other, in as many calls as it takes.
+pub(crate) fn write_all_parts_at(
+    file: &dyn StorageFile,
+    parts: &mut [IoSlice<'_>],
+    offset: u64,
+) -> io::Result<()> {
+    write_parts(parts, |rest, written| file.write_parts_at(rest, offset + written))
+}
+
+/// As [`write_all_parts_at`], of whole blocks.
+pub(crate) fn write_all_blocks_at(
+    file: &dyn StorageFile,
+    blocks: &mut [IoSlice<'_>],
+    offset: u64,
+) -> io::Result<()> {
+    write_parts(blocks, |rest, written| file.write_blocks_at(rest, offset + written))
 }
 
 /// Fills as much of a buffer as the file has bytes for; gives how many that are.
@@ -189,11 +207,23 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 }
 
 fn write_all(bytes: &[u8], mut write: impl FnMut(&[u8], u64) -> io::Result<usize>) -> io::Result<()> {
+    write_parts(&mut [IoSlice::new(bytes)], |rest, written| write(&rest[0], written))
+}
+
+fn write_parts(
+    mut parts: &mut [IoSlice<'_>],
+    mut write: impl FnMut(&[IoSlice<'_>], u64) -> io::Result<usize>,
+) -> io::Result<()> {
     let mut written = 0;
-    while written < bytes.len() {
-        match write(&bytes[written..], written as u64) {
+    // Those at the beginning that are empty.
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        match write(parts, written) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => written += count,
+            Ok(count) => {
+                written += count as u64;
+                IoSlice::advance_slices(&mut parts, count);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

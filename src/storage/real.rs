@@ -1,13 +1,14 @@
 //! The disks of this machine.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, fcntl_getfl, fcntl_setfl};
+use rustix::io::pwritev;
 
 use super::{Identity, Listed, Open, Stat, Storage, StorageFile};
 
@@ -21,6 +22,9 @@ const PRIVATE_MODE: u32 = 0o600;
 /// Linux holds files in pages of up to so many bytes, and lets go of whole ones only: one that began before a range was not
 /// let go of with what lies before it, and would stay.
 const LARGEST_PAGES: u64 = 2 * 1024 * 1024;
+
+/// Linux takes so many parts in one write (`IOV_MAX`).
+const MAX_PARTS: usize = 1024;
 
 /// The real thing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -110,18 +114,20 @@ impl StorageFile for File {
         FileExt::write_at(self, bytes, offset)
     }
 
-    fn write_blocks_at(&self, blocks: &[u8], offset: u64) -> io::Result<usize> {
+    fn write_parts_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        Ok(pwritev(self, &parts[..parts.len().min(MAX_PARTS)], offset)?)
+    }
+
+    fn write_blocks_at(&self, blocks: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let flags = fcntl_getfl(self)?;
         // What goes past the page cache takes effect on it as well: whoever reads the file sees no difference.
         let written = fcntl_setfl(self, flags | OFlags::DIRECT)
             .map_err(io::Error::from)
-            .and_then(|()| FileExt::write_at(self, blocks, offset));
+            .and_then(|()| self.write_parts_at(blocks, offset));
         fcntl_setfl(self, flags)?;
         match written {
             // Not on this file system, or not with blocks of this size, or not of what a short write left over.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                StorageFile::write_at(self, blocks, offset)
-            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.write_parts_at(blocks, offset),
             written => written,
         }
     }
@@ -229,20 +235,22 @@ mod tests {
         let file = Disk.open(&path, Open::Emptied).unwrap();
         let other = Disk.open(&path, Open::Reading).unwrap();
         file.write_at(&[1; 100], 0).unwrap();
-        let memory = vec![2; 4 * BLOCK];
-        let aligned = memory.as_ptr().align_offset(BLOCK);
+        let memories = [vec![2; 3 * BLOCK], vec![3; 3 * BLOCK]];
         // The second can't go past the page cache.
-        for start in [aligned, aligned + 1] {
+        for shift in [0, 1] {
+            let [first, second] = memories.each_ref().map(|memory| {
+                let start = memory.as_ptr().align_offset(BLOCK) + shift;
+                &memory[start..start + BLOCK]
+            });
+            let mut parts = [first, &[], second].map(IoSlice::new);
             let mut read = vec![0; 3 * BLOCK];
             assert_eq!(read_full_at(other.as_ref(), &mut read, 0).unwrap() % BLOCK, 100 % BLOCK);
-            let blocks = &memory[start..start + 2 * BLOCK];
-            write_all_blocks_at(file.as_ref(), blocks, BLOCK as u64).unwrap();
+            write_all_blocks_at(file.as_ref(), &mut parts, BLOCK as u64).unwrap();
             file.write_at(b"no block", BLOCK as u64 - 8).unwrap();
             file.sync().unwrap();
             assert_eq!(read_full_at(other.as_ref(), &mut read, 0).unwrap(), 3 * BLOCK);
-            assert!(
-                read[..100] == [1; 100] && read[BLOCK - 8..BLOCK] == *b"no block" && read[BLOCK..] == *blocks
-            );
+            assert!(read[..100] == [1; 100] && read[BLOCK - 8..BLOCK] == *b"no block");
+            assert!(read[BLOCK..] == [first, second].concat());
             file.set_len(100).unwrap();
         }
     }

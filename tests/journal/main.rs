@@ -109,6 +109,7 @@ pub(crate) fn chunk(content: &[u8]) -> Chunk {
         has_metadata: false,
         refusal: None,
         proof: AckProof::default(),
+        memory: None,
         handed_over: None,
         encoding: Encoding::Plain,
         entries: Bytes::copy_from_slice(content),

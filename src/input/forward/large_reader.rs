@@ -79,7 +79,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         self.framer.take_back(buffer);
         let reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
         let spooled = spooling.ended(end, space, received + length as u64);
-        Ok(Some(Received { message: Incoming::InFile(Box::new(spooled)), reservation }))
+        Ok(Some(Received { message: Incoming::InFile(Box::new(spooled)), memory: None, reservation }))
     }
 
     /// Reads some bytes of a large message of which so many have come; `false` where the server stops.

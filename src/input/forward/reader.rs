@@ -71,6 +71,8 @@ pub(super) struct ReaderSettings {
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) message: Incoming,
+    /// Bytes of memory that the message alone is in, where that comes back as a whole.
+    pub(super) memory: Option<usize>,
     pub(super) reservation: Reservation,
 }
 
@@ -204,18 +206,23 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
         reservation.shrink_to(message.len());
         reservation.grow_to_whole(message.len()).await;
-        let message = if message.len() < LONG_MESSAGE { message } else { self.lend(message) };
-        let message =
-            if self.framer.is_json() { Incoming::Json(message) } else { Incoming::InMemory(message) };
-        Received { message, reservation }
+        let (message, memory) =
+            if message.len() < LONG_MESSAGE { (message, None) } else { self.lend(message) };
+        if self.framer.is_json() {
+            // What is kept of it is in memory of its own.
+            return Received { message: Incoming::Json(message), memory: None, reservation };
+        }
+        Received { message: Incoming::InMemory(message), memory, reservation }
     }
 
-    /// Leaves the memory of a message to it alone, with what came behind it elsewhere: then that memory serves again.
-    fn lend(&mut self, message: Bytes) -> Bytes {
-        self.room = BytesMut::new();
+    /// Leaves the memory of a message to it alone, with what came behind it elsewhere: then that memory serves again. Gives
+    /// how many bytes of it there are as well.
+    fn lend(&mut self, message: Bytes) -> (Bytes, Option<usize>) {
+        let room = std::mem::take(&mut self.room);
         let behind = self.framer.buffer();
+        let memory = message.len() + behind.capacity() + room.capacity();
         *behind = BytesMut::from(&behind[..]);
-        self.memory.lend(message)
+        (self.memory.lend(message), Some(memory))
     }
 
     /// The stream, for what is to be done with it at the end.

@@ -105,6 +105,7 @@ fn dead_chunk<J>(
         has_metadata: false,
         refusal: Some(reason.into()),
         proof: arrival.trail.next_chunk(None),
+        memory: None,
         handed_over: None,
         encoding: Encoding::Plain,
         entries: Bytes::new(),

@@ -177,8 +177,9 @@ where
             // What never became a message has cost as much.
             throttle.charge_bytes(reader.buffered(), Instant::now());
         }
-        let Some(Received { message, mut reservation }) = next? else { break };
-        let arrival = Arrival { at: EventTime::now(), instant: Instant::now(), sender, throttle, trail };
+        let Some(Received { message, memory, mut reservation }) = next? else { break };
+        let (at, instant) = (EventTime::now(), Instant::now());
+        let arrival = Arrival { at, instant, sender, throttle, trail, memory };
         throttle.charge_bytes(usize::try_from(message.length()).unwrap_or(usize::MAX), arrival.instant);
         shared.metrics.bytes.inc_by(message.length());
         let slot = one_of(&slots, &shared.metrics).await;

@@ -39,6 +39,8 @@ pub(super) struct Arrival<'a> {
     pub(super) sender: &'a Arc<Sender>,
     pub(super) throttle: &'a Throttle,
     pub(super) trail: &'a AckTrail,
+    /// As in [`Received`](super::reader::Received).
+    pub(super) memory: Option<usize>,
 }
 
 /// What became of a message.
@@ -158,7 +160,7 @@ async fn store<J: ChunkSink>(
         return store_large(end, contents, entries, arrival, shared).await.map(Some);
     }
     let chunk = chunk(tag, options, encoding, contents, arrival, shared)?;
-    // Not the memory of the message, which is free again as soon as the journal has copied it.
+    // Not the memory of the message, which may be free again before its acknowledgement has gone out.
     let tag = Bytes::copy_from_slice(&chunk.tag);
     let receipt = append(Chunk { entries, ..chunk }, shared).await?;
     Ok(Some(Stored::of(receipt, tag, &contents)))
@@ -206,6 +208,7 @@ fn chunk<J>(
         proof,
         handed_over: None,
         encoding,
+        memory: arrival.memory,
         entries: Bytes::new(),
     })
 }

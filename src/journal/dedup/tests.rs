@@ -188,6 +188,7 @@ fn chunk(id: &[u8], proof: AckProof) -> Chunk {
         has_bad_entries: false,
         has_metadata: false,
         refusal: None,
+        memory: None,
         handed_over: None,
         proof,
         encoding: Encoding::Plain,

@@ -99,30 +99,61 @@ pub fn write_frame(
     rest: &[u8],
 ) {
     let start = out.len();
-    out.resize(start + FRAME_HEADER_LENGTH as usize, 0);
-    write_head(out);
-    let payload_start = start + FRAME_HEADER_LENGTH as usize;
-    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
-    hasher.update(&out[payload_start..]);
+    let mut hasher = begin_frame(out, seed, write_head);
     for part in rest.chunks(CHECKSUM_STEP) {
         out.extend_from_slice(part);
         hasher.update(part);
     }
-    let payload_length = (out.len() - payload_start) as u32;
-    let payload_checksum = hasher.finalize();
+    let payload_length = (out.len() - start) as u32 - FRAME_HEADER_LENGTH as u32;
+    write_header(&mut out[start..], kind, payload_length, synced_mark, hasher.finalize(), seed);
+    out.resize(start + frame_length(u64::from(payload_length)) as usize, 0);
+}
 
-    let header = &mut out[start..payload_start];
-    header[0..4].copy_from_slice(&payload_length.to_le_bytes());
-    header[4] = match kind {
+/// As [`write_frame`], without what comes behind the head: `rest`, and zeros up to a multiple of
+/// [`FRAME_ALIGNMENT`].
+pub fn write_frame_head(
+    out: &mut Vec<u8>,
+    kind: FrameKind,
+    synced_mark: u64,
+    seed: u32,
+    write_head: impl FnOnce(&mut Vec<u8>),
+    rest: &[u8],
+) {
+    let start = out.len();
+    let mut hasher = begin_frame(out, seed, write_head);
+    hasher.update(rest);
+    let payload_length = (out.len() - start + rest.len()) as u32 - FRAME_HEADER_LENGTH as u32;
+    write_header(&mut out[start..], kind, payload_length, synced_mark, hasher.finalize(), seed);
+}
+
+/// Appends room for a header and the head of the payload; the checksum so far.
+fn begin_frame(out: &mut Vec<u8>, seed: u32, write_head: impl FnOnce(&mut Vec<u8>)) -> crc32fast::Hasher {
+    let payload_start = out.len() + FRAME_HEADER_LENGTH as usize;
+    out.resize(payload_start, 0);
+    write_head(out);
+    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
+    hasher.update(&out[payload_start..]);
+    hasher
+}
+
+fn write_header(
+    frame: &mut [u8],
+    kind: FrameKind,
+    payload_length: u32,
+    synced_mark: u64,
+    payload_checksum: u32,
+    seed: u32,
+) {
+    frame[0..4].copy_from_slice(&payload_length.to_le_bytes());
+    frame[4] = match kind {
         FrameKind::Chunk => 1,
         FrameKind::Footer => 2,
         FrameKind::Large => 3,
     };
-    header[8..16].copy_from_slice(&synced_mark.to_le_bytes());
-    header[16..20].copy_from_slice(&payload_checksum.to_le_bytes());
-    let header_checksum = checksum(seed, &header[..20]);
-    header[20..24].copy_from_slice(&header_checksum.to_le_bytes());
-    out.resize(start + frame_length(u64::from(payload_length)) as usize, 0);
+    frame[8..16].copy_from_slice(&synced_mark.to_le_bytes());
+    frame[16..20].copy_from_slice(&payload_checksum.to_le_bytes());
+    let header_checksum = checksum(seed, &frame[..20]);
+    frame[20..24].copy_from_slice(&header_checksum.to_le_bytes());
 }
 
 fn checksum(seed: u32, bytes: &[u8]) -> u32 {
@@ -154,6 +185,17 @@ mod tests {
             assert_eq!(header.frame_length(), bytes.len() as u64);
             assert_eq!(bytes.len() % 8, 0);
             assert!(header.matches(&bytes[24..24 + length], SEED));
+        }
+    }
+
+    #[test]
+    fn the_head_alone_is_that_of_the_whole_frame() {
+        for length in 0..40 {
+            let rest = vec![0xab; length];
+            let (mut whole, mut head) = (Vec::new(), vec![1, 2]);
+            write_frame(&mut whole, FrameKind::Chunk, 64, SEED, |out| out.extend(b"head"), &rest);
+            write_frame_head(&mut head, FrameKind::Chunk, 64, SEED, |out| out.extend(b"head"), &rest);
+            assert_eq!(head[2..], whole[..FRAME_HEADER_LENGTH as usize + 4]);
         }
     }
 

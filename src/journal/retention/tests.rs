@@ -83,6 +83,7 @@ impl World {
     fn take(&mut self) -> bool {
         let chunk = Chunk {
             refusal: None,
+            memory: None,
             handed_over: None,
             proof: Default::default(),
             sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),

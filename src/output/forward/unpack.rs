@@ -92,6 +92,7 @@ mod tests {
             has_metadata: false,
             refusal: None,
             proof: AckProof::default(),
+            memory: None,
             handed_over: None,
             encoding: Encoding::Plain,
             entries: bytes::Bytes::new(),

@@ -212,6 +212,7 @@ fn chunk_of(abandoned: Abandoned) -> Chunk {
         has_metadata: true,
         refusal: None,
         proof: AckProof::default(),
+        memory: None,
         handed_over: Some(Arc::new(abandoned.handed_over)),
         encoding: abandoned.encoding,
         entries: abandoned.entries,

@@ -36,6 +36,7 @@ impl Scene {
                 has_bad_entries: false,
                 has_metadata: false,
                 refusal: None,
+                memory: None,
                 handed_over: None,
                 encoding: Encoding::Plain,
                 entries: Bytes::from_static(b"\x92\x01\x81\xa1a\x01"),

@@ -173,6 +173,7 @@ impl<'a> SegmentRun<'a> {
             has_metadata: payload.has_metadata(),
             refusal: None,
             proof: AckProof::default(),
+            memory: None,
             handed_over: Some(Arc::new(handed_over)),
             encoding: payload.encoding(),
             entries,

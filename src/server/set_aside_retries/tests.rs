@@ -46,6 +46,7 @@ fn chunk(number: u32) -> Chunk {
         has_bad_entries: false,
         has_metadata: false,
         refusal: None,
+        memory: None,
         handed_over: None,
         encoding: Encoding::Plain,
         entries: entries(number).into(),

@@ -1,6 +1,7 @@
 //! An open file of a simulated disk.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::path::Path;
 
 use super::faults::{Errno, Fate, Kind, Space};
@@ -87,6 +88,11 @@ impl StorageFile for SimulatedFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.write("write_at", bytes, Some(offset))
+    }
+
+    fn write_parts_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let parts: Vec<&[u8]> = parts.iter().map(Deref::deref).collect();
+        self.write("write_at", &parts.concat(), Some(offset))
     }
 
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -16,6 +16,8 @@
 //!                      7 alternative name (may repeat), 8 fingerprint, 9 host name of the
 //!                      peer, 10 user of the handshake, 11 key of a chunk before, whose
 //!                      acknowledgement the sender had when it sent this one (footer.rs),
+//!                      12 zeros, so many that the entries lie in the file as they lay in memory
+//!                      within a block of 4096 bytes,
 //!                      16 why the message was refused, 17 from which output to which (JSON);
 //!                      others are skipped
 //!          1  3  length
@@ -28,7 +30,7 @@ mod write;
 
 use bytes::Bytes;
 
-pub use write::{chunk_payload_length, kept_entries, write_chunk_head};
+pub use write::{LEAST_PADDING, chunk_payload_length, kept_entries, write_chunk_head, write_padded_head};
 
 use super::array_at;
 use super::footer::ChunkKey;
@@ -59,14 +61,18 @@ const FINGERPRINT: u8 = 8;
 const HOST_NAME: u8 = 9;
 const USER: u8 = 10;
 const ACKNOWLEDGED: u8 = 11;
+const PADDING: u8 = 12;
 const REFUSAL: u8 = 16;
 const HANDED_OVER: u8 = 17;
 
 /// A chunk as the journal keeps it; values are looked up where they lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkPayload {
-    payload: Bytes,
-    entries_start: usize,
+    /// The payload up to the entries.
+    head: Bytes,
+    /// The entries as they are kept.
+    kept: Bytes,
+    /// The entries as they were sent.
     entries: Bytes,
 }
 
@@ -89,22 +95,32 @@ impl ChunkPayload {
         if payload.len() < entries_start || payload[12] > PACKED_ZSTD {
             return Err(BadChunkPayload);
         }
-        Ok(Self { payload, entries_start, entries: Bytes::new() })
+        let mut head = payload;
+        let kept = head.split_off(entries_start);
+        Ok(Self { head, kept, entries: Bytes::new() })
+    }
+
+    /// Of entries that lie somewhere else in memory than the head of their payload.
+    pub(in crate::journal) fn decode_parts(head: Bytes, kept: Bytes) -> Result<Self, BadChunkPayload> {
+        let decoded = Self::decode_head(head)?;
+        if !decoded.kept.is_empty() {
+            return Err(BadChunkPayload);
+        }
+        Self { kept, ..decoded }.unpack()
     }
 
     /// What was decoded without its entries, with them.
     pub(in crate::journal) fn unpack(mut self) -> Result<Self, BadChunkPayload> {
-        let kept = self.payload.slice(self.entries_start..);
         self.entries = match self.packing() {
-            None => kept,
-            Some(packing) => unpack(packing, &kept).map_err(|_| BadChunkPayload)?,
+            None => self.kept.clone(),
+            Some(packing) => unpack(packing, &self.kept).map_err(|_| BadChunkPayload)?,
         };
         Ok(self)
     }
 
     /// The payload without its entries, for pieces of a large chunk: see [`ChunkPayload::of_piece`].
     pub(in crate::journal) fn head_of_pieces(&self) -> Vec<u8> {
-        let mut head = self.payload[..self.entries_start].to_vec();
+        let mut head = self.head.to_vec();
         head[12] = PLAIN;
         head
     }
@@ -122,29 +138,29 @@ impl ChunkPayload {
 
     /// When the message was complete.
     pub fn received_at(&self) -> EventTime {
-        let nanoseconds = array_at(&self.payload, 0).map_or(0, i64::from_le_bytes);
+        let nanoseconds = array_at(&self.head, 0).map_or(0, i64::from_le_bytes);
         EventTime::from_unix_nanoseconds(nanoseconds)
     }
 
     /// How many entries there are, bad ones included.
     pub fn entry_count(&self) -> u32 {
-        array_at(&self.payload, 8).map_or(0, u32::from_le_bytes)
+        array_at(&self.head, 8).map_or(0, u32::from_le_bytes)
     }
 
     /// Whether at least one entry does not decode.
     pub fn has_bad_entries(&self) -> bool {
-        self.payload[13] & FLAG_BAD_ENTRIES != 0
+        self.head[13] & FLAG_BAD_ENTRIES != 0
     }
 
     /// Whether at least one entry carries metadata or is a group mark.
     pub fn has_metadata(&self) -> bool {
-        self.payload[13] & FLAG_METADATA != 0
+        self.head[13] & FLAG_METADATA != 0
     }
 
     /// Whether this is a message that was refused, taken as it is: [`entries`](Self::entries) is all of it, and no
     /// output may take anything of it.
     pub fn is_refused(&self) -> bool {
-        self.payload[13] & FLAG_REFUSED != 0
+        self.head[13] & FLAG_REFUSED != 0
     }
 
     /// Why the message was refused.
@@ -154,7 +170,7 @@ impl ChunkPayload {
 
     /// Whether one output handed this to another; see [`handed_over`](Self::handed_over).
     pub fn is_handed_over(&self) -> bool {
-        self.payload[13] & FLAG_HANDED_OVER != 0
+        self.head[13] & FLAG_HANDED_OVER != 0
     }
 
     /// From which output to which this was handed over.
@@ -164,7 +180,7 @@ impl ChunkPayload {
 
     /// How the entries are encoded, as sent.
     pub fn encoding(&self) -> Encoding {
-        match self.payload[12] {
+        match self.head[12] {
             GZIP => Encoding::Gzip,
             ZSTD => Encoding::Zstd,
             _ => Encoding::Plain,
@@ -173,7 +189,7 @@ impl ChunkPayload {
 
     /// How the journal packed the entries; `None` where they lie in it as sent.
     pub fn packing(&self) -> Option<Packing> {
-        match self.payload[12] {
+        match self.head[12] {
             PACKED_LZ4 => Some(Packing::Lz4),
             PACKED_ZSTD => Some(Packing::Zstd),
             _ => None,
@@ -182,14 +198,13 @@ impl ChunkPayload {
 
     /// How many bytes the entries have, as sent.
     pub fn entries_length(&self) -> u64 {
-        let kept = &self.payload[self.entries_start..];
-        let length = self.packing().and_then(|_| unpacked_length(kept)).unwrap_or(kept.len());
+        let length = self.packing().and_then(|_| unpacked_length(&self.kept)).unwrap_or(self.kept.len());
         length as u64
     }
 
     /// How many bytes of the journal the entries take.
     pub fn kept_length(&self) -> u64 {
-        (self.payload.len() - self.entries_start) as u64
+        self.kept.len() as u64
     }
 
     /// The entries, as sent.
@@ -283,7 +298,7 @@ impl ChunkPayload {
     }
 
     fn attributes(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        let mut rest = &self.payload[FIXED_LENGTH..self.entries_start];
+        let mut rest = &self.head[FIXED_LENGTH..];
         std::iter::from_fn(move || {
             let [kind, l0, l1, l2] = array_at(rest, 0)?;
             let length = u32::from_le_bytes([l0, l1, l2, 0]) as usize;

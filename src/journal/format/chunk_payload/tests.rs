@@ -20,6 +20,7 @@ fn chunk() -> Chunk {
         has_metadata: true,
         refusal: None,
         proof: AckProof::default(),
+        memory: None,
         handed_over: None,
         encoding: Encoding::Gzip,
         entries: Bytes::from_static(b"\x1f\x8b..."),

@@ -2,8 +2,8 @@
 
 use super::{
     ACKNOWLEDGED, ALTERNATIVE_NAME, CHUNK_ID, FINGERPRINT, FIXED_LENGTH, FLAG_BAD_ENTRIES, FLAG_HANDED_OVER,
-    FLAG_METADATA, FLAG_REFUSED, GZIP, HANDED_OVER, HOST_NAME, INPUT, PACKED_LZ4, PACKED_ZSTD, PLAIN,
-    REFUSAL, SENDER, SOURCE_ADDRESS, SUBJECT, TAG, USER, ZSTD,
+    FLAG_METADATA, FLAG_REFUSED, GZIP, HANDED_OVER, HOST_NAME, INPUT, PACKED_LZ4, PACKED_ZSTD, PADDING,
+    PLAIN, REFUSAL, SENDER, SOURCE_ADDRESS, SUBJECT, TAG, USER, ZSTD,
 };
 use crate::chunk::{Chunk, Encoding};
 use crate::journal::format::packed_entries::{PackedEntries, Packing};
@@ -25,6 +25,14 @@ pub fn kept_entries<'a>(chunk: &'a Chunk, packed: Option<&'a PackedEntries>) -> 
 
 /// Appends the payload for a chunk up to its [entries](kept_entries).
 pub fn write_chunk_head(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&PackedEntries>) {
+    write_padded_head(out, chunk, packed, 0);
+}
+
+/// The least bytes above 0 that a head can be longer by.
+pub const LEAST_PADDING: usize = 4;
+
+/// As [`write_chunk_head`], longer by so many bytes, which are 0 or at least [`LEAST_PADDING`].
+pub fn write_padded_head(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&PackedEntries>, padding: usize) {
     out.extend_from_slice(&chunk.received_at.unix_nanoseconds().to_le_bytes());
     out.extend_from_slice(&chunk.entry_count.to_le_bytes());
     out.push(match (packed.map(PackedEntries::packing), chunk.encoding) {
@@ -45,6 +53,11 @@ pub fn write_chunk_head(out: &mut Vec<u8>, chunk: &Chunk, packed: Option<&Packed
     let start = out.len();
 
     write_attributes(out, chunk);
+    if let Some(zeros) = padding.checked_sub(LEAST_PADDING) {
+        out.push(PADDING);
+        out.extend_from_slice(&(zeros as u32).to_le_bytes()[..3]);
+        out.resize(out.len() + zeros, 0);
+    }
     let length = (out.len() - start) as u32;
     out[start - 4..start].copy_from_slice(&length.to_le_bytes());
 }

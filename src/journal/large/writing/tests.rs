@@ -87,6 +87,7 @@ impl Storage for Names {
 fn chunk(id: &'static [u8]) -> Chunk {
     Chunk {
         refusal: None,
+        memory: None,
         handed_over: None,
         proof: Default::default(),
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),

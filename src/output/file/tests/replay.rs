@@ -108,6 +108,7 @@ pub(super) fn chunk(number: usize) -> Chunk {
     entries.extend_from_slice(&[b'.'; 1000]);
     Chunk {
         refusal: None,
+        memory: None,
         handed_over: None,
         proof: Default::default(),
         sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
