@@ -105,6 +105,7 @@ mod tests {
                 when_full: crate::config::WhenFull::Block,
                 segment_size: 64 << 20,
                 memory: 64 << 20,
+                pace: Duration::ZERO,
                 retain: Duration::ZERO,
                 dedup_window: Duration::from_secs(600),
                 dedup_max_ids: 1_000_000,

@@ -40,6 +40,7 @@ pub(super) fn open_sized(
         when_full: crate::config::WhenFull::Block,
         segment_size,
         memory: 0,
+        pace: Duration::ZERO,
         retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,

@@ -33,6 +33,13 @@ pub(super) struct Recent {
     last_reader: u64,
 }
 
+/// A reader, and where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Straggler {
+    reader: u64,
+    position: Position,
+}
+
 /// The frames of one commit.
 #[derive(Debug, Clone)]
 pub(super) struct RecentBlock {
@@ -159,6 +166,23 @@ impl Recent {
 
     pub(super) fn remove_reader(&mut self, reader: u64) {
         self.readers.remove(&reader);
+    }
+
+    /// The reader that is furthest behind of those that find in memory what they want, where all from its block on is
+    /// more than so many bytes.
+    pub(super) fn straggler(&self, limit: u64) -> Option<Straggler> {
+        let oldest = self.blocks.front()?.start;
+        let in_memory = self.readers.iter().filter(|(_, position)| **position >= oldest);
+        let (number, position) = in_memory.min_by_key(|(_, position)| **position)?;
+        let mut behind = 0;
+        let newest_first = self.blocks.iter().rev().take_while(|block| block.end() > *position);
+        newest_first
+            .map(|block| block.size)
+            .any(|size| {
+                behind += size;
+                behind > limit
+            })
+            .then_some(Straggler { reader: *number, position: *position })
     }
 
     /// Whether no other reader still has to come by a position.

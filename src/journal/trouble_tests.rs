@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::power_tests::{contents, open, send};
 use super::writer::{Moment, Writer};
@@ -155,6 +156,7 @@ fn open_on(disk: &Counting, data_dir: &Path) -> (Journal, Writer) {
         when_full: WhenFull::Block,
         segment_size: u64::from(SEGMENT),
         memory: 0,
+        pace: Duration::ZERO,
         dedup_window: std::time::Duration::from_secs(600),
         dedup_max_ids: 1_000,
         compression: None,

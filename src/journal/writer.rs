@@ -9,7 +9,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -74,6 +74,8 @@ pub(crate) struct Writer {
     pub(super) max_size: u64,
     pub(super) when_full: WhenFull,
     pub(super) retention: Retention,
+    /// How long readers in memory are waited for after a commit, at most.
+    pub(super) pace: Duration,
     pub(super) spare: Spare,
     pub(super) replies: Vec<(ReceiptSender, Appended)>,
     /// What is to be done first: it had to wait.

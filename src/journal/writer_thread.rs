@@ -15,6 +15,7 @@ pub(super) fn run(mut writer: Writer) {
                 Step::Ended => return,
             }
         }
+        writer.shared.wait_for_readers(writer.pace);
     }
     writer.note_end();
     writer.end(&AppendError::Stopped);

@@ -1,6 +1,6 @@
 //! What the journal counts.
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{Counter, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::{counter, counter_family, gauge, gauge_family, latency, register};
 
@@ -33,6 +33,8 @@ pub struct JournalMetrics {
     pub syncs: IntCounter,
     /// Seconds that one sync took.
     pub sync_time: Histogram,
+    /// Seconds that the writer waited for readers that would have fallen out of memory.
+    pub paced_time: Counter,
     /// Bytes of torn tails cut back at start: never acknowledged.
     pub torn_bytes: IntCounter,
     /// Bytes that were synced once and do not read back: set aside.
@@ -136,6 +138,14 @@ impl JournalMetrics {
                 registry,
                 Histogram::with_opts(latency("hikyaku_journal_sync_seconds", "Time that a sync took."))
                     .expect("metric names are valid"),
+            ),
+            paced_time: register(
+                registry,
+                Counter::new(
+                    "hikyaku_journal_paced_seconds_total",
+                    "Seconds between commits given to outputs that would have fallen out of memory (journal.pace).",
+                )
+                .expect("metric names are valid"),
             ),
             torn_bytes: count(
                 "hikyaku_journal_torn_bytes_total",

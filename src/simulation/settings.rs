@@ -134,6 +134,7 @@ impl Settings {
             },
             segment_size,
             memory: one_of(&[0, 4096, 1 << 20]),
+            pace: Duration::ZERO,
             compression: match one_of(&[0, 0, 1, 2]) {
                 0 => None,
                 1 => Some(Packing::Lz4),

@@ -41,6 +41,7 @@ pub(crate) fn config() -> JournalConfig {
         when_full: hikyaku::config::WhenFull::Block,
         segment_size: SEGMENT_SIZE,
         memory: 1024 * 1024,
+        pace: Duration::ZERO,
         retain: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,

@@ -68,6 +68,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
     let when_full = table.value("when_full", Value::choice);
     let segment_size = table.value("segment_size", Value::size);
     let memory = table.value("memory", Value::size);
+    let pace = table.value("pace", Value::time);
     let compression = table.value("compression", Value::choice);
     let retain = table.value("retain", Value::time);
     let dedup_window = table.value("dedup_window", Value::time);
@@ -83,6 +84,7 @@ pub(super) fn journal(table: &Table<'_>) -> Read<JournalConfig> {
         },
         segment_size: segment_size?,
         memory: memory?,
+        pace: pace?,
         compression: match compression? {
             "lz4" => Some(Packing::Lz4),
             "zstd" => Some(Packing::Zstd),

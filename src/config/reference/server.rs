@@ -120,6 +120,14 @@ pub(in crate::config) const JOURNAL: Section = Section {
             meaning: "Bytes of recent chunks kept in memory, so that outputs that keep up never read the disk",
         },
         Key {
+            name: "pace",
+            kind: Kind::Time { min: Duration::ZERO, max: Duration::from_secs(1) },
+            default: Default::Value("\"25ms\""),
+            meaning: "How long the next commit waits at most for an output that is behind by half of `memory` and goes on: then \
+                      senders slow down a little, rather than that it has to read the disk. An output that does not move \
+                      is waited for once. `\"0s\"`: never",
+        },
+        Key {
             name: "compression",
             kind: Kind::Choice(&["none", "lz4", "zstd"]),
             default: Default::Value("\"none\""),

@@ -95,6 +95,7 @@ impl Journal {
             max_size: config.max_size,
             retention: Retention::new(config.retain),
             when_full: config.when_full,
+            pace: config.pace,
             spare: Spare::default(),
             replies: Vec::new(),
             next: None,

@@ -38,6 +38,7 @@ fn open(disk: &Simulated, metrics: &Metrics, retain: Duration, clock: i64) -> (J
         max_size: 6 * SEGMENT_SIZE,
         segment_size: SEGMENT_SIZE,
         memory: 0,
+        pace: Duration::ZERO,
         retain,
         dedup_window: Duration::ZERO,
         dedup_max_ids: 1_000,

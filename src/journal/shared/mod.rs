@@ -1,5 +1,6 @@
 //! What the writer, the readers and the operator's endpoints know together.
 
+mod pacing;
 mod reading;
 mod segments;
 mod state;
@@ -37,7 +38,7 @@ pub(super) struct Shared {
     /// Bytes of recent chunks to keep in memory.
     memory: u64,
     state: Mutex<State>,
-    /// Wakes the writer while it waits for space.
+    /// Wakes the writer while it waits for space, or for readers.
     changed: Condvar,
     /// Up to where everything is synced. Readers and acks see nothing behind it.
     synced: watch::Sender<Position>,

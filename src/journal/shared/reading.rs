@@ -36,6 +36,9 @@ impl Shared {
     pub(in crate::journal) fn locate(&self, reader: u64, position: Position) -> Place {
         let mut state = self.lock();
         state.recent.note_reader(reader, position);
+        if state.pace.is_waiting {
+            self.changed.notify_all();
+        }
         let Some(segment) = state.segments.get(&position.segment) else {
             return go_on(&state, position);
         };

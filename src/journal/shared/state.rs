@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::pacing::Pace;
 use crate::journal::backlog::Attached;
 use crate::journal::format::segment_header::SEGMENT_HEADER_LENGTH;
 use crate::journal::large::LargePlace;
@@ -25,6 +26,7 @@ pub(in crate::journal) struct State {
     pub(super) vanished: HashSet<u64>,
     /// What readers can't read now, by their number.
     pub(super) unreadable: BTreeMap<u64, String>,
+    pub(super) pace: Pace,
     pub(super) stopping: bool,
 }
 

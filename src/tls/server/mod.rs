@@ -3,6 +3,7 @@
 mod resolver;
 mod revocation;
 pub mod stream;
+mod suites;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Source for TlsConfig {
         contents: &Contents,
         current: Option<Current<'_, ServerConfig>>,
     ) -> Result<Loaded<ServerConfig>, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(suites::provider());
         let mut expiries = Vec::new();
         let mut keys = Vec::new();
         for pair in self.pairs() {
@@ -75,6 +76,7 @@ impl Source for TlsConfig {
             Some(verifier) => builder.with_client_cert_verifier(Arc::new(Remembering(verifier))),
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName::new(keys)));
+        config.ignore_client_order = true;
         // For `stream`, which takes over where the handshake ends.
         config.enable_secret_extraction = true;
         self.set_up_resumption(&mut config, current)?;

@@ -111,6 +111,7 @@ fn open(names: &Names, data_dir: &Path) -> (Journal, Writer) {
         when_full: WhenFull::Block,
         segment_size: 64 * 1024,
         memory: 0,
+        pace: Duration::ZERO,
         dedup_window: Duration::from_secs(600),
         dedup_max_ids: 1_000,
         compression: None,

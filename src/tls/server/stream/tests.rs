@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, Error, RootCertStore, ServerConfig,
+    AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, RootCertStore, ServerConfig,
     SupportedProtocolVersion,
 };
 use rustls_pki_types::PrivateKeyDer;
@@ -185,6 +185,26 @@ proptest! {
         wire.carry().unwrap();
         prop_assert!(wire.server.peer_has_closed());
     }
+}
+
+#[test]
+fn the_cheaper_of_two_safe_ciphers_is_chosen_and_no_client_is_made_to_take_it() {
+    let negotiated = |suites: &[CipherSuite]| {
+        let mut provider = aws_lc_rs::default_provider();
+        provider.cipher_suites.retain(|suite| suites.contains(&suite.suite()));
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(PARTY.roots.clone());
+        let key = PrivateKeyDer::Pkcs8(PARTY.key.clone().into());
+        let config = config.with_client_auth_cert(vec![PARTY.certificate.clone().into()], key).unwrap();
+        let mut wire = Wire { client: client(config), ..Wire::new(&TLS13, vec![1 << 20]) };
+        wire.carry().unwrap();
+        wire.client.negotiated_cipher_suite().map(|suite| suite.suite())
+    };
+    let [aes_256, aes_128] = [CipherSuite::TLS13_AES_256_GCM_SHA384, CipherSuite::TLS13_AES_128_GCM_SHA256];
+    assert_eq!(negotiated(&[aes_256, aes_128]), Some(aes_128));
+    assert_eq!(negotiated(&[aes_256]), Some(aes_256));
 }
 
 #[test]
