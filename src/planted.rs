@@ -8,6 +8,8 @@ pub enum Bug {
     MissingSync,
     /// Senders are answered before what they sent is written.
     AckBeforeSync,
+    /// Of entries that stay where they are not those are written that belong between two parts of a commit.
+    ShiftedBlocks,
     /// A cursor is saved before the files that it speaks of.
     CursorBeforeFiles,
     /// A new segment's name is not made durable.
@@ -38,9 +40,10 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MissingSync,
         Self::AckBeforeSync,
+        Self::ShiftedBlocks,
         Self::CursorBeforeFiles,
         Self::UnsyncedFolder,
         Self::UnsyncedUndoLog,

@@ -17,9 +17,7 @@ use bytes::Bytes;
 
 use super::commit_buffer::BLOCK;
 use super::format::chunk_payload::LEAST_PADDING;
-
-/// Fewer bytes of entries need not hold a whole block.
-pub(super) const LEAST_IN_PLACE: usize = 2 * BLOCK;
+use crate::planted::{Bug, is_planted};
 
 /// A head is padded with fewer bytes than this.
 pub(super) const MAX_PADDING: usize = BLOCK + LEAST_PADDING;
@@ -48,13 +46,16 @@ pub(super) struct InPlace {
 impl InPlace {
     /// What is written from where it lies.
     pub(super) fn blocks(&self) -> &[u8] {
+        if is_planted(Bug::ShiftedBlocks) {
+            return &self.entries[..self.blocks.len()];
+        }
         &self.entries[self.blocks.clone()]
     }
 }
 
-/// Whether entries, which keep so much memory, are worth it.
+/// Whether entries, which keep so much memory, have a whole block that can stay in it, and use enough of it.
 pub(super) fn may_stay(entries: &Bytes, memory: usize) -> bool {
-    entries.len() >= LEAST_IN_PLACE && memory <= MAX_SLACK * entries.len()
+    entries.len() >= bytes_before_blocks(entries) + BLOCK && memory <= MAX_SLACK * entries.len()
 }
 
 /// By how many bytes a head is to be longer, so that its entries, which would follow it at an offset of the file, lie there
@@ -80,7 +81,7 @@ mod tests {
     fn a_padded_head_puts_entries_where_they_lie_within_a_block() {
         let memory = Bytes::from(vec![1; 4 * BLOCK]);
         for start in [0, 1, 2, 3, 4, 5, 4093, 4094, 4095] {
-            let entries = memory.slice(start..start + LEAST_IN_PLACE);
+            let entries = memory.slice(start..start + BLOCK);
             for offset in [64, 4095, 4096, 4097, 4098, 4099, 4100, 1_000_003] {
                 let padding = padding(offset, &entries);
                 assert!(padding == 0 || (LEAST_PADDING..MAX_PADDING).contains(&padding), "{padding}");
@@ -92,9 +93,14 @@ mod tests {
 
     #[test]
     fn few_entries_and_those_in_much_memory_do_not_stay() {
-        let entries = Bytes::from(vec![1; LEAST_IN_PLACE]);
-        assert!(may_stay(&entries, 2 * LEAST_IN_PLACE));
-        assert!(!may_stay(&entries, 2 * LEAST_IN_PLACE + 1));
-        assert!(!may_stay(&entries.slice(1..), LEAST_IN_PLACE));
+        let memory = Bytes::from(vec![1; 4 * BLOCK]);
+        let block = memory.as_ptr().align_offset(BLOCK);
+        for (start, end, is) in
+            [(0, BLOCK, true), (0, BLOCK - 1, false), (1, BLOCK, false), (1, 2 * BLOCK, true)]
+        {
+            let entries = memory.slice(block + start..block + end);
+            assert_eq!(may_stay(&entries, 2 * entries.len()), is, "{start} {end}");
+            assert!(!may_stay(&entries, 2 * entries.len() + 1));
+        }
     }
 }

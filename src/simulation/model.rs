@@ -68,6 +68,18 @@ struct Allowed {
     most: usize,
 }
 
+/// Where memory and files have their blocks begin.
+const BLOCK: usize = 4096;
+
+/// Entries in memory, somewhere in a block, and for the same chunk always there: what the journal writes hangs on it where it
+/// leaves them in their place.
+fn at_a_place_of_its_own(entries: &[u8], chunk: usize) -> Bytes {
+    let mut memory = vec![0; 2 * BLOCK + entries.len()];
+    let start = memory.as_ptr().align_offset(BLOCK) + chunk.wrapping_mul(1231) % BLOCK;
+    memory[start..start + entries.len()].copy_from_slice(entries);
+    Bytes::from(memory).slice(start..start + entries.len())
+}
+
 /// What is about to be sent.
 #[derive(Debug)]
 pub(super) struct NewEvent {
@@ -108,7 +120,7 @@ impl Model {
             let (is_bad, disturbed, doubled) = (event.is_bad, Default::default(), false);
             self.events.push(SentEvent { chunk, is_bad, is_dropped, disturbed, doubled });
         }
-        let entries = Bytes::from(entries);
+        let entries = at_a_place_of_its_own(&entries, chunk);
         let events = first..self.events.len();
         let is_large = new.len() >= LARGE;
         self.chunks.push(SentChunk {

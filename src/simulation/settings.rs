@@ -179,7 +179,7 @@ impl Settings {
             lost_acks: one_of(&[0, 3, 10]),
             lives: 2 + one_of(&[0, 1, 2, 3, 4]),
             senders: 1 + one_of(&[0, 1, 2]) as usize,
-            padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 8]),
+            padding: one_of(&[20, segment_size / 32, segment_size / 8, segment_size / 6]),
             large: one_of(&[0, 6, 12]),
             large_length: segment_size / one_of(&[2, 4]),
             copies: one_of(&[0, 60]) * can_be_copied,

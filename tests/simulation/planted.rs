@@ -78,6 +78,11 @@ fn letting_go_too_early_of_what_was_given_up_is_found() {
 }
 
 #[test]
+fn entries_that_are_written_from_a_wrong_place_are_found() {
+    assert_found(Bug::ShiftedBlocks);
+}
+
+#[test]
 fn ids_that_a_restart_forgets_are_found() {
     assert_found(Bug::ForgottenIds);
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::journal::commit_buffer::CommitBuffer;
 use crate::journal::format::JournalId;
 use crate::journal::format::frame::{FRAME_HEADER_LENGTH, FrameKind, seed, write_frame, write_frame_head};
-use crate::journal::in_place::{LEAST_IN_PLACE, padding};
+use crate::journal::in_place::padding;
 
 const MIB: usize = 1024 * 1024;
 
@@ -90,8 +90,8 @@ fn entries_in_place_are_found_behind_the_head_of_their_frame_and_count_with_all_
     let mut offsets = Vec::new();
     for start in [1, 4096, 100] {
         for in_place in [false, true] {
-            let message = Bytes::from(vec![7; 3 * LEAST_IN_PLACE]);
-            let entries = message.slice(start..start + LEAST_IN_PLACE + start);
+            let message = Bytes::from(vec![7; 24_576]);
+            let entries = message.slice(start..start + 8192 + start);
             let offset = 64 + buffer.len() as u64;
             let padding = padding(offset + FRAME_HEADER_LENGTH, &entries);
             let (mark, seed) = (64, seed(&JOURNAL, 1, offset));
