@@ -12,6 +12,9 @@ RUN apt-get update \
 # `--build-arg FEATURES=isal,remap` for filters of `type = "remap"`.
 ARG FEATURES=isal
 
+# As in .cargo/config.toml.
+ENV AWS_LC_SYS_NO_JITTER_ENTROPY=1
+
 # The dependencies alone, so that this layer stays cached until a manifest changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
