@@ -16,6 +16,8 @@ pub(super) struct Template {
     customers: u64,
     /// Digits of the largest number of a customer.
     digits: usize,
+    /// Whether there are numbers of events that need more than 4 bytes.
+    is_long: bool,
 }
 
 /// Where in an event its values begin.
@@ -33,6 +35,7 @@ struct Places {
     request: usize,
     status: usize,
     body: usize,
+    /// The lower half where numbers have 8 bytes.
     number: usize,
 }
 
@@ -41,7 +44,7 @@ const AGENT: &str =
 const TARGETS: [&[u8; 21]; 4] =
     [b"GET /catalogue/items/", b"POST /catalog/orders/", b"PUT /catalogue/items/", b"DELETE /basket/items/"];
 const STATUS: [u16; 5] = [200, 200, 304, 403, 500];
-const RULES: [&[u8; 14]; 4] = [b"code-injection", b"file-inclusion", b"ldap-injection", b"path-traversal"];
+const RULES: [&[u8; 13]; 4] = [b"dir-traversal", b"open-redirect", b"sql-injection", b"xss-reflected"];
 const MESSAGE: &str = "request passed through the engine and its rules, was answered by the upstream server and came back in time; nothing was kept of its body";
 
 /// How integers of 2, 4 and 8 bytes begin. Values have the same length however small they are.
@@ -51,8 +54,8 @@ const UINT_32: u8 = 0xce;
 const UINT_64: u8 = 0xcf;
 
 impl Template {
-    /// At least one customer; `run` tells this run from others.
-    pub(super) fn new(customers: u64, run: &str) -> Self {
+    /// Of `count` events, for at least one customer; `run` tells this run from others.
+    pub(super) fn new(count: u64, customers: u64, run: &str) -> Self {
         let customers = customers.max(1);
         let digits = (customers - 1).checked_ilog10().unwrap_or_default() as usize + 1;
         let customer = "0".repeat(digits);
@@ -72,12 +75,17 @@ impl Template {
         let referer = ["https://www", &customer, ".example.com/catalogue/search?q=", &"0".repeat(13)];
         let [_, referer, _, query] = text(&mut out, "http_referer", referer);
         text(&mut out, "http_user_agent", [AGENT]);
-        let [rule] = text(&mut out, "rule_name", [&"0".repeat(14)]);
+        let [rule] = text(&mut out, "rule_name", [&"0".repeat(13)]);
         let [request] = text(&mut out, "request_id", [&"0".repeat(32)]);
         text(&mut out, "message", [MESSAGE]);
         let status = integer(&mut out, "status", UINT_16, 2);
         let body = integer(&mut out, "body_bytes_sent", UINT_32, 4);
-        let number = integer(&mut out, "number", UINT_64, 8);
+        let is_long = count > 1 << 32;
+        let number = if is_long {
+            integer(&mut out, "number", UINT_64, 8) + 4
+        } else {
+            integer(&mut out, "number", UINT_32, 4)
+        };
         let customer_numbers = [name, fqdn, referer];
         let places = Places {
             time,
@@ -94,7 +102,7 @@ impl Template {
             body,
             number,
         };
-        Self { bytes: out, places, customers, digits }
+        Self { bytes: out, places, customers, digits, is_long }
     }
 
     /// What memory has to hold before it becomes events.
@@ -135,7 +143,10 @@ impl Template {
         put(event, at.request + 16, session);
         put(event, at.status, STATUS[(random >> 32) as usize % STATUS.len()].to_be_bytes());
         put(event, at.body, part(44, 20).to_be_bytes());
-        put(event, at.number, number.to_be_bytes());
+        put(event, at.number, (number as u32).to_be_bytes());
+        if self.is_long {
+            put(event, at.number - 4, ((number >> 32) as u32).to_be_bytes());
+        }
     }
 }
 
@@ -177,7 +188,7 @@ mod tests {
 
     #[test]
     fn events_are_whole_and_of_the_size_of_real_ones() {
-        let template = Template::new(60, "run");
+        let template = Template::new(20_000, 60, "run");
         assert!((600..800).contains(&template.length()), "{} bytes", template.length());
         let out: Vec<u8> = (0..1_000).flat_map(|number| event(&template, number)).collect();
         assert_eq!(Entries::new(&out).filter(|entry| matches!(entry, Ok(Item::Event(_)))).count(), 1_000);
@@ -185,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_an_event_make_the_fields_that_they_should() {
-        let template = Template::new(700, "run");
+        let template = Template::new(20_000, 700, "run");
         let entry = event(&template, 12_345);
         let text = String::from_utf8_lossy(&entry);
         let random = 12_345u64.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
@@ -199,13 +210,23 @@ mod tests {
         ] {
             assert!(text.contains(&part), "{part} in {text}");
         }
-        let number = [&b"number\xcf"[..], &12_345u64.to_be_bytes()].concat();
+        let number = [&b"number\xce"[..], &12_345u32.to_be_bytes()].concat();
         assert!(entry.ends_with(&number), "{text}");
     }
 
     #[test]
+    fn numbers_have_8_bytes_where_the_last_of_them_needs_more_than_4() {
+        for (count, end) in
+            [(1 << 32, &b"number\xce\0\0\0\x07"[..]), ((1 << 32) + 1, b"number\xcf\0\0\0\0\0\0\0\x07")]
+        {
+            assert!(event(&Template::new(count, 1, "run"), 7).ends_with(end), "{count}");
+        }
+        assert!(event(&Template::new(u64::MAX, 1, "run"), 1 << 33).ends_with(&(1u64 << 33).to_be_bytes()));
+    }
+
+    #[test]
     fn an_event_that_is_written_over_another_is_as_if_it_were_new() {
-        let template = Template::new(60, "run");
+        let template = Template::new(20_000, 60, "run");
         let mut memory = event(&template, u64::MAX);
         template.fill(&mut memory, [0; 8], 12);
         assert_eq!(memory, event(&template, 12));
@@ -214,7 +235,7 @@ mod tests {
     #[test]
     fn customers_have_as_many_digits_as_the_last_of_them() {
         for (customers, digits) in [(0, 1), (1, 1), (10, 1), (11, 2), (100, 2), (101, 3), (u64::MAX, 20)] {
-            assert_eq!(Template::new(customers, "run").digits, digits, "{customers}");
+            assert_eq!(Template::new(1, customers, "run").digits, digits, "{customers}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl Load<'_> {
         stop: &CancellationToken,
     ) -> impl Iterator<Item = LoadSource> {
         let numbers = Arc::new(Numbers::new(self.count, self.rate, stop.clone()));
-        let template = Arc::new(Template::new(self.customers, self.run));
+        let template = Arc::new(Template::new(self.count, self.customers, self.run));
         let longest = (MAX_MESSAGE_LENGTH / template.length()) as u64;
         (0..connections).map(move |_| LoadSource {
             tag: self.tag.to_owned(),
@@ -170,7 +170,7 @@ mod tests {
         for encoding in [Encoding::Plain, Encoding::Gzip, Encoding::Zstd] {
             let load = Load { ids: Some(MessageIds::new()), encoding, ..LOAD };
             let mut sources: Vec<_> = load.sources(2, &CancellationToken::new()).collect();
-            let mut number = 0u64;
+            let mut number = 0u32;
             for turn in 0..3 {
                 let source = &mut sources[turn % 2];
                 let chunk = source.next().await.unwrap();

@@ -91,7 +91,7 @@ fn time_of(first: EventTime, index: u64) -> [u8; 8] {
     let per_second = u64::from(NANOSECONDS_PER_SECOND);
     // No clock is there before 1970 or after 2106.
     let seconds = first.seconds() as u32 + (nanoseconds / per_second) as u32;
-    (u64::from(seconds) << 32 | nanoseconds % per_second).to_be_bytes()
+    ((u64::from(seconds) << 32) | (nanoseconds % per_second)).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_piece_with_head_and_options_is_no_longer_than_what_tls_takes_at_once() {
-        let template = Arc::new(Template::new(60, "run"));
+        let template = Arc::new(Template::new(1_000, 60, "run"));
         let mut pieces = Pieces::new(template, 12);
         let message = MadeUp {
             numbers: 0..1_000,
