@@ -28,8 +28,13 @@ pub(crate) fn measure(scene: &Scene<'_>, path: Path) -> Value {
     let started = Instant::now();
     let sent = scene.send(server.port, &Load::new(scene.arguments));
     let events = scene.arguments.events as f64;
-    server.until_metric("fluentd_output_status_emit_records", events);
+    if path == Path::Forward {
+        upstream.until_events(scene.arguments.events);
+    } else {
+        server.until_metric("fluentd_output_status_emit_records", events);
+    }
     let seconds = started.elapsed().as_secs_f64();
+    server.until_metric("fluentd_output_status_emit_records", events);
     let memory = server.memory("VmHWM");
     // With what is still to be written and synced.
     let processor = server.stop() - before;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hikyaku::wire::ack::encode_ack;
@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::process::{PATIENCE, POLL};
+use crate::process::PATIENCE;
 use crate::sink::Sink;
 
 pub(crate) struct Upstream {
@@ -25,6 +25,9 @@ pub(crate) struct Upstream {
     events: Arc<AtomicU64>,
     _runtime: tokio::runtime::Runtime,
 }
+
+/// How often is looked at what came: more often than a server is asked, since it costs the server nothing.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Messages of a connection whose entries are kept.
 pub(crate) const KEPT: usize = 60;
@@ -51,7 +54,7 @@ impl Upstream {
         let started = Instant::now();
         while self.events() < at_least {
             assert!(started.elapsed() < PATIENCE, "{} events came and not {at_least}", self.events());
-            sleep(POLL);
+            sleep(LOOK);
         }
     }
 }

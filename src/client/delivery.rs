@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::chunks::{ChunkSource, OutgoingChunk};
 use super::connection::{ConnectError, Endpoint, Stream};
 use super::handshake::HandshakeError;
 use crate::wire::client::{AckError, AckReader};
@@ -20,20 +19,6 @@ const MAX_RECONNECT_WAIT: Duration = Duration::from_secs(2);
 
 /// How much is read of a server's answers at once.
 const ANSWER_BUFFER: usize = 4096;
-
-/// A message that is ready to be sent.
-#[derive(Debug, Clone)]
-pub struct OutgoingChunk {
-    /// The whole message.
-    pub message: Bytes,
-    /// Its `chunk` option; `None` where no acknowledgement is asked for.
-    pub id: Option<Bytes>,
-    /// How many events it holds.
-    pub events: u64,
-}
-
-/// The chunks to send, shared by several connections.
-pub type ChunkQueue = Arc<Mutex<mpsc::Receiver<OutgoingChunk>>>;
 
 /// How a connection behaves.
 #[derive(Debug, Clone, Copy)]
@@ -70,16 +55,16 @@ pub enum DeliveryError {
     Handshake { address: String, source: HandshakeError },
 }
 
-/// Sends chunks over one connection at a time until the queue is closed and everything is acknowledged.
-pub async fn deliver(
+/// Sends chunks over one connection at a time until there are no more of them and everything is acknowledged.
+pub async fn deliver<S: ChunkSource>(
     endpoint: &Endpoint,
-    queue: &ChunkQueue,
+    source: S,
     limits: DeliveryLimits,
     report: impl Fn(Progress),
 ) -> Result<(), DeliveryError> {
     let mut delivery = Delivery {
         endpoint,
-        queue,
+        source,
         limits,
         report,
         unacknowledged: VecDeque::new(),
@@ -121,18 +106,18 @@ pub async fn deliver(
     }
 }
 
-struct Delivery<'a, R> {
+struct Delivery<'a, S: ChunkSource, R> {
     endpoint: &'a Endpoint,
-    queue: &'a ChunkQueue,
+    source: S,
     limits: DeliveryLimits,
     report: R,
     /// In the order in which they were sent.
-    unacknowledged: VecDeque<SentChunk>,
+    unacknowledged: VecDeque<SentChunk<S::Message>>,
     last_progress: Instant,
 }
 
-struct SentChunk {
-    chunk: OutgoingChunk,
+struct SentChunk<M> {
+    chunk: OutgoingChunk<M>,
     first_sent: Instant,
 }
 
@@ -160,26 +145,26 @@ impl From<io::Error> for Interruption {
     }
 }
 
-impl<R: Fn(Progress)> Delivery<'_, R> {
+impl<S: ChunkSource, R: Fn(Progress)> Delivery<'_, S, R> {
     /// One connection, from the handshake to its end. `Ok`: all is delivered.
     async fn session(&mut self) -> Result<(), Interruption> {
         let deadline = self.deadline();
         let too_late = |_| ConnectError::from(io::Error::from(io::ErrorKind::TimedOut));
         let mut stream = timeout_at(deadline, self.endpoint.connect()).await.map_err(too_late)??;
         for sent in &self.unacknowledged {
-            within(deadline, stream.write_all(&sent.chunk.message)).await?;
+            write(&mut stream, &mut self.source, &sent.chunk, deadline).await?;
             (self.report)(Progress::SentAgain { events: sent.chunk.events });
         }
         within(deadline, stream.flush()).await?;
 
         let mut acks = AckReader::default();
-        let mut queue_is_open = true;
+        let mut is_at_end = false;
         loop {
-            if !queue_is_open && self.unacknowledged.is_empty() {
-                return self.say_goodbye(stream).await;
+            if is_at_end && self.unacknowledged.is_empty() {
+                return say_goodbye(stream, self.deadline()).await;
             }
             let deadline = self.deadline();
-            let may_send = queue_is_open && self.unacknowledged.len() < self.limits.window;
+            let may_send = !is_at_end && self.unacknowledged.len() < self.limits.window;
             let waiting = !self.unacknowledged.is_empty();
             acks.buffer().reserve(ANSWER_BUFFER);
             tokio::select! {
@@ -191,9 +176,9 @@ impl<R: Fn(Progress)> Delivery<'_, R> {
                         self.acknowledged(&id);
                     }
                 }
-                chunk = next_chunk(self.queue), if may_send => match chunk {
+                chunk = self.source.next(), if may_send => match chunk {
                     Some(chunk) => self.send(&mut stream, chunk).await?,
-                    None => queue_is_open = false,
+                    None => is_at_end = true,
                 },
                 () = sleep_until(deadline), if waiting => {
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "no acknowledgement came").into());
@@ -202,21 +187,26 @@ impl<R: Fn(Progress)> Delivery<'_, R> {
         }
     }
 
-    async fn send(&mut self, stream: &mut Stream, chunk: OutgoingChunk) -> Result<(), Interruption> {
+    async fn send(
+        &mut self,
+        stream: &mut Stream,
+        chunk: OutgoingChunk<S::Message>,
+    ) -> Result<(), Interruption> {
         let sent = SentChunk { chunk, first_sent: Instant::now() };
         if self.unacknowledged.is_empty() {
             // Waiting for something to send was no lack of progress.
             self.last_progress = sent.first_sent;
         }
         let deadline = self.deadline();
-        let message = sent.chunk.message.clone();
         if sent.chunk.id.is_some() {
             // Noted before it is written: half a message on a lost connection is to be sent again, too.
             self.unacknowledged.push_back(sent);
-            within(deadline, stream.write_all(&message)).await?;
+            if let Some(sent) = self.unacknowledged.back() {
+                write(stream, &mut self.source, &sent.chunk, deadline).await?;
+            }
             within(deadline, stream.flush()).await?;
         } else {
-            within(deadline, stream.write_all(&message)).await?;
+            write(stream, &mut self.source, &sent.chunk, deadline).await?;
             within(deadline, stream.flush()).await?;
             self.delivered(&sent);
         }
@@ -231,22 +221,9 @@ impl<R: Fn(Progress)> Delivery<'_, R> {
         }
     }
 
-    fn delivered(&mut self, sent: &SentChunk) {
+    fn delivered(&mut self, sent: &SentChunk<S::Message>) {
         self.last_progress = Instant::now();
         (self.report)(Progress::Delivered { events: sent.chunk.events, after: sent.first_sent.elapsed() });
-    }
-
-    /// Closes in order, and waits for the server to do the same: without acknowledgements this is all that says that
-    /// it has read everything.
-    async fn say_goodbye(&self, mut stream: Stream) -> Result<(), Interruption> {
-        let deadline = self.deadline();
-        within(deadline, stream.shutdown()).await?;
-        let mut rest = [0; 64];
-        // However the server ends it, there is nothing left to lose.
-        while let Ok(count) = within(deadline, stream.read(&mut rest)).await
-            && count > 0
-        {}
-        Ok(())
     }
 
     fn deadline(&self) -> Instant {
@@ -254,8 +231,32 @@ impl<R: Fn(Progress)> Delivery<'_, R> {
     }
 }
 
-async fn next_chunk(queue: &ChunkQueue) -> Option<OutgoingChunk> {
-    queue.lock().await.recv().await
+async fn write<S: ChunkSource>(
+    stream: &mut Stream,
+    source: &mut S,
+    chunk: &OutgoingChunk<S::Message>,
+    deadline: Instant,
+) -> io::Result<()> {
+    for number in 0.. {
+        let piece = source.piece(chunk, number);
+        if piece.is_empty() {
+            break;
+        }
+        within(deadline, stream.write_all(piece)).await?;
+    }
+    Ok(())
+}
+
+/// Closes in order, and waits for the server to do the same: without acknowledgements this is all that says that it has read
+/// everything.
+async fn say_goodbye(mut stream: Stream, deadline: Instant) -> Result<(), Interruption> {
+    within(deadline, stream.shutdown()).await?;
+    let mut rest = [0; 64];
+    // However the server ends it, there is nothing left to lose.
+    while let Ok(count) = within(deadline, stream.read(&mut rest)).await
+        && count > 0
+    {}
+    Ok(())
 }
 
 async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -266,15 +267,21 @@ async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>)
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Mutex, mpsc};
+
     use super::*;
+    use crate::client::chunks::ChunkQueue;
     use crate::ports::reserved_address;
 
     #[tokio::test]
     async fn who_gives_up_says_why_there_was_no_connection_and_not_that_time_was_up() {
         let endpoint = Endpoint { address: reserved_address().to_string(), tls: None, handshake: None };
         let (_open, chunks) = mpsc::channel(1);
+        let queue: ChunkQueue = Arc::new(Mutex::new(chunks));
         let limits = DeliveryLimits { window: 1, patience: Duration::from_millis(50) };
-        let gave_up = deliver(&endpoint, &Arc::new(Mutex::new(chunks)), limits, |_| {}).await.unwrap_err();
+        let gave_up = deliver(&endpoint, queue, limits, |_| {}).await.unwrap_err();
         assert!(gave_up.to_string().contains("Connection refused"), "{gave_up}");
     }
 }

@@ -65,7 +65,8 @@ impl Writer {
     }
 
     fn take_spare(&mut self, now: Moment) -> Result<Box<dyn StorageFile>, Obstacle> {
-        self.release(now);
+        // Where that makes too little room, allocating the next one goes on.
+        self.release_one(now);
         if let Some(output) = self.shared.blocking_output() {
             self.give_up_the_oldest(Some(&output), now);
             return Err(self.full(Status::Full, now));

@@ -55,10 +55,26 @@ impl Writer {
     /// Removes segments that every output has passed and that were retained long enough, and leaves their chunk ids
     /// behind while those are needed.
     pub(super) fn release(&mut self, now: Moment) {
+        self.release_while(now, |_| true);
+    }
+
+    /// The same, while nobody waits for the writer: to remove a segment takes ten milliseconds where the file system
+    /// discards its blocks, and an output gives many of them free at once.
+    pub(super) fn release_unless_asked(&mut self, now: Moment) {
+        self.release_while(now, |writer| !writer.has_requests());
+    }
+
+    /// The same, but one segment at most: for each that is begun, however busy the writer is.
+    pub(super) fn release_one(&mut self, now: Moment) {
+        let mut is_first = true;
+        self.release_while(now, |_| std::mem::take(&mut is_first));
+    }
+
+    fn release_while(&mut self, now: Moment, mut may_go_on: impl FnMut(&Self) -> bool) {
         let unattended = self.shared.ask_those_behind();
         self.skip_for(unattended);
         for segment in self.retention.over(&self.shared, now.wall) {
-            if !self.remove_segment(segment) {
+            if !may_go_on(self) || !self.remove_segment(segment) {
                 break;
             }
         }

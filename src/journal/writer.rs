@@ -129,7 +129,7 @@ impl Writer {
         let error = match self.take_all(now).and_then(|()| self.commit()) {
             Ok(()) if self.closing => AppendError::Stopped,
             Ok(()) => {
-                self.release(now);
+                self.release_unless_asked(now);
                 self.allocate_spare(now);
                 self.update_metrics();
                 return if self.is_still_full() { Step::NoSpace } else { Step::Done };
@@ -185,6 +185,11 @@ impl Writer {
             }
         }
         false
+    }
+
+    /// Whether something was asked for that no step has taken up yet.
+    pub(super) fn has_requests(&self) -> bool {
+        self.next.is_some() || !self.requests.is_empty()
     }
 
     /// Whether senders are refused, and nobody waits who would notice that there is space again.

@@ -1,6 +1,7 @@
 //! `hikyaku send`: events from standard input, or made up as load, to a server.
 
 mod chunks;
+mod ids;
 mod interruption;
 mod json;
 mod load;
@@ -14,18 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chunk::Encoding;
+use crate::client::chunks::{ChunkQueue, ChunkSource};
 use crate::client::connection::{Endpoint, EndpointHandshake, EndpointTls, UNIX};
-use crate::client::delivery::{ChunkQueue, DeliveryError, DeliveryLimits, deliver};
+use crate::client::delivery::{DeliveryError, DeliveryLimits, deliver};
 use crate::config::Secret;
 use crate::tls::client::{ClientIdentity, client_config};
 use chunks::ChunkBuilder;
+use ids::MessageIds;
 use interruption::Interruption;
-use load::LoadEvents;
+use load::Load;
 use report::Report;
-use source::{Source, SourceError};
+use source::{SourceError, feed_lines};
 
 /// Certificates that `hikyaku certs` and `run --dev` make are found without naming them.
 const DEFAULT_CERTS: &str = "certs";
@@ -177,51 +181,63 @@ impl Arguments {
         endpoint: Endpoint,
         report: &Arc<Report>,
     ) -> Result<(), SendError> {
-        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-        let queue: ChunkQueue = Arc::new(Mutex::new(receiver));
-        let limits =
-            DeliveryLimits { window: usize::from(self.window), patience: Duration::from_secs(self.timeout) };
-        let mut connections = tokio::task::JoinSet::new();
-        for _ in 0..self.connections {
-            let (endpoint, queue, report) = (endpoint.clone(), Arc::clone(&queue), Arc::clone(report));
-            connections.spawn(async move {
-                deliver(&endpoint, &queue, limits, |progress| report.note(progress)).await
-            });
-        }
-        // The connections alone hold the queue, so that reading ends when the last of them has given up.
-        drop(queue);
-
+        let ids = (!self.no_ack).then(MessageIds::new);
         let encoding = match self.compress {
             Some(Compression::Zstd) => Encoding::Zstd,
             Some(Compression::Gzip) => Encoding::Gzip,
             None if self.gzip => Encoding::Gzip,
             None => Encoding::Plain,
         };
-        let chunks = ChunkBuilder::new(&self.tag, self.chunk_events, !self.no_ack, encoding);
-        let source = match self.count {
-            Some(count) => {
-                let events = LoadEvents::new(self.customers, &format!("{:08x}", std::process::id()));
-                Source::Load { events, count, rate: self.rate }
-            }
-            None => {
-                if io::stdin().is_terminal() {
-                    report.hint("reading JSON lines from standard input; end with Ctrl-D");
-                }
-                Source::Lines
-            }
-        };
-        let source = source.feed(chunks, sender, Arc::clone(report), stop);
-        let (fed, delivered) = tokio::join!(source, async {
-            let mut result = Ok(());
-            while let Some(joined) = connections.join_next().await {
-                let delivered = joined.map_err(io::Error::other)?;
-                if result.is_ok() {
-                    result = delivered.map_err(SendError::from);
-                }
-            }
-            result
-        });
+        if let Some(count) = self.count {
+            let load = Load {
+                tag: &self.tag,
+                count,
+                rate: self.rate,
+                customers: self.customers,
+                run: &format!("{:08x}", std::process::id()),
+                chunk_events: self.chunk_events,
+                ids,
+                encoding,
+            };
+            return self.deliver(load.sources(self.connections, stop), &endpoint, report).await;
+        }
+        if io::stdin().is_terminal() {
+            report.hint("reading JSON lines from standard input; end with Ctrl-D");
+        }
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let queue: ChunkQueue = Arc::new(Mutex::new(receiver));
+        let chunks = ChunkBuilder::new(&self.tag, self.chunk_events, ids, encoding);
+        // The connections alone hold the queue, so that reading ends when the last of them has given up.
+        let queues = std::iter::repeat_n(queue, self.connections.into());
+        let (fed, delivered) =
+            tokio::join!(feed_lines(chunks, sender, report, stop), self.deliver(queues, &endpoint, report),);
         delivered.and(fed.map_err(SendError::from))
+    }
+
+    /// Opens a connection for each source, and ends when all of them have.
+    async fn deliver<S: ChunkSource + 'static>(
+        &self,
+        sources: impl Iterator<Item = S>,
+        endpoint: &Endpoint,
+        report: &Arc<Report>,
+    ) -> Result<(), SendError> {
+        let limits =
+            DeliveryLimits { window: usize::from(self.window), patience: Duration::from_secs(self.timeout) };
+        let mut connections = JoinSet::new();
+        for source in sources {
+            let (endpoint, report) = (endpoint.clone(), Arc::clone(report));
+            connections.spawn(async move {
+                deliver(&endpoint, source, limits, |progress| report.note(progress)).await
+            });
+        }
+        let mut result = Ok(());
+        while let Some(joined) = connections.join_next().await {
+            let delivered = joined.map_err(io::Error::other)?;
+            if result.is_ok() {
+                result = delivered.map_err(SendError::from);
+            }
+        }
+        result
     }
 
     fn endpoint(&self) -> Result<Endpoint, SendError> {

@@ -1,7 +1,6 @@
-//! Where the events come from: standard input, or the load generator.
+//! Events that come as JSON lines on standard input.
 
 use std::io::{self, BufRead};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,9 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkBuilder;
 use super::json::{LineError, write_entry};
-use super::load::LoadEvents;
 use super::report::Report;
-use crate::client::delivery::OutgoingChunk;
+use crate::client::chunks::OutgoingChunk;
 use crate::event_time::EventTime;
 
 /// Longest line that is read, in bytes.
@@ -23,22 +21,6 @@ const LINE_QUEUE_LENGTH: usize = 1024;
 
 /// How long lines wait for more before they go out.
 const LINE_DELAY: Duration = Duration::from_millis(200);
-
-/// How often the load generator checks its rate.
-const RATE_STEP: Duration = Duration::from_millis(10);
-
-/// Events of the load generator that share their time, where they need not keep to a rate: asking the clock costs a tenth
-/// of making one up.
-const EVENTS_AT_ONCE: u64 = 16;
-
-/// Where the events come from.
-#[derive(Debug)]
-pub(super) enum Source {
-    /// JSON lines on standard input.
-    Lines,
-    /// Made up, `rate` a second or as fast as they go.
-    Load { events: LoadEvents, count: u64, rate: Option<u64> },
-}
 
 /// The source can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,68 +33,8 @@ pub(super) enum SourceError {
     Stopped(u64),
 }
 
-impl Source {
-    /// Feeds chunks to the connections until there are no more events, or no connections, or `stop` is cancelled.
-    pub(super) async fn feed(
-        self,
-        chunks: ChunkBuilder,
-        queue: mpsc::Sender<OutgoingChunk>,
-        report: Arc<Report>,
-        stop: &CancellationToken,
-    ) -> Result<(), SourceError> {
-        match self {
-            Self::Lines => feed_lines(chunks, queue, &report, stop).await,
-            Self::Load { events, count, rate } => {
-                feed_load(chunks, queue, &events, count, rate, stop).await;
-                Ok(())
-            }
-        }
-    }
-}
-
-async fn feed_load(
-    mut chunks: ChunkBuilder,
-    queue: mpsc::Sender<OutgoingChunk>,
-    events: &LoadEvents,
-    count: u64,
-    rate: Option<u64>,
-    stop: &CancellationToken,
-) {
-    let start = Instant::now();
-    let mut time = EventTime::now();
-    for number in 0..count {
-        if let Some(rate) = rate {
-            let due = start + Duration::from_secs_f64(number as f64 / rate as f64);
-            if due > Instant::now() + RATE_STEP {
-                // What is ready must not wait for a chunk to fill at a low rate.
-                if let Some(chunk) = chunks.finish()
-                    && queue.send(chunk).await.is_err()
-                {
-                    return;
-                }
-                tokio::select! {
-                    () = sleep_until(due) => (),
-                    () = stop.cancelled() => return,
-                }
-            }
-        }
-        if rate.is_some() || number % EVENTS_AT_ONCE == 0 {
-            time = EventTime::now();
-        }
-        events.write(chunks.entries(), time, number);
-        if let Some(chunk) = chunks.added()
-            && (queue.send(chunk).await.is_err() || stop.is_cancelled())
-        {
-            return;
-        }
-    }
-    if let Some(chunk) = chunks.finish() {
-        // The connections tell why they ended.
-        let _ = queue.send(chunk).await;
-    }
-}
-
-async fn feed_lines(
+/// Feeds chunks to the connections until there are no more lines, or no connections, or `stop` is cancelled.
+pub(super) async fn feed_lines(
     mut chunks: ChunkBuilder,
     queue: mpsc::Sender<OutgoingChunk>,
     report: &Report,

@@ -242,3 +242,22 @@ fn on_a_full_disk_the_oldest_go_and_nobody_waits() {
     world.clock += 2;
     assert!(world.receive());
 }
+
+#[test]
+fn segments_are_removed_one_by_one_while_somebody_waits_for_the_writer() {
+    let mut world = World::new(Duration::ZERO);
+    let mut cursor = world.journal.attach("archive", StartAt::Oldest).unwrap();
+    for _ in 0..4 {
+        assert!(world.take());
+    }
+    let generation = cursor.saved().generation + 1;
+    cursor.save(world.journal.newest(), generation).unwrap();
+    // That asked the writer to look, and it has not done so yet.
+    let now = world.now();
+    world.writer.release_unless_asked(now);
+    assert_eq!(world.segments(), [1, 2, 3, 4]);
+    world.writer.release_one(now);
+    assert_eq!(world.segments(), [2, 3, 4]);
+    world.writer.step(now);
+    assert_eq!(world.segments(), [4]);
+}
