@@ -149,6 +149,7 @@ impl FileOutput {
             max_open_files: options.max_open_files,
             compression_level: options.compression_level,
             compression_threads: options.compression_threads,
+            is_cautious: false,
         };
         Ok(Self {
             reader: journal.reader(position),
@@ -273,16 +274,17 @@ impl FileOutput {
             asked || housekeeping || unproven || is_due(self.checkpoint_due) || self.journal_needs_space();
         let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
         let is_unfinished = self.archive.is_half_flushed();
-        if checkpoint
-            || is_unfinished
-            || is_due(self.flush_due)
-            || is_full
-            || self.archive.is_worth_flushing()
-        {
+        let flush_is_due = is_due(self.flush_due);
+        if checkpoint || is_unfinished || flush_is_due || is_full || self.archive.is_worth_flushing() {
             self.flush()?;
         }
         if checkpoint {
             self.checkpoint()?;
+        } else if flush_is_due {
+            self.archive.flush_tails()?;
+        }
+        if checkpoint || flush_is_due {
+            self.flush_due = None;
         }
         if housekeeping {
             self.lines.keep_house(now);
@@ -346,7 +348,9 @@ impl FileOutput {
         result?;
         self.flushed = self.reader.position();
         self.throttled = self.lines.throttled();
-        self.flush_due = None;
+        if !self.archive.has_tails() {
+            self.flush_due = None;
+        }
         self.lines.written();
         self.update_gauges();
         Ok(())

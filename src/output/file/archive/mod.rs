@@ -1,17 +1,20 @@
 //! The files of one output: lines in memory, whole members on disk, checkpoints.
 
+mod behind;
 mod buffers;
 mod failures;
 mod file_key;
 mod flush;
 mod folders;
 mod known_files;
+mod large;
 mod levels;
 mod members;
 mod prepare;
 mod sync;
 mod write;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,10 +22,12 @@ use super::error::{ArchiveError, SaveCursorError};
 use super::undo::UndoLog;
 use crate::config::CompressionLevel;
 use crate::metrics::OutputMetrics;
-use crate::storage::{Storage, StorageFile};
+use crate::storage::{LargeWrites, Storage, StorageFile};
+use behind::WriteBehind;
 use buffers::Buffers;
 use folders::UnsyncedFolders;
 use known_files::KnownFiles;
+use large::end_of;
 use levels::Levels;
 use members::Members;
 
@@ -49,6 +54,8 @@ pub struct ArchiveOptions {
     pub compression_level: CompressionLevel,
     /// Files that are compressed at one time; at least one.
     pub compression_threads: usize,
+    /// Whether everything is written at once until a checkpoint holds, as the last one failed.
+    pub is_cautious: bool,
 }
 
 /// The only writer of an output's files.
@@ -60,7 +67,13 @@ pub struct Archive {
     undo_folder: PathBuf,
     undo: UndoLog,
     buffers: Buffers,
-    files: KnownFiles<Box<dyn StorageFile>>,
+    files: KnownFiles<Arc<dyn StorageFile>>,
+    /// Large pieces on their way into files.
+    behind: WriteBehind,
+    large: LargeWrites,
+    is_cautious: bool,
+    /// Files of which some bytes wait for more.
+    tails: BTreeSet<Arc<Path>>,
     max_known_files: usize,
     /// In which names were made since the last checkpoint.
     folders: UnsyncedFolders,
@@ -83,6 +96,10 @@ impl Archive {
             undo_folder: options.undo_folder,
             buffers: Buffers::default(),
             files: KnownFiles::new(options.max_open_files),
+            behind: WriteBehind::new(storage.large_writes().on_a_thread),
+            large: storage.large_writes(),
+            is_cautious: options.is_cautious,
+            tails: BTreeSet::new(),
             max_known_files: MAX_KNOWN_FILES,
             folders: UnsyncedFolders::default(),
             members: Members::new(options.compression_threads),
@@ -99,7 +116,8 @@ impl Archive {
     ///
     /// A path must always be spelled the same way: under two spellings it would have two writers.
     pub fn slot(&mut self, path: &Path) -> SlotId {
-        self.buffers.slot(path)
+        let (files, block) = (&self.files, self.large.block);
+        self.buffers.slot(path, || end_of(path, files, block))
     }
 
     /// Lets a line be written into the memory of a file: `write` may only append. `None`, without calling it, where the
@@ -124,7 +142,8 @@ impl Archive {
     }
 
     /// Writes everything in memory into the files. Afterwards they are exactly where the caller has read up to, and
-    /// all slots are void.
+    /// all slots are void. Of large pieces some may still be under way, or [wait for more](Self::has_tails); a checkpoint
+    /// has all of it.
     ///
     /// Begins with a checkpoint of what the last flush wrote, and so calls `save_cursor`, if somebody else changed
     /// files, or if very many were written since the last one.
@@ -142,6 +161,20 @@ impl Archive {
             self.metrics.slow_flush_count.inc();
         }
         result
+    }
+
+    /// Whether some of what was flushed is not in its file yet, and waits in memory until more is flushed.
+    pub fn has_tails(&self) -> bool {
+        !self.tails.is_empty()
+    }
+
+    /// Writes that as well.
+    ///
+    /// # Errors
+    ///
+    /// All of them need recovery.
+    pub fn flush_tails(&mut self) -> Result<(), ArchiveError> {
+        self.unless_broken(Self::write_tails)
     }
 
     /// Makes durable what the last flush wrote, and saves the cursor under the next generation. Lines that are in

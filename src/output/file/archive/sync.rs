@@ -27,6 +27,7 @@ impl Archive {
     /// Makes all files durable, and all names. A failure is final: what the kernel could not write it may have dropped,
     /// and the next sync would succeed without it.
     pub(super) fn sync(&mut self) -> Result<(), ArchiveError> {
+        self.settle()?;
         for unsynced in self.unsynced().into_values() {
             let count = unsynced.files.len() + unsynced.folder_count;
             match unsynced.speaker {
@@ -65,6 +66,8 @@ impl Archive {
     /// one by one without another sync.
     pub(super) fn make_room(&mut self) -> Result<(), ArchiveError> {
         while let Some(path) = self.files.in_the_way() {
+            self.settle()?;
+            self.write_tail(&path)?;
             let known = self.files.get(&path);
             if known.and_then(|known| known.handle.as_ref()).is_some_and(|handle| handle.dirty) {
                 self.sync()?;

@@ -33,7 +33,7 @@ impl Archive {
         let prepared: Vec<usize> = pending.iter().copied().filter(is_prepared).collect();
         let mut rest = prepared.as_slice();
         while !rest.is_empty() {
-            let lengths = rest.iter().map(|index| self.buffers.get(*index).lines.len());
+            let lengths = rest.iter().map(|index| self.buffers.get(*index).lines().len());
             let (batch, behind) = rest.split_at(self.members.at_a_time(lengths));
             self.compress(batch);
             self.write_batch(batch, failures)?;
@@ -64,10 +64,25 @@ impl Archive {
             }
         }
         self.cut_torn(path).map_err(|error| Unwritten::Failed("cut back", error))?;
-        let content = self.members.get(index).unwrap_or(&self.buffers.get(index).lines);
-        let length = content.len() as u64;
+        let buffer = self.buffers.get(index);
+        let tail_length = self.files.get(path).map_or(0, |known| known.tail.len());
+        if tail_length > 0 && buffer.tail_length() != tail_length {
+            self.write_tail(path).map_err(Unwritten::Fatal)?;
+        }
+        let buffer = self.buffers.get(index);
+        let lines_length = buffer.lines().len();
+        if !is_gzip(path) && self.is_large(lines_length) {
+            self.write_large(index, path).map_err(Unwritten::Fatal)?;
+            self.half_flushed = true;
+            self.metrics.write_count.inc();
+            self.metrics.delivered_bytes.inc_by(lines_length as u64);
+            return Ok(());
+        }
         let Some(known) = self.files.get_mut(path) else { return Ok(()) };
         let Some(handle) = &mut known.handle else { return Ok(()) };
+        let lines = if known.tail.is_empty() { buffer.lines() } else { buffer.with_tail() };
+        let content = self.members.get(index).unwrap_or(lines);
+        let (length, tail_length) = (content.len() as u64, known.tail.len() as u64);
         if let Err(error) = append_all(handle.file.as_ref(), content) {
             handle.dirty = true;
             known.torn = length;
@@ -80,11 +95,13 @@ impl Archive {
             }
             return Err(Unwritten::Failed("write to", error));
         }
+        known.tail.clear();
+        self.tails.remove(path);
         self.files.written(path, length);
         self.buffers.empty(index);
         self.half_flushed = true;
         self.metrics.write_count.inc();
-        self.metrics.delivered_bytes.inc_by(length);
+        self.metrics.delivered_bytes.inc_by(length - tail_length);
         Ok(())
     }
 
@@ -93,8 +110,8 @@ impl Archive {
         let buffers = batch.iter().map(|index| (*index, self.buffers.get(*index)));
         let compressed = buffers.filter(|(_, buffer)| is_gzip(&buffer.path));
         let texts = compressed.map(|(index, buffer)| {
-            let plan = self.levels.plan(&buffer.path, buffer.lines.len());
-            Text { index, lines: buffer.lines.as_slice(), plan }
+            let lines = buffer.lines();
+            Text { index, lines, plan: self.levels.plan(&buffer.path, lines.len()) }
         });
         let texts: Vec<Text<'_>> = texts.collect();
         let threads = self.members.make(&texts);
@@ -134,7 +151,7 @@ impl Archive {
         if let Some(known) = self.files.get(path) {
             known.compare(Some(&found)).map_err(Unwritten::Surprise)?;
         }
-        self.files.hold_open(path, file);
+        self.files.hold_open(path, file.into());
         Ok(true)
     }
 
@@ -150,7 +167,7 @@ impl Archive {
         failures.into_result(count)
     }
 
-    fn cut_torn(&mut self, path: &Path) -> io::Result<()> {
+    pub(super) fn cut_torn(&mut self, path: &Path) -> io::Result<()> {
         let Some(known) = self.files.get_mut(path).filter(|known| known.torn > 0) else { return Ok(()) };
         let reopened = match &known.handle {
             Some(_) => None,
@@ -163,7 +180,8 @@ impl Archive {
                 file => Some(file?),
             },
         };
-        if let Some(file) = reopened.as_ref().or(known.handle.as_ref().map(|handle| &handle.file)) {
+        let open = known.handle.as_ref().map(|handle| handle.file.as_ref());
+        if let Some(file) = reopened.as_deref().or(open) {
             let found = file.stat()?;
             if found.identity.is_same_file(&known.identity) && known.compare(Some(&found)).is_ok() {
                 file.set_len(known.length)?;
@@ -177,6 +195,6 @@ impl Archive {
     }
 }
 
-fn is_gzip(path: &Path) -> bool {
+pub(super) fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }

@@ -85,6 +85,7 @@ impl World {
             max_open_files: self.max_open_files,
             compression_level: crate::config::CompressionLevel::Auto,
             compression_threads: 2,
+            is_cautious: false,
         };
         Archive::new(Arc::new(storage), options, metrics.output("archive", "file"))
     }
