@@ -10,6 +10,8 @@ pub enum Bug {
     AckBeforeSync,
     /// A cursor is saved before the files that it speaks of.
     CursorBeforeFiles,
+    /// A cursor is saved before large pieces of files are written as a whole.
+    CursorBeforePieces,
     /// A new segment's name is not made durable.
     UnsyncedFolder,
     /// What undoes a write is not durable before the write.
@@ -38,10 +40,11 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::CursorBeforeFiles,
+        Self::CursorBeforePieces,
         Self::UnsyncedFolder,
         Self::UnsyncedUndoLog,
         Self::ForgottenIds,

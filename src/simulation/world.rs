@@ -216,6 +216,7 @@ impl World {
         }
         if self.random.one_in(self.settings.meddling) {
             self.report.meddlings += 1;
+            life.write_pieces();
             if let Some(done) = meddle(&self.disk, &mut self.model, &mut self.random) {
                 self.note(|_| done);
             }

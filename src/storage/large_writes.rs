@@ -1,14 +1,13 @@
 //! Large pieces of files that only grow, past the page cache.
 //!
 //! ```text
-//! file     ────────┬───────┬──────────────────────┐· · · · · ·
-//!          is there│ head  │ blocks               │ tail      :
-//!          ────────┴───────┴──────────────────────┘· · · · · ·
-//!                          ▲ at a multiple of a block in the file and in memory
+//! file     ──────────┬──────┬──────────────────────┬──────┐
+//!          was there │ head │ blocks               │ tail │
+//!          ──────────┴──────┴──────────────────────┴──────┘
+//!                           ▲ at a multiple of a block in the file and in memory
 //! ```
 //!
-//! The head makes the last block of the file whole, through the page cache. The tail is less than a block, and waits for what
-//! comes behind it.
+//! The head makes the last block of the file whole, the tail begins the next one: both through the page cache.
 
 /// What a storage makes of large pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +26,18 @@ impl Default for LargeWrites {
     }
 }
 
-/// Of a piece to be appended: their lengths in bytes.
+/// Of a piece to be appended, but for the tail: their lengths in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parts {
     pub(crate) head: usize,
     pub(crate) blocks: usize,
-    pub(crate) tail: usize,
 }
 
 impl Parts {
     /// Of a piece of so many bytes, for the end of a file that has so many.
     pub(crate) fn of(length: usize, end_of_file: u64, block: usize) -> Self {
         let head = until_block(end_of_file, block).min(length);
-        let tail = (length - head) % block;
-        Self { head, blocks: length - head - tail, tail }
-    }
-
-    /// What is written of it.
-    pub(crate) fn written(&self) -> usize {
-        self.head + self.blocks
+        Self { head, blocks: (length - head) / block * block }
     }
 }
 
@@ -84,15 +76,15 @@ mod tests {
     #[test]
     fn a_piece_has_whole_blocks_where_the_file_has_them() {
         let parts = |length, end| {
-            let Parts { head, blocks, tail } = Parts::of(length, end, 10);
-            (head, blocks, tail)
+            let Parts { head, blocks } = Parts::of(length, end, 10);
+            (head, blocks)
         };
-        assert_eq!(parts(25, 0), (0, 20, 5));
-        assert_eq!(parts(25, 7), (3, 20, 2));
-        assert_eq!(parts(25, 10), (0, 20, 5));
-        assert_eq!(parts(3, 7), (3, 0, 0));
-        assert_eq!(parts(2, 7), (2, 0, 0));
-        assert_eq!(parts(0, 0), (0, 0, 0));
+        assert_eq!(parts(25, 0), (0, 20));
+        assert_eq!(parts(25, 7), (3, 20));
+        assert_eq!(parts(25, 10), (0, 20));
+        assert_eq!(parts(3, 7), (3, 0));
+        assert_eq!(parts(2, 7), (2, 0));
+        assert_eq!(parts(0, 0), (0, 0));
     }
 
     #[test]

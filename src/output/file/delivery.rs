@@ -274,17 +274,16 @@ impl FileOutput {
             asked || housekeeping || unproven || is_due(self.checkpoint_due) || self.journal_needs_space();
         let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
         let is_unfinished = self.archive.is_half_flushed();
-        let flush_is_due = is_due(self.flush_due);
-        if checkpoint || is_unfinished || flush_is_due || is_full || self.archive.is_worth_flushing() {
+        if checkpoint
+            || is_unfinished
+            || is_due(self.flush_due)
+            || is_full
+            || self.archive.is_worth_flushing()
+        {
             self.flush()?;
         }
         if checkpoint {
             self.checkpoint()?;
-        } else if flush_is_due {
-            self.archive.flush_tails()?;
-        }
-        if checkpoint || flush_is_due {
-            self.flush_due = None;
         }
         if housekeeping {
             self.lines.keep_house(now);
@@ -320,6 +319,12 @@ impl FileOutput {
         Ok(Next::GoOn)
     }
 
+    /// Writes the large pieces that are under way, as the thread would that a simulation does not have.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn write_pieces(&mut self) {
+        self.archive.write_pieces();
+    }
+
     /// The last words of an output that has delivered everything.
     pub(crate) fn finish(&mut self) -> Result<(), OutputError> {
         if let Err(error) = self.save_all() {
@@ -348,9 +353,7 @@ impl FileOutput {
         result?;
         self.flushed = self.reader.position();
         self.throttled = self.lines.throttled();
-        if !self.archive.has_tails() {
-            self.flush_due = None;
-        }
+        self.flush_due = None;
         self.lines.written();
         self.update_gauges();
         Ok(())

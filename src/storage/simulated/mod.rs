@@ -28,7 +28,7 @@ pub use content::Loss;
 pub use faults::{Broken, BrokenHow, Faults, Refusal, Space};
 pub use random::Random;
 
-use super::{Listed, Open, Stat, Storage, StorageFile, folder_of};
+use super::{LargeWrites, Listed, Open, Stat, Storage, StorageFile, folder_of};
 use faults::{Fate, Kind};
 use file::SimulatedFile;
 use names::Node;
@@ -194,6 +194,10 @@ impl Storage for Simulated {
             state.names.sync_folder(path);
             Ok(())
         })
+    }
+
+    fn large_writes(&self) -> LargeWrites {
+        self.state().large_writes
     }
 
     fn draw(&self) -> u128 {

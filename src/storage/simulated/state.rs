@@ -12,7 +12,7 @@ use super::names::{Names, Node};
 use super::random::Random;
 use super::trace::Trace;
 use super::{Begun, dead};
-use crate::storage::{Identity, Listed, Open, Stat, folder_of};
+use crate::storage::{Identity, LargeWrites, Listed, Open, Stat, folder_of};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -28,6 +28,7 @@ pub(super) struct State {
     pub(super) is_dead: bool,
     /// Counts processes.
     pub(super) life: u64,
+    pub(super) large_writes: LargeWrites,
     pub(super) trace: Trace,
     files: BTreeMap<u64, File>,
     /// What the disk can't read of files, until it can again.
@@ -45,6 +46,12 @@ pub(super) struct File {
     names: u64,
 }
 
+/// Of 16, 64, 256 or 4096 bytes: what is written in a simulation is small. There are no threads.
+fn large_writes(seed: u64) -> LargeWrites {
+    let block = [16, 64, 256, 4096][seed as usize % 4];
+    LargeWrites { block, from: 2 * block, on_a_thread: false }
+}
+
 impl State {
     pub(super) fn new(seed: u64) -> Self {
         Self {
@@ -59,6 +66,7 @@ impl State {
             dies_at: None,
             is_dead: false,
             life: 0,
+            large_writes: large_writes(seed),
             trace: Trace::default(),
             files: BTreeMap::new(),
             unreadable: Vec::new(),

@@ -21,9 +21,8 @@ pub(super) struct Piece {
     pub(super) path: Arc<Path>,
     pub(super) file: Arc<dyn StorageFile>,
     pub(super) memory: Vec<u8>,
-    /// Where it begins in memory.
+    /// Where it begins in memory, so that its blocks are blocks of memory.
     pub(super) start: usize,
-    /// The tail is not written.
     pub(super) parts: Parts,
 }
 
@@ -50,7 +49,14 @@ enum Writer {
     Idle,
     Thread(WriterThread),
     /// Those that wait for us ourselves to write them.
-    Ourselves(VecDeque<Piece>),
+    Ourselves(VecDeque<Ours>),
+}
+
+#[derive(Debug)]
+enum Ours {
+    Piece(Piece),
+    #[cfg(feature = "simulation")]
+    Done(Done),
 }
 
 #[derive(Debug)]
@@ -84,7 +90,7 @@ impl WriteBehind {
                 // It takes pieces until it is told to end, or its channel breaks: then it is noticed by waiting.
                 drop(pieces.send(piece));
             }
-            Writer::Ourselves(pieces) => pieces.push_back(piece),
+            Writer::Ourselves(pieces) => pieces.push_back(Ours::Piece(piece)),
             _ => {}
         }
         done
@@ -100,11 +106,19 @@ impl WriteBehind {
         std::iter::from_fn(|| self.wait_for_one()).collect()
     }
 
+    /// Writes those that no thread writes; they still have to be waited for.
+    #[cfg(feature = "simulation")]
+    pub(super) fn write_ourselves(&mut self) {
+        if let Writer::Ourselves(pieces) = &mut self.writer {
+            *pieces = pieces.drain(..).map(|piece| Ours::Done(piece.write())).collect();
+        }
+    }
+
     fn wait_for_one(&mut self) -> Option<Done> {
         self.under_way.pop_front()?;
         let done = match &mut self.writer {
             Writer::Thread(thread) => thread.done.recv().ok(),
-            Writer::Ourselves(pieces) => pieces.pop_front().map(Piece::write),
+            Writer::Ourselves(pieces) => pieces.pop_front().map(Ours::write),
             Writer::Idle => None,
         };
         Some(done.unwrap_or_else(|| Done {
@@ -112,6 +126,16 @@ impl WriteBehind {
             memory: Vec::new(),
             result: Err(io::Error::other("the thread that writes it has ended")),
         }))
+    }
+}
+
+impl Ours {
+    fn write(self) -> Done {
+        match self {
+            Self::Piece(piece) => piece.write(),
+            #[cfg(feature = "simulation")]
+            Self::Done(done) => done,
+        }
     }
 }
 
@@ -129,8 +153,11 @@ impl Drop for WriterThread {
 impl Piece {
     fn write(self) -> Done {
         let Self { path, file, memory, start, parts } = self;
-        let (head, blocks) = memory[start..start + parts.written()].split_at(parts.head);
-        let result = append_all(file.as_ref(), head).and_then(|()| append_all_blocks(file.as_ref(), blocks));
+        let (head, rest) = memory[start..].split_at(parts.head);
+        let (blocks, tail) = rest.split_at(parts.blocks);
+        let result = append_all(file.as_ref(), head)
+            .and_then(|()| append_all_blocks(file.as_ref(), blocks))
+            .and_then(|()| append_all(file.as_ref(), tail));
         Done { path, memory, result }
     }
 }

@@ -43,45 +43,22 @@ pub struct SlotId {
 pub(super) struct Buffer {
     pub(super) path: Arc<Path>,
     memory: Vec<u8>,
-    /// Where the tail begins that an earlier flush left, so that blocks of the file lie in whole blocks of memory.
-    tail: usize,
-    /// Where the lines begin.
-    lines: usize,
+    /// Where the lines begin: so that blocks of the file lie in whole blocks of memory.
+    start: usize,
 }
 
-/// The memory of lines that are to be written.
-#[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) memory: Vec<u8>,
-    /// Where the tail begins that an earlier flush left.
-    pub(super) tail: usize,
-    /// Where the lines begin.
-    pub(super) lines: usize,
-}
-
-/// The end of a file where lines will go to that come by the block.
+/// The end of a file of plain text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct End<'a> {
+pub(super) struct End {
     /// Bytes of the file.
     pub(super) length: u64,
-    /// What goes there first.
-    pub(super) tail: &'a [u8],
+    /// Those of its blocks.
     pub(super) block: usize,
 }
 
 impl Buffer {
     pub(super) fn lines(&self) -> &[u8] {
-        &self.memory[self.lines..]
-    }
-
-    /// What an earlier flush left, and the lines.
-    pub(super) fn with_tail(&self) -> &[u8] {
-        &self.memory[self.tail..]
-    }
-
-    /// Bytes of what an earlier flush left.
-    pub(super) fn tail_length(&self) -> usize {
-        self.lines - self.tail
+        &self.memory[self.start..]
     }
 }
 
@@ -99,16 +76,14 @@ pub(super) struct Buffers {
     has_plain: bool,
     /// Bytes of a line, going by the last ones, up to [`ROOM`].
     usual: usize,
-    /// Bytes of the memory that was taken last.
-    taken: usize,
     /// Empty, to be used again.
     spare: Vec<Vec<u8>>,
     spare_bytes: usize,
 }
 
 impl Buffers {
-    /// With the end of its file, where that is plain text and known.
-    pub(super) fn slot<'a>(&mut self, path: &Path, end: impl FnOnce() -> Option<End<'a>>) -> SlotId {
+    /// With the end of its file, where that is plain text.
+    pub(super) fn slot(&mut self, path: &Path, end: impl FnOnce() -> Option<End>) -> SlotId {
         let index = match self.by_path.get(path) {
             Some(index) => *index,
             None => {
@@ -117,21 +92,15 @@ impl Buffers {
                 self.by_path.insert(Arc::clone(&path), self.buffers.len());
                 let mut memory = self.spare.pop().unwrap_or_default();
                 self.spare_bytes -= memory.capacity();
-                let (mut tail, mut lines) = (0, 0);
+                let mut start = 0;
                 if let Some(end) = end() {
                     self.has_plain = true;
-                    if !end.tail.is_empty() && memory.capacity() < self.taken {
-                        memory.reserve_exact(self.taken);
-                    }
                     if memory.capacity() >= STEP {
-                        tail = align(&mut memory, 0, end.length, end.block);
+                        start = align(&mut memory, 0, end.length, end.block);
                     }
-                    memory.resize(tail, 0);
-                    memory.extend_from_slice(end.tail);
-                    lines = memory.len();
                 }
                 self.bytes += memory.capacity();
-                self.buffers.push(Buffer { path, memory, tail, lines });
+                self.buffers.push(Buffer { path, memory, start });
                 self.buffers.len() - 1
             }
         };
@@ -181,19 +150,17 @@ impl Buffers {
 
     /// Forgets lines that are in their file.
     pub(super) fn empty(&mut self, index: usize) {
-        let Taken { memory, .. } = self.take(index);
+        let (memory, _) = self.take(index);
         self.reuse(memory);
     }
 
-    /// Takes the lines of a file.
-    pub(super) fn take(&mut self, index: usize) -> Taken {
+    /// Takes the lines of a file, and tells where they begin in memory.
+    pub(super) fn take(&mut self, index: usize) -> (Vec<u8>, usize) {
         let buffer = &mut self.buffers[index];
-        let (tail, lines) = (std::mem::take(&mut buffer.tail), std::mem::take(&mut buffer.lines));
-        let memory = std::mem::take(&mut buffer.memory);
+        let (memory, start) = (std::mem::take(&mut buffer.memory), std::mem::take(&mut buffer.start));
         self.bytes -= memory.capacity();
-        self.filled -= memory.len() - lines;
-        self.taken = memory.capacity();
-        Taken { memory, tail, lines }
+        self.filled -= memory.len() - start;
+        (memory, start)
     }
 
     /// Keeps memory for the next lines.
@@ -215,8 +182,7 @@ impl Buffers {
     /// Forgets all files; every slot is void.
     pub(super) fn clear(&mut self) {
         let (spare, spare_bytes) = (std::mem::take(&mut self.spare), self.spare_bytes);
-        let (usual, taken) = (self.usual, self.taken);
-        *self = Self { epoch: self.epoch + 1, usual, taken, spare, spare_bytes, ..Self::default() };
+        *self = Self { epoch: self.epoch + 1, usual: self.usual, spare, spare_bytes, ..Self::default() };
     }
 }
 

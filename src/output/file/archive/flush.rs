@@ -15,9 +15,6 @@ use crate::planted::{Bug, is_planted};
 /// A flush that takes longer counts as slow, as in Fluentd.
 pub(super) const SLOW: Duration = Duration::from_secs(20);
 
-/// Files of which less than a block each may wait for more in memory.
-const MAX_TAILS: usize = 256;
-
 /// How often one flush takes up files anew that somebody else changes under its hands.
 const ROUNDS: usize = 3;
 
@@ -30,12 +27,7 @@ impl Archive {
             if pending.is_empty() {
                 break;
             }
-            let mut surprises = self.look_at(&pending);
-            if !surprises.is_empty() && self.has_tails() {
-                // They belong to what earlier flushes wrote.
-                self.write_tails()?;
-                surprises = self.look_at(&pending);
-            }
+            let surprises = self.look_at(&pending);
             // What earlier flushes wrote is saved before anything new goes into files that are not what they were.
             // In the middle of a flush there is no position that could be saved; the undo records of this generation
             // then have to do, and they do: they only know less about whose bytes those are.
@@ -64,9 +56,6 @@ impl Archive {
         self.members.shrink();
         self.levels.flushed();
         self.half_flushed = false;
-        if self.tails.len() > MAX_TAILS {
-            self.write_tails()?;
-        }
         Ok(())
     }
 
@@ -76,7 +65,9 @@ impl Archive {
             return Err(ArchiveError::Unfinished);
         }
         self.cut_all_torn()?;
-        self.write_tails()?;
+        if !is_planted(Bug::CursorBeforePieces) {
+            self.settle()?;
+        }
         if !is_planted(Bug::CursorBeforeFiles) {
             self.sync()?;
         }
@@ -133,7 +124,6 @@ impl Archive {
             path = %path.display(), what = surprise.word(),
             "somebody else changed an archive file: it stays as it is, and writing goes on behind it or in a new file"
         );
-        let tail = self.write_tail(path)?;
         match surprise {
             Surprise::Moved | Surprise::Removed => {
                 self.sync_one(path)?;
@@ -141,7 +131,7 @@ impl Archive {
             }
             Surprise::Cut { length } | Surprise::Extended { length } => {
                 if let Some(known) = self.files.get_mut(path) {
-                    known.length = length + tail;
+                    known.length = length;
                     known.torn = 0;
                     known.recorded = false;
                 }

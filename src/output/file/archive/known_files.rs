@@ -14,8 +14,6 @@ pub(super) struct KnownFile<F> {
     pub(super) identity: Identity,
     /// Bytes: what was there when it was found, and every whole write since.
     pub(super) length: u64,
-    /// Less than a block that was flushed, and waits in memory for what comes behind it.
-    pub(super) tail: Vec<u8>,
     /// Bytes that a failed write may have left behind `length`, to be cut off before anything else happens.
     pub(super) torn: u64,
     /// It was made since the last checkpoint.
@@ -59,15 +57,7 @@ impl Surprise {
 
 impl<F> KnownFile<F> {
     pub(super) fn new(stat: &Stat, made: bool) -> Self {
-        Self {
-            identity: stat.identity,
-            length: stat.length,
-            tail: Vec::new(),
-            torn: 0,
-            made,
-            recorded: false,
-            handle: None,
-        }
+        Self { identity: stat.identity, length: stat.length, torn: 0, made, recorded: false, handle: None }
     }
 
     /// What recovery has to know before the first write.

@@ -14,7 +14,6 @@ mod prepare;
 mod sync;
 mod write;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,8 +71,6 @@ pub struct Archive {
     behind: WriteBehind,
     large: LargeWrites,
     is_cautious: bool,
-    /// Files of which some bytes wait for more.
-    tails: BTreeSet<Arc<Path>>,
     max_known_files: usize,
     /// In which names were made since the last checkpoint.
     folders: UnsyncedFolders,
@@ -99,7 +96,6 @@ impl Archive {
             behind: WriteBehind::new(storage.large_writes().on_a_thread),
             large: storage.large_writes(),
             is_cautious: options.is_cautious,
-            tails: BTreeSet::new(),
             max_known_files: MAX_KNOWN_FILES,
             folders: UnsyncedFolders::default(),
             members: Members::new(options.compression_threads),
@@ -142,8 +138,7 @@ impl Archive {
     }
 
     /// Writes everything in memory into the files. Afterwards they are exactly where the caller has read up to, and
-    /// all slots are void. Of large pieces some may still be under way, or [wait for more](Self::has_tails); a checkpoint
-    /// has all of it.
+    /// all slots are void; but for large pieces of plain text, which may still be on their way.
     ///
     /// Begins with a checkpoint of what the last flush wrote, and so calls `save_cursor`, if somebody else changed
     /// files, or if very many were written since the last one.
@@ -161,20 +156,6 @@ impl Archive {
             self.metrics.slow_flush_count.inc();
         }
         result
-    }
-
-    /// Whether some of what was flushed is not in its file yet, and waits in memory until more is flushed.
-    pub fn has_tails(&self) -> bool {
-        !self.tails.is_empty()
-    }
-
-    /// Writes that as well.
-    ///
-    /// # Errors
-    ///
-    /// All of them need recovery.
-    pub fn flush_tails(&mut self) -> Result<(), ArchiveError> {
-        self.unless_broken(Self::write_tails)
     }
 
     /// Makes durable what the last flush wrote, and saves the cursor under the next generation. Lines that are in

@@ -27,7 +27,6 @@ impl Archive {
     /// Makes all files durable, and all names. A failure is final: what the kernel could not write it may have dropped,
     /// and the next sync would succeed without it.
     pub(super) fn sync(&mut self) -> Result<(), ArchiveError> {
-        self.settle()?;
         for unsynced in self.unsynced().into_values() {
             let count = unsynced.files.len() + unsynced.folder_count;
             match unsynced.speaker {
@@ -51,7 +50,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Makes one file durable, if it was written.
+    /// Makes one file durable, if it was written. Nothing of it may be under way.
     pub(super) fn sync_one(&mut self, path: &Path) -> Result<(), ArchiveError> {
         if let Some(handle) = self.files.get(path).and_then(|known| known.handle.as_ref())
             && handle.dirty
@@ -67,7 +66,6 @@ impl Archive {
     pub(super) fn make_room(&mut self) -> Result<(), ArchiveError> {
         while let Some(path) = self.files.in_the_way() {
             self.settle()?;
-            self.write_tail(&path)?;
             let known = self.files.get(&path);
             if known.and_then(|known| known.handle.as_ref()).is_some_and(|handle| handle.dirty) {
                 self.sync()?;

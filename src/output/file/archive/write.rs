@@ -64,25 +64,17 @@ impl Archive {
             }
         }
         self.cut_torn(path).map_err(|error| Unwritten::Failed("cut back", error))?;
-        let buffer = self.buffers.get(index);
-        let tail_length = self.files.get(path).map_or(0, |known| known.tail.len());
-        if tail_length > 0 && buffer.tail_length() != tail_length {
-            self.write_tail(path).map_err(Unwritten::Fatal)?;
-        }
-        let buffer = self.buffers.get(index);
-        let lines_length = buffer.lines().len();
-        if !is_gzip(path) && self.is_large(lines_length) {
-            self.write_large(index, path).map_err(Unwritten::Fatal)?;
-            self.half_flushed = true;
+        let lines = self.buffers.get(index).lines();
+        if self.is_large(lines.len()) && !is_gzip(path) {
+            self.metrics.delivered_bytes.inc_by(lines.len() as u64);
             self.metrics.write_count.inc();
-            self.metrics.delivered_bytes.inc_by(lines_length as u64);
-            return Ok(());
+            self.half_flushed = true;
+            return self.write_large(index, path).map_err(Unwritten::Fatal);
         }
+        let content = self.members.get(index).unwrap_or(lines);
+        let length = content.len() as u64;
         let Some(known) = self.files.get_mut(path) else { return Ok(()) };
         let Some(handle) = &mut known.handle else { return Ok(()) };
-        let lines = if known.tail.is_empty() { buffer.lines() } else { buffer.with_tail() };
-        let content = self.members.get(index).unwrap_or(lines);
-        let (length, tail_length) = (content.len() as u64, known.tail.len() as u64);
         if let Err(error) = append_all(handle.file.as_ref(), content) {
             handle.dirty = true;
             known.torn = length;
@@ -95,13 +87,11 @@ impl Archive {
             }
             return Err(Unwritten::Failed("write to", error));
         }
-        known.tail.clear();
-        self.tails.remove(path);
         self.files.written(path, length);
         self.buffers.empty(index);
         self.half_flushed = true;
         self.metrics.write_count.inc();
-        self.metrics.delivered_bytes.inc_by(length - tail_length);
+        self.metrics.delivered_bytes.inc_by(length);
         Ok(())
     }
 
@@ -167,7 +157,7 @@ impl Archive {
         failures.into_result(count)
     }
 
-    pub(super) fn cut_torn(&mut self, path: &Path) -> io::Result<()> {
+    fn cut_torn(&mut self, path: &Path) -> io::Result<()> {
         let Some(known) = self.files.get_mut(path).filter(|known| known.torn > 0) else { return Ok(()) };
         let reopened = match &known.handle {
             Some(_) => None,
