@@ -56,6 +56,12 @@ impl Simulated {
         self.state().space = space;
     }
 
+    /// Bytes of blocks, two of which make a large piece.
+    pub fn set_block(&self, block: usize) {
+        let large_writes = &mut self.state().large_writes;
+        *large_writes = LargeWrites { block, from: 2 * block, ..*large_writes };
+    }
+
     /// What can't be written from now on; `None` mends it.
     pub fn set_broken(&self, broken: Option<Broken>) {
         self.state().broken = broken;

@@ -46,12 +46,6 @@ pub(super) struct File {
     names: u64,
 }
 
-/// Of 16, 64, 256 or 4096 bytes: what is written in a simulation is small. There are no threads.
-fn large_writes(seed: u64) -> LargeWrites {
-    let block = [16, 64, 256, 4096][seed as usize % 4];
-    LargeWrites { block, from: 2 * block, on_a_thread: false }
-}
-
 impl State {
     pub(super) fn new(seed: u64) -> Self {
         Self {
@@ -66,7 +60,8 @@ impl State {
             dies_at: None,
             is_dead: false,
             life: 0,
-            large_writes: large_writes(seed),
+            // The simulation has no threads.
+            large_writes: LargeWrites { on_a_thread: false, ..LargeWrites::default() },
             trace: Trace::default(),
             files: BTreeMap::new(),
             unreadable: Vec::new(),

@@ -180,3 +180,43 @@ fn start() -> Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Disk, Open, Storage};
+
+    const PIECE: usize = MAX_UNDER_WAY / 2;
+
+    fn write(behind: &mut WriteBehind, file: &Arc<dyn StorageFile>, byte: u8, capacity: usize) -> Vec<Done> {
+        let mut memory = Vec::with_capacity(capacity);
+        memory.push(byte);
+        let path = Path::new("all.log").into();
+        behind.write(Piece {
+            path,
+            file: Arc::clone(file),
+            memory,
+            start: 0,
+            parts: Parts { head: 1, blocks: 0 },
+        })
+    }
+
+    #[test]
+    fn no_more_than_a_limit_is_under_way_and_all_of_it_comes_in_order() {
+        for on_a_thread in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("all.log");
+            let file: Arc<dyn StorageFile> = Disk.open(&path, Open::New).unwrap().into();
+            let mut behind = WriteBehind::new(on_a_thread);
+            assert!(write(&mut behind, &file, b'1', PIECE).is_empty());
+            assert!(write(&mut behind, &file, b'2', PIECE).is_empty());
+            assert_eq!(behind.bytes(), MAX_UNDER_WAY);
+            assert_eq!(write(&mut behind, &file, b'3', 1).len(), 1);
+            assert_eq!(write(&mut behind, &file, b'4', 2 * MAX_UNDER_WAY).len(), 2);
+            let done = behind.wait();
+            assert!(done.iter().all(|done| done.result.is_ok()));
+            assert_eq!((done.len(), behind.bytes()), (1, 0));
+            assert_eq!(std::fs::read(&path).unwrap(), b"1234");
+        }
+    }
+}
