@@ -15,8 +15,9 @@ const OVERHEAD: usize = 1536;
 /// gzip gains no more from more of them, and what is in the processor's caches need not come from memory again.
 const WORTH_WRITING: usize = 320 * 1024;
 
-/// Bytes of lines, over all files, from which it is worth writing plain text: less would not keep a disk busy.
-const WORTH_WRITING_PLAIN: usize = 1024 * 1024;
+/// Bytes of lines, over all files, from which it is worth writing plain text: pieces of less cost more each, and so does writing
+/// to memory again that the disk has just had from the processor's caches.
+const WORTH_WRITING_PLAIN: usize = 2 * 1024 * 1024;
 
 /// Memory of lines that were written which is kept for the next ones, in bytes, over all files. It comes on top of
 /// `buffer_memory`. Only that of files with at least [`STEP`] is: small pieces here and there would have the allocator keep
@@ -257,6 +258,28 @@ mod tests {
                 assert!(buffers.bytes() - overhead <= filled + 3 * length + filled / 4, "{length} {filled}");
             }
         }
+    }
+
+    #[test]
+    fn plain_text_is_worth_writing_when_there_is_enough_for_a_large_piece_however_few_its_files_are() {
+        let mut buffers = Buffers::default();
+        let slot = buffers.slot(Path::new("a"), || Some(End { length: 0, block: 4096 }));
+        buffers.append(slot, |lines| lines.resize(WORTH_WRITING_PLAIN - 1, 0));
+        assert!(!buffers.are_worth_writing());
+        buffers.append(slot, |lines| lines.push(0));
+        assert!(buffers.are_worth_writing());
+    }
+
+    #[test]
+    fn memory_that_is_used_again_has_the_blocks_of_the_file_in_its_own() {
+        let mut buffers = Buffers::default();
+        buffers.reuse(Vec::with_capacity(STEP + 4096));
+        let slot = buffers.slot(Path::new("a"), || Some(End { length: 4096 + 10, block: 4096 }));
+        buffers.append(slot, |lines| lines.resize(lines.len() + 5000, b'x'));
+        assert_eq!(buffers.get(slot.index).lines(), [b'x'; 5000]);
+        let (memory, start) = buffers.take(slot.index);
+        assert_eq!((memory[start..].as_ptr() as usize) % 4096, 10);
+        assert!(buffers.get(slot.index).lines().is_empty());
     }
 
     #[test]
