@@ -13,10 +13,8 @@ pub(super) fn plain_before(block: &[u8; 16]) -> usize {
 
 /// What was found in some blocks, in two halves so that it is two lanes of a vector.
 ///
-/// It is to stay in a register: in memory, where a call would put it, it lies across two lines of the processor's cache at the
-/// address of some stacks and not of others, and looking at text takes four times as long there.
+/// It is to stay in a register: in memory, where a call would put it, it has to wait for the stores of the text.
 #[derive(Debug, Clone, Copy)]
-#[repr(align(16))]
 pub(super) struct Found([u64; 2]);
 
 impl Found {

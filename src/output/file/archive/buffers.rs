@@ -15,8 +15,8 @@ const OVERHEAD: usize = 1536;
 /// gzip gains no more from more of them, and what is in the processor's caches need not come from memory again.
 const WORTH_WRITING: usize = 320 * 1024;
 
-/// Bytes of lines, over all files, from which it is worth writing plain text: pieces of less cost more each, and so does writing
-/// to memory again that the disk has just had from the processor's caches.
+/// Bytes of lines, over all files, from which it is worth writing plain text. With pieces of less, which are used again sooner, all
+/// of the work took longer: lines waited for their memory, perhaps as the disk had just read it from the processor's caches.
 const WORTH_WRITING_PLAIN: usize = 2 * 1024 * 1024;
 
 /// Memory of lines that were written which is kept for the next ones, in bytes, over all files. It comes on top of
