@@ -12,6 +12,8 @@ pub enum Bug {
     ShiftedBlocks,
     /// A cursor is saved before the files that it speaks of.
     CursorBeforeFiles,
+    /// A cursor is saved before large pieces of files are written as a whole.
+    CursorBeforePieces,
     /// A new segment's name is not made durable.
     UnsyncedFolder,
     /// What undoes a write is not durable before the write.
@@ -40,11 +42,12 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::MissingSync,
         Self::AckBeforeSync,
         Self::ShiftedBlocks,
         Self::CursorBeforeFiles,
+        Self::CursorBeforePieces,
         Self::UnsyncedFolder,
         Self::UnsyncedUndoLog,
         Self::ForgottenIds,

@@ -211,6 +211,13 @@ impl Life {
         }
     }
 
+    /// Has what file outputs have under way written. Somebody who moves or removes a file meanwhile might as well do it after that.
+    pub(super) fn write_pieces(&mut self) {
+        for output in &mut self.outputs {
+            output.write_pieces();
+        }
+    }
+
     /// Closes the journal: what was sent before is written, nothing after it.
     pub(super) fn close(&mut self, now: Moment) {
         self.journal.ask_to_close();

@@ -65,10 +65,14 @@ enum End {
     Failed,
 }
 
+/// Bytes of blocks of the disk: outputs write a little at a time.
+const BLOCKS: [usize; 4] = [16, 64, 256, 4096];
+
 impl World {
     fn new(seed: u64, options: &Options) -> Self {
         let mut random = Random::new(seed);
         let disk = Simulated::new(random.number());
+        disk.set_block(random.pick(&BLOCKS).copied().unwrap_or(BLOCKS[0]));
         if options.lines {
             disk.keep_lines();
         }
@@ -216,6 +220,7 @@ impl World {
         }
         if self.random.one_in(self.settings.meddling) {
             self.report.meddlings += 1;
+            life.write_pieces();
             if let Some(done) = meddle(&self.disk, &mut self.model, &mut self.random) {
                 self.note(|_| done);
             }

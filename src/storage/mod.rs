@@ -4,6 +4,7 @@
 //! what was half written: a `kill` can't notice a missing sync.
 
 mod identity;
+mod large_writes;
 mod real;
 #[cfg(feature = "simulation")]
 pub mod simulated;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use identity::{Identity, Stat};
+pub use large_writes::LargeWrites;
+pub(crate) use large_writes::{Parts, align};
 pub use real::Disk;
 
 /// How often something is read at once before the disk is taken for damaged there.
@@ -40,6 +43,10 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// A number that nobody drew before, to name what must never be taken for something else.
     fn draw(&self) -> u128;
+    /// How files are appended to in large pieces.
+    fn large_writes(&self) -> LargeWrites {
+        LargeWrites::default()
+    }
 }
 
 /// An open file.
@@ -63,6 +70,11 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     }
     /// Writes at the end, wherever it is by now; gives how many bytes were written, which may be fewer.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// As [`append`](Self::append), of whole blocks, to a file that ends with one; goes past the page cache as
+    /// [`write_blocks_at`](Self::write_blocks_at) does.
+    fn append_blocks(&self, blocks: &[u8]) -> io::Result<usize> {
+        self.append(blocks)
+    }
     /// Cuts a file off.
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Takes space for so many bytes from an offset on, zeros until they are written, so that writing there can't fail
@@ -120,6 +132,11 @@ pub fn disk() -> Arc<dyn Storage> {
 /// Appends all of it, in as many calls as it takes.
 pub(crate) fn append_all(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()> {
     write_all(bytes, |rest, _| file.append(rest))
+}
+
+/// Appends whole blocks, in as many calls as it takes.
+pub(crate) fn append_all_blocks(file: &dyn StorageFile, blocks: &[u8]) -> io::Result<()> {
+    write_all(blocks, |rest, _| file.append_blocks(rest))
 }
 
 /// Writes all of it, in as many calls as it takes.

@@ -119,22 +119,16 @@ impl StorageFile for File {
     }
 
     fn write_blocks_at(&self, blocks: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        let flags = fcntl_getfl(self)?;
-        // What goes past the page cache takes effect on it as well: whoever reads the file sees no difference.
-        let written = fcntl_setfl(self, flags | OFlags::DIRECT)
-            .map_err(io::Error::from)
-            .and_then(|()| self.write_parts_at(blocks, offset));
-        fcntl_setfl(self, flags)?;
-        match written {
-            // Not on this file system, or not with blocks of this size, or not of what a short write left over.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.write_parts_at(blocks, offset),
-            written => written,
-        }
+        past_the_page_cache(self, || self.write_parts_at(blocks, offset))
     }
 
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut file = self;
         io::Write::write(&mut file, bytes)
+    }
+
+    fn append_blocks(&self, blocks: &[u8]) -> io::Result<usize> {
+        past_the_page_cache(self, || self.append(blocks))
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
@@ -167,6 +161,19 @@ impl StorageFile for File {
 
     fn sync_filesystem(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(self)?)
+    }
+}
+
+/// Writes without the page cache, or with it where it can't be done without. Nobody else may write through this file meanwhile.
+fn past_the_page_cache(file: &File, write: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
+    let flags = fcntl_getfl(file)?;
+    // What goes past the page cache takes effect on it as well: whoever reads the file sees no difference.
+    let written = fcntl_setfl(file, flags | OFlags::DIRECT).map_err(io::Error::from).and_then(|()| write());
+    fcntl_setfl(file, flags)?;
+    match written {
+        // Not on this file system, or not with blocks of this size, or not of what a short write left over.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => write(),
+        written => written,
     }
 }
 

@@ -28,6 +28,11 @@ fn a_cursor_saved_before_its_files_is_found() {
 }
 
 #[test]
+fn a_cursor_saved_before_large_pieces_are_whole_is_found() {
+    assert_found(Bug::CursorBeforePieces);
+}
+
+#[test]
 fn an_unsynced_folder_is_found() {
     assert_found(Bug::UnsyncedFolder);
 }

@@ -149,6 +149,7 @@ impl FileOutput {
             max_open_files: options.max_open_files,
             compression_level: options.compression_level,
             compression_threads: options.compression_threads,
+            is_cautious: false,
         };
         Ok(Self {
             reader: journal.reader(position),
@@ -316,6 +317,12 @@ impl FileOutput {
         self.metrics.emit_count.inc();
         self.update_gauges();
         Ok(Next::GoOn)
+    }
+
+    /// Writes the large pieces that are under way, as the thread would that a simulation does not have.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn write_pieces(&mut self) {
+        self.archive.write_pieces();
     }
 
     /// The last words of an output that has delivered everything.

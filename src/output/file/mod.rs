@@ -24,7 +24,8 @@
 //!    flush, so the path is looked up once for many lines, and nothing has to be kept for files that get none.
 //! 2. **Flush.** [`Archive::flush`] writes *all* buffers, each as one whole gzip member (where the path ends in `.gz`)
 //!    or as it is, behind the end of its file. All of them, always: after a flush the files are exactly where the
-//!    journal was read up to, and this one position is all that a cursor has to hold.
+//!    journal was read up to, and this one position is all that a cursor has to hold. Large pieces of plain text may still be
+//!    on their way, past the page cache (`archive/large.rs`); whatever comes next waits for them.
 //! 3. **Undo record.** Before the first write to a file since the last checkpoint, a record of what it was is synced:
 //!    which file it is, and how long. A new file takes two steps, each with one sync for all new files of the flush:
 //!    *absent* (we are about to make it), then, when it is made and still empty, *created* (it is this one). Then the
@@ -73,7 +74,7 @@
 //!
 //! A *write* that fails is cut off again, at the latest before the next thing that is done to the file. Its lines stay
 //! in memory, the other files are written, and flushing again writes what is left; a checkpoint is refused until then.
-//! A *sync* that fails is final ([`ArchiveError::needs_recovery`]): the kernel may have dropped what it could not write
+//! A *sync* that fails is final ([`ArchiveError::needs_recovery`]), and so is a large piece on its way: the kernel may have dropped what it could not write
 //! and would call the next sync a success. The same goes for a cursor of which nobody knows whether it was replaced.
 //! The undo log still tells the way back, so the output drops the archive, finds out which cursor holds, recovers, and
 //! reads on from the cursor (`delivery/take_back.rs`), as often as it takes, while all else goes on. An output that can't

@@ -57,6 +57,7 @@ mod tests {
             max_open_files: 1,
             compression_level: crate::config::CompressionLevel::Fixed(1),
             compression_threads: 1,
+            is_cautious: false,
         };
         let metrics = Metrics::new("test", 10).output("archive", "file");
         let mut archive = Archive::new(std::sync::Arc::new(Disk), options, metrics);

@@ -12,6 +12,8 @@ pub(super) fn plain_before(block: &[u8; 16]) -> usize {
 }
 
 /// What was found in some blocks, in two halves so that it is two lanes of a vector.
+///
+/// It is to stay in a register: in memory, where a call would put it, it has to wait for the stores of the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found([u64; 2]);
 
@@ -25,7 +27,7 @@ impl Found {
     }
 
     /// Looks at a block.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, block: &[u8; 16]) {
         let [low, high] = words(block);
         self.0[0] |= below(low) | low;
@@ -33,7 +35,7 @@ impl Found {
     }
 
     /// Looks at the first `count` bytes of a block, less than all.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add_first(&mut self, block: &[u8; 16], count: usize) {
         let ([low, high], [low_mask, high_mask]) = (words(block), FIRST[count % 16]);
         self.0[0] |= (below(low) | low) & low_mask;

@@ -99,6 +99,10 @@ impl StorageFile for SimulatedFile {
         self.write("append", bytes, None)
     }
 
+    fn append_blocks(&self, blocks: &[u8]) -> io::Result<usize> {
+        self.write("append_blocks", blocks, None)
+    }
+
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let begun = self.begin(&mut state, "set_len", length, Kind::Names);

@@ -28,7 +28,7 @@ pub use content::Loss;
 pub use faults::{Broken, BrokenHow, Faults, Refusal, Space};
 pub use random::Random;
 
-use super::{Listed, Open, Stat, Storage, StorageFile, folder_of};
+use super::{LargeWrites, Listed, Open, Stat, Storage, StorageFile, folder_of};
 use faults::{Fate, Kind};
 use file::SimulatedFile;
 use names::Node;
@@ -54,6 +54,12 @@ impl Simulated {
     /// Whether there is space from now on, apart from what is set aside already.
     pub fn set_space(&self, space: Space) {
         self.state().space = space;
+    }
+
+    /// Bytes of blocks, two of which make a large piece.
+    pub fn set_block(&self, block: usize) {
+        let large_writes = &mut self.state().large_writes;
+        *large_writes = LargeWrites { block, from: 2 * block, ..*large_writes };
     }
 
     /// What can't be written from now on; `None` mends it.
@@ -194,6 +200,10 @@ impl Storage for Simulated {
             state.names.sync_folder(path);
             Ok(())
         })
+    }
+
+    fn large_writes(&self) -> LargeWrites {
+        self.state().large_writes
     }
 
     fn draw(&self) -> u128 {

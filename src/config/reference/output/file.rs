@@ -65,7 +65,7 @@ pub(in crate::config) const FILE_OUTPUT: Section = Section {
             kind: Kind::Size { min: 64 * KIB, max: 64 * GIB },
             default: Default::Value("\"48MiB\""),
             meaning: "Bytes of formatted events held in memory; at the limit they are flushed early, and before it \
-                      where there are 320 KiB for each file",
+                      where there are 320 KiB for each file, and 2 MiB in all where some of it is plain text",
         },
         Key {
             name: "max_open_files",

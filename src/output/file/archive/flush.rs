@@ -21,6 +21,7 @@ const ROUNDS: usize = 3;
 impl Archive {
     pub(super) fn flush_all(&mut self, save_cursor: SaveCursor<'_>) -> Result<(), ArchiveError> {
         self.failed.clear();
+        self.settle()?;
         for _ in 0..ROUNDS {
             let pending = self.buffers.pending();
             if pending.is_empty() {
@@ -64,6 +65,9 @@ impl Archive {
             return Err(ArchiveError::Unfinished);
         }
         self.cut_all_torn()?;
+        if !is_planted(Bug::CursorBeforePieces) {
+            self.settle()?;
+        }
         if !is_planted(Bug::CursorBeforeFiles) {
             self.sync()?;
         }
@@ -87,6 +91,7 @@ impl Archive {
         if is_planted(Bug::CursorBeforeFiles) {
             self.sync()?;
         }
+        self.is_cautious = false;
         self.files.begin_generation();
         self.metrics.checkpoints.inc();
         Ok(())

@@ -1,11 +1,13 @@
 //! The files of one output: lines in memory, whole members on disk, checkpoints.
 
+mod behind;
 mod buffers;
 mod failures;
 mod file_key;
 mod flush;
 mod folders;
 mod known_files;
+mod large;
 mod levels;
 mod members;
 mod prepare;
@@ -19,10 +21,12 @@ use super::error::{ArchiveError, SaveCursorError};
 use super::undo::UndoLog;
 use crate::config::CompressionLevel;
 use crate::metrics::OutputMetrics;
-use crate::storage::{Storage, StorageFile};
+use crate::storage::{LargeWrites, Storage, StorageFile};
+use behind::WriteBehind;
 use buffers::Buffers;
 use folders::UnsyncedFolders;
 use known_files::KnownFiles;
+use large::end_of;
 use levels::Levels;
 use members::Members;
 
@@ -49,6 +53,8 @@ pub struct ArchiveOptions {
     pub compression_level: CompressionLevel,
     /// Files that are compressed at one time; at least one.
     pub compression_threads: usize,
+    /// Whether everything is written at once until a checkpoint holds, as the last one failed.
+    pub is_cautious: bool,
 }
 
 /// The only writer of an output's files.
@@ -60,7 +66,11 @@ pub struct Archive {
     undo_folder: PathBuf,
     undo: UndoLog,
     buffers: Buffers,
-    files: KnownFiles<Box<dyn StorageFile>>,
+    files: KnownFiles<Arc<dyn StorageFile>>,
+    /// Large pieces on their way into files.
+    behind: WriteBehind,
+    large: LargeWrites,
+    is_cautious: bool,
     max_known_files: usize,
     /// In which names were made since the last checkpoint.
     folders: UnsyncedFolders,
@@ -83,6 +93,9 @@ impl Archive {
             undo_folder: options.undo_folder,
             buffers: Buffers::default(),
             files: KnownFiles::new(options.max_open_files),
+            behind: WriteBehind::new(storage.large_writes().on_a_thread),
+            large: storage.large_writes(),
+            is_cautious: options.is_cautious,
             max_known_files: MAX_KNOWN_FILES,
             folders: UnsyncedFolders::default(),
             members: Members::new(options.compression_threads),
@@ -99,7 +112,8 @@ impl Archive {
     ///
     /// A path must always be spelled the same way: under two spellings it would have two writers.
     pub fn slot(&mut self, path: &Path) -> SlotId {
-        self.buffers.slot(path)
+        let (files, block) = (&self.files, self.large.block);
+        self.buffers.slot(path, || end_of(path, files, block))
     }
 
     /// Lets a line be written into the memory of a file: `write` may only append. `None`, without calling it, where the
@@ -124,7 +138,7 @@ impl Archive {
     }
 
     /// Writes everything in memory into the files. Afterwards they are exactly where the caller has read up to, and
-    /// all slots are void.
+    /// all slots are void; but for large pieces of plain text, which may still be on their way.
     ///
     /// Begins with a checkpoint of what the last flush wrote, and so calls `save_cursor`, if somebody else changed
     /// files, or if very many were written since the last one.

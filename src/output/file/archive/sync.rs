@@ -50,7 +50,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Makes one file durable, if it was written.
+    /// Makes one file durable, if it was written. Nothing of it may be under way.
     pub(super) fn sync_one(&mut self, path: &Path) -> Result<(), ArchiveError> {
         if let Some(handle) = self.files.get(path).and_then(|known| known.handle.as_ref())
             && handle.dirty
@@ -65,6 +65,7 @@ impl Archive {
     /// one by one without another sync.
     pub(super) fn make_room(&mut self) -> Result<(), ArchiveError> {
         while let Some(path) = self.files.in_the_way() {
+            self.settle()?;
             let known = self.files.get(&path);
             if known.and_then(|known| known.handle.as_ref()).is_some_and(|handle| handle.dirty) {
                 self.sync()?;

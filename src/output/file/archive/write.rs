@@ -33,7 +33,7 @@ impl Archive {
         let prepared: Vec<usize> = pending.iter().copied().filter(is_prepared).collect();
         let mut rest = prepared.as_slice();
         while !rest.is_empty() {
-            let lengths = rest.iter().map(|index| self.buffers.get(*index).lines.len());
+            let lengths = rest.iter().map(|index| self.buffers.get(*index).lines().len());
             let (batch, behind) = rest.split_at(self.members.at_a_time(lengths));
             self.compress(batch);
             self.write_batch(batch, failures)?;
@@ -64,7 +64,14 @@ impl Archive {
             }
         }
         self.cut_torn(path).map_err(|error| Unwritten::Failed("cut back", error))?;
-        let content = self.members.get(index).unwrap_or(&self.buffers.get(index).lines);
+        let lines = self.buffers.get(index).lines();
+        if self.is_large(lines.len()) && !is_gzip(path) {
+            self.metrics.delivered_bytes.inc_by(lines.len() as u64);
+            self.metrics.write_count.inc();
+            self.half_flushed = true;
+            return self.write_large(index, path).map_err(Unwritten::Fatal);
+        }
+        let content = self.members.get(index).unwrap_or(lines);
         let length = content.len() as u64;
         let Some(known) = self.files.get_mut(path) else { return Ok(()) };
         let Some(handle) = &mut known.handle else { return Ok(()) };
@@ -93,8 +100,8 @@ impl Archive {
         let buffers = batch.iter().map(|index| (*index, self.buffers.get(*index)));
         let compressed = buffers.filter(|(_, buffer)| is_gzip(&buffer.path));
         let texts = compressed.map(|(index, buffer)| {
-            let plan = self.levels.plan(&buffer.path, buffer.lines.len());
-            Text { index, lines: buffer.lines.as_slice(), plan }
+            let lines = buffer.lines();
+            Text { index, lines, plan: self.levels.plan(&buffer.path, lines.len()) }
         });
         let texts: Vec<Text<'_>> = texts.collect();
         let threads = self.members.make(&texts);
@@ -134,7 +141,7 @@ impl Archive {
         if let Some(known) = self.files.get(path) {
             known.compare(Some(&found)).map_err(Unwritten::Surprise)?;
         }
-        self.files.hold_open(path, file);
+        self.files.hold_open(path, file.into());
         Ok(true)
     }
 
@@ -163,7 +170,8 @@ impl Archive {
                 file => Some(file?),
             },
         };
-        if let Some(file) = reopened.as_ref().or(known.handle.as_ref().map(|handle| &handle.file)) {
+        let open = known.handle.as_ref().map(|handle| handle.file.as_ref());
+        if let Some(file) = reopened.as_deref().or(open) {
             let found = file.stat()?;
             if found.identity.is_same_file(&known.identity) && known.compare(Some(&found)).is_ok() {
                 file.set_len(known.length)?;
@@ -177,6 +185,6 @@ impl Archive {
     }
 }
 
-fn is_gzip(path: &Path) -> bool {
+pub(super) fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }

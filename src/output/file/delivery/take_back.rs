@@ -111,7 +111,7 @@ impl FileOutput {
     fn begin_anew(&mut self) {
         self.giving_up = None;
         let generation = self.cursor.saved().generation;
-        let options = ArchiveOptions { generation, ..self.archive_options.clone() };
+        let options = ArchiveOptions { generation, is_cautious: true, ..self.archive_options.clone() };
         self.archive = Archive::new(self.storage.clone(), options, self.metrics.clone());
         self.read_from_cursor();
     }

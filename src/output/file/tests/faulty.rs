@@ -179,16 +179,11 @@ impl FaultyFile {
     }
 }
 
-impl StorageFile for FaultyFile {
-    fn stat(&self) -> io::Result<Stat> {
-        self.call("stat_open")?;
-        self.file.stat()
-    }
-
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+impl FaultyFile {
+    fn append_as(&self, name: &str, bytes: &[u8]) -> io::Result<usize> {
         let before = self.file.stat()?;
         self.faulty.state().durable_length.entry(key(&before)).or_insert(before.length);
-        if let Err(error) = self.call("append") {
+        if let Err(error) = self.call(name) {
             if self.faulty.is_at_fault() {
                 self.file.append(&bytes[..bytes.len() / 2])?;
             }
@@ -200,6 +195,21 @@ impl StorageFile for FaultyFile {
             }
             _ => self.file.append(bytes),
         }
+    }
+}
+
+impl StorageFile for FaultyFile {
+    fn stat(&self) -> io::Result<Stat> {
+        self.call("stat_open")?;
+        self.file.stat()
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.append_as("append", bytes)
+    }
+
+    fn append_blocks(&self, blocks: &[u8]) -> io::Result<usize> {
+        self.append_as("append_blocks", blocks)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

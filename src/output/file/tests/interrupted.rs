@@ -24,6 +24,7 @@ fn after_a_crash(seed: u64) -> Simulated {
         max_open_files: 4,
         compression_level: crate::config::CompressionLevel::Fixed(1),
         compression_threads: 2,
+        is_cautious: false,
     };
     let metrics = Metrics::new("test", 10);
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());

@@ -6,6 +6,7 @@ mod errors;
 mod faulty;
 mod giving_up;
 mod interrupted;
+mod large;
 mod limits;
 mod power;
 mod recover_all;

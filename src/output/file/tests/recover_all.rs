@@ -27,6 +27,7 @@ impl Scene {
             max_open_files: 4,
             compression_level: crate::config::CompressionLevel::Fixed(1),
             compression_threads: 1,
+            is_cautious: false,
         };
         let mut archive = Archive::new(disk(), options, scene.metrics.output("archive", "file"));
         let slot = archive.slot(&scene.folder.path().join("logs/web/2026.log"));

@@ -79,14 +79,18 @@ impl World {
     }
 
     pub(super) fn archive(&self, storage: impl Storage + 'static, metrics: &Metrics) -> Archive {
-        let options = ArchiveOptions {
+        Archive::new(Arc::new(storage), self.options(), metrics.output("archive", "file"))
+    }
+
+    pub(super) fn options(&self) -> ArchiveOptions {
+        ArchiveOptions {
             undo_folder: self.undo_folder(),
             generation: self.cursor.get().0,
             max_open_files: self.max_open_files,
             compression_level: crate::config::CompressionLevel::Auto,
             compression_threads: 2,
-        };
-        Archive::new(Arc::new(storage), options, metrics.output("archive", "file"))
+            is_cautious: false,
+        }
     }
 
     /// From the cursor to the end of the script, or to an error that can't be got over by trying again.
