@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::active_segment::ActiveSegment;
 use super::format::segment_header::SegmentHeader;
+use super::removal::REMOVED_WHILE_ASKED;
 use super::shared::Status;
 use super::writer::{Moment, Obstacle, Writer};
 use crate::storage::{StorageFile, is_for_want_of_space};
@@ -65,8 +66,9 @@ impl Writer {
     }
 
     fn take_spare(&mut self, now: Moment) -> Result<Box<dyn StorageFile>, Obstacle> {
+        self.may_remove = REMOVED_WHILE_ASKED;
         // Where that makes too little room, allocating the next one goes on.
-        self.release_one(now);
+        self.release(now);
         if let Some(output) = self.shared.blocking_output() {
             self.give_up_the_oldest(Some(&output), now);
             return Err(self.full(Status::Full, now));

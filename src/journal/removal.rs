@@ -10,6 +10,10 @@ use super::skip::{SkipError, skip};
 use super::writer::{Moment, Writer};
 use crate::config::WhenFull;
 
+/// Bytes of segments that are removed for each one that is begun while somebody waits for the writer; the first in any case. To
+/// remove one takes ten milliseconds where the file system discards its blocks, and an output gives many of them free at once.
+pub(super) const REMOVED_WHILE_ASKED: u64 = 32 * 1024 * 1024;
+
 impl Writer {
     /// Where `when_full` says so, asks the outputs that need the oldest segment, or this one, to do without it; whether
     /// one can be removed on the spot. Those that run are given the time to save what they have delivered.
@@ -53,30 +57,18 @@ impl Writer {
     }
 
     /// Removes segments that every output has passed and that were retained long enough, and leaves their chunk ids
-    /// behind while those are needed.
+    /// behind while those are needed. While somebody waits for the writer, no more than [`REMOVED_WHILE_ASKED`] for each
+    /// segment that is begun.
     pub(super) fn release(&mut self, now: Moment) {
-        self.release_while(now, |_| true);
-    }
-
-    /// The same, while nobody waits for the writer: to remove a segment takes ten milliseconds where the file system
-    /// discards its blocks, and an output gives many of them free at once.
-    pub(super) fn release_unless_asked(&mut self, now: Moment) {
-        self.release_while(now, |writer| !writer.has_requests());
-    }
-
-    /// The same, but one segment at most: for each that is begun, however busy the writer is.
-    pub(super) fn release_one(&mut self, now: Moment) {
-        let mut is_first = true;
-        self.release_while(now, |_| std::mem::take(&mut is_first));
-    }
-
-    fn release_while(&mut self, now: Moment, mut may_go_on: impl FnMut(&Self) -> bool) {
         let unattended = self.shared.ask_those_behind();
         self.skip_for(unattended);
         for segment in self.retention.over(&self.shared, now.wall) {
-            if !may_go_on(self) || !self.remove_segment(segment) {
+            let bytes = self.shared.bytes_of(&[segment]);
+            let has_time = self.may_remove > 0 || !self.has_requests();
+            if !has_time || !self.remove_segment(segment) {
                 break;
             }
+            self.may_remove = self.may_remove.saturating_sub(bytes);
         }
         self.tidy_kept_ids();
     }

@@ -74,6 +74,8 @@ pub(crate) struct Writer {
     pub(super) max_size: u64,
     pub(super) when_full: WhenFull,
     pub(super) retention: Retention,
+    /// Bytes of segments that may be removed although somebody waits.
+    pub(super) may_remove: u64,
     /// How long readers in memory are waited for after a commit, at most.
     pub(super) pace: Duration,
     pub(super) spare: Spare,
@@ -129,7 +131,7 @@ impl Writer {
         let error = match self.take_all(now).and_then(|()| self.commit()) {
             Ok(()) if self.closing => AppendError::Stopped,
             Ok(()) => {
-                self.release_unless_asked(now);
+                self.release(now);
                 self.allocate_spare(now);
                 self.update_metrics();
                 return if self.is_still_full() { Step::NoSpace } else { Step::Done };

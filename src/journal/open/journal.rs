@@ -13,6 +13,7 @@ use crate::journal::handle::RunningWriter;
 use crate::journal::large::SpoolFolder;
 use crate::journal::next_segment::Spare;
 use crate::journal::packing::ChunkPacker;
+use crate::journal::removal::REMOVED_WHILE_ASKED;
 use crate::journal::retention::Retention;
 use crate::journal::shared::{Held, Limits, Shared, Status};
 use crate::journal::writer::Writer;
@@ -95,6 +96,7 @@ impl Journal {
             max_size: config.max_size,
             retention: Retention::new(config.retain),
             when_full: config.when_full,
+            may_remove: REMOVED_WHILE_ASKED,
             pace: config.pace,
             spare: Spare::default(),
             replies: Vec::new(),
