@@ -10,6 +10,7 @@ mod equal_content;
 mod foreign;
 mod formats;
 mod full;
+mod in_place;
 mod kept_ids;
 mod large;
 mod missing;
