@@ -206,8 +206,12 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let mut reservation = std::mem::replace(&mut self.reservation, self.budget.reserve());
         reservation.shrink_to(message.len());
         reservation.grow_to_whole(message.len()).await;
-        let (message, memory) =
-            if message.len() < LONG_MESSAGE { (message, None) } else { self.lend(message) };
+        let (message, memory) = if message.len() < LONG_MESSAGE {
+            (message, None)
+        } else {
+            let (message, memory) = self.lend(message);
+            (message, Some(memory))
+        };
         if self.framer.is_json() {
             // What is kept of it is in memory of its own.
             return Received { message: Incoming::Json(message), memory: None, reservation };
@@ -217,12 +221,12 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
 
     /// Leaves the memory of a message to it alone, with what came behind it elsewhere: then that memory serves again. Gives
     /// how many bytes of it there are as well.
-    fn lend(&mut self, message: Bytes) -> (Bytes, Option<usize>) {
+    fn lend(&mut self, message: Bytes) -> (Bytes, usize) {
         let room = std::mem::take(&mut self.room);
         let behind = self.framer.buffer();
         let memory = message.len() + behind.capacity() + room.capacity();
         *behind = BytesMut::from(&behind[..]);
-        (self.memory.lend(message), Some(memory))
+        (self.memory.lend(message), memory)
     }
 
     /// The stream, for what is to be done with it at the end.
