@@ -62,14 +62,18 @@ impl Writer {
     pub(super) fn release(&mut self, now: Moment) {
         let unattended = self.shared.ask_those_behind();
         self.skip_for(unattended);
-        for segment in self.retention.over(&self.shared, now.wall) {
-            let bytes = self.shared.bytes_of(&[segment]);
+        let over = self.retention.over(&self.shared, now.wall);
+        let mut left = &over[..];
+        while let [segment, others @ ..] = left {
+            let bytes = self.shared.bytes_of(&[*segment]);
             let has_time = self.may_remove > 0 || !self.has_requests();
-            if !has_time || !self.remove_segment(segment) {
+            if !has_time || !self.remove_segment(*segment) {
                 break;
             }
             self.may_remove = self.may_remove.saturating_sub(bytes);
+            left = others;
         }
+        self.shared.metrics.removable_bytes.set(self.shared.bytes_of(left) as i64);
         self.tidy_kept_ids();
     }
 

@@ -11,8 +11,12 @@ pub struct JournalMetrics {
     pub bytes: IntGauge,
     /// The configured limit of the same.
     pub max_bytes: IntGauge,
-    /// Bytes of segments that every output has passed, kept for `retain`.
+    /// Bytes of segments that every output has passed: kept for `retain`, or still to be removed.
     pub retained_bytes: IntGauge,
+    /// Those of them that are to be removed.
+    pub removable_bytes: IntGauge,
+    /// Bytes of memory with what was written lately.
+    pub memory_bytes: IntGauge,
     /// Segment files.
     pub segments: IntGauge,
     /// 1 while the journal takes chunks, 0 while it refuses (full, or failed).
@@ -101,7 +105,15 @@ impl JournalMetrics {
             max_bytes: level("hikyaku_journal_max_bytes", "Bytes of journal segments at which senders wait."),
             retained_bytes: level(
                 "hikyaku_journal_retained_bytes",
-                "Bytes of journal segments that every output has delivered, kept for replays (journal.retain).",
+                "Bytes of journal segments that every output has delivered, kept for replays (journal.retain) or to be removed.",
+            ),
+            removable_bytes: level(
+                "hikyaku_journal_removable_bytes",
+                "Bytes of journal segments that nobody needs any more and that are still to be removed.",
+            ),
+            memory_bytes: level(
+                "hikyaku_journal_memory_bytes",
+                "Bytes of memory with recent chunks (journal.memory).",
             ),
             segments: level("hikyaku_journal_segments", "Journal segment files."),
             accepting: level(

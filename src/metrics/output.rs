@@ -28,6 +28,8 @@ pub(super) struct OutputFamilies {
     delivered_bytes: IntCounterVec,
     checkpoints: IntCounterVec,
     open_files: IntGaugeVec,
+    under_way_bytes: IntGaugeVec,
+    spare_bytes: IntGaugeVec,
     compression_threads: IntGaugeVec,
     uncompressed_bytes: IntCounterVec,
     compressed_bytes: IntCounterVec,
@@ -108,6 +110,16 @@ impl OutputFamilies {
                 &["output"],
             ),
             open_files: level("hikyaku_output_open_files", "Archive files held open.", &["output"]),
+            under_way_bytes: level(
+                "hikyaku_output_under_way_bytes",
+                "Bytes of memory with plain text that is on its way into archive files.",
+                &["output"],
+            ),
+            spare_bytes: level(
+                "hikyaku_output_spare_bytes",
+                "Bytes of memory of written lines that are kept for the next ones.",
+                &["output"],
+            ),
             compression_threads: level(
                 "hikyaku_output_compression_threads",
                 "Threads that compressed archive files the last time; compression_threads at most.",
@@ -205,6 +217,8 @@ impl OutputFamilies {
             delivered_bytes: self.delivered_bytes.with_label_values(&[id]),
             checkpoints: self.checkpoints.with_label_values(&[id]),
             open_files: self.open_files.with_label_values(&[id]),
+            under_way_bytes: self.under_way_bytes.with_label_values(&[id]),
+            spare_bytes: self.spare_bytes.with_label_values(&[id]),
             compression_threads: self.compression_threads.with_label_values(&[id]),
             undone_files: self.undone_files.with_label_values(&[id]),
             taken_back: self.taken_back.with_label_values(&[id]),
@@ -258,6 +272,10 @@ pub struct OutputMetrics {
     pub checkpoints: IntCounter,
     /// Files held open.
     pub open_files: IntGauge,
+    /// Bytes of memory with plain text on its way into files.
+    pub under_way_bytes: IntGauge,
+    /// Bytes of memory that is kept for lines to come.
+    pub spare_bytes: IntGauge,
     pub compression_threads: IntGauge,
     /// Files cut back after a crash.
     pub undone_files: IntCounter,

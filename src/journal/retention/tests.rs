@@ -259,6 +259,9 @@ fn segments_are_removed_one_by_one_while_somebody_waits_for_the_writer() {
     assert_eq!(world.segments(), [2, 3, 4]);
     world.writer.release(now);
     assert_eq!(world.segments(), [2, 3, 4]);
+    let removable = || world.metrics.journal.removable_bytes.get();
+    assert_eq!(removable(), world.writer.shared.bytes_of(&[2, 3]) as i64);
     world.writer.step(now);
     assert_eq!(world.segments(), [4], "nobody waits");
+    assert_eq!(removable(), 0);
 }

@@ -122,8 +122,10 @@ impl Shared {
         let mut state = self.lock();
         state.segments.insert(start.segment, segment);
         let unused = state.recent.push(start, frames, self.memory);
-        let room = self.memory.saturating_sub(state.recent.size());
+        let size = state.recent.size();
         drop(state);
+        self.metrics.memory_bytes.set(size as i64);
+        let room = self.memory.saturating_sub(size);
         self.synced.send_replace(Position::new(start.segment, segment.end));
         (unused, usize::try_from(room).unwrap_or(usize::MAX))
     }

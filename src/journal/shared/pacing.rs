@@ -145,5 +145,6 @@ mod tests {
         shared.locate(reader, at(0));
         shared.wait_for_readers(FOR_EVER);
         assert_eq!(shared.metrics.paced_time.get(), 0.0, "what it wants is not in memory any more");
+        assert_eq!(shared.metrics.memory_bytes.get() as u64, 3 * MIB);
     }
 }

@@ -134,6 +134,11 @@ impl Buffers {
         self.bytes
     }
 
+    /// Memory that is kept for lines to come, in bytes.
+    pub(super) fn spare_bytes(&self) -> usize {
+        self.spare_bytes
+    }
+
     /// Whether writing all of it now is as good as later.
     pub(super) fn are_worth_writing(&self) -> bool {
         let least = if self.has_plain { WORTH_WRITING_PLAIN } else { WORTH_WRITING };

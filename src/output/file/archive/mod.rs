@@ -200,6 +200,8 @@ impl Archive {
             self.broken = Some((path.clone(), reason.clone()));
         }
         self.metrics.open_files.set(i64::try_from(self.files.open()).unwrap_or(i64::MAX));
+        self.metrics.under_way_bytes.set(self.behind.bytes() as i64);
+        self.metrics.spare_bytes.set(self.buffers.spare_bytes() as i64);
         result
     }
 }

@@ -146,3 +146,19 @@ fn pieces_begin_at_their_size() {
         assert_eq!(storage.state().calls.iter().any(|call| call.starts_with("append_blocks")), is_large);
     }
 }
+
+#[test]
+fn operators_see_what_is_under_way_and_the_memory_that_is_kept_of_it() {
+    let metrics = Metrics::new("test", 10);
+    let world = World::new(&[], 16);
+    let mut archive = world.archive(Disk, &metrics);
+    let shown = metrics.output("archive", "file");
+    let shown = || (shown.under_way_bytes.get() as usize, shown.spare_bytes.get() as usize);
+    add(&mut archive, &world, &lines(0, large()));
+    flush(&mut archive).unwrap();
+    let (under_way, spare) = shown();
+    assert!(under_way >= large() * LINE, "{under_way}");
+    assert_eq!(spare, 0);
+    archive.checkpoint(&mut |_| Ok(())).unwrap();
+    assert_eq!(shown(), (0, under_way));
+}
