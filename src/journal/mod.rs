@@ -22,6 +22,8 @@ mod append;
 mod attaching;
 mod backlog;
 mod commit_buffer;
+#[cfg(test)]
+mod commit_tests;
 mod cursor;
 pub mod cursor_attributes;
 mod damage;

@@ -202,4 +202,15 @@ mod tests {
             assert!(check(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn longer_text_than_any_time_is_none() {
+        let read = |length: usize| {
+            let before = "x".repeat(length - "2026-02-17 19:00:00".len());
+            let format = TimeSourceFormat::Strftime(translate(&format!("{before}%Y-%m-%d %H:%M:%S")));
+            of_text(&format!("{before}2026-02-17 19:00:00"), &format)
+        };
+        assert_eq!(read(MAX_TIME_TEXT), Some((1_771_322_400, 0)));
+        assert_eq!(read(MAX_TIME_TEXT + 1), None);
+    }
 }

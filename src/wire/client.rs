@@ -191,4 +191,17 @@ mod tests {
         assert_eq!(acks(b"\xdb\xff\xff\xff\xff"), Err(AckError::TooLarge));
         assert_eq!(acks(b"\xc1"), Err(AckError::Msgpack(MsgpackError::Reserved { at: 0 })));
     }
+
+    #[test]
+    fn an_answer_has_a_limit() {
+        let answer = |length: usize| {
+            let mut answer = b"\x82\xa3ack\xa2id\xa1x\xda".to_vec();
+            let rest = length - answer.len() - 2;
+            answer.extend_from_slice(&(rest as u16).to_be_bytes());
+            answer.resize(length, b'x');
+            answer
+        };
+        assert_eq!(acks(&answer(MAX_ANSWER_SIZE)).unwrap(), [&b"id"[..]]);
+        assert_eq!(acks(&answer(MAX_ANSWER_SIZE + 1)), Err(AckError::TooLarge));
+    }
 }

@@ -119,3 +119,26 @@ fn random() -> Salt {
     aws_lc_rs::rand::fill(&mut salt).expect("the operating system gives random bytes");
     salt
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_of_the_handshake_has_a_limit() {
+        for (length, is_taken) in [(MAX_HANDSHAKE_MESSAGE, true), (MAX_HANDSHAKE_MESSAGE + 1, false)] {
+            let mut message = b"\x91\xc5".to_vec();
+            message.extend_from_slice(&(length as u16 - 4).to_be_bytes());
+            message.resize(length, 0);
+            let (mut server, mut peer) = tokio::io::duplex(2 * length);
+            peer.write_all(&message).await.unwrap();
+            match receive(&mut server).await {
+                Ok((received, _)) => assert!(is_taken && received == message),
+                Err(HandshakeError::Refused(Refusal::TooLarge { limit })) => {
+                    assert!(!is_taken && limit == MAX_HANDSHAKE_MESSAGE);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}

@@ -178,3 +178,50 @@ impl Waiting {
         Some(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::field_path::FieldPath;
+    use crate::wire::msgpack::{write_map, write_u64};
+
+    fn take(multiline: &Multiline, group: usize, line: &[u8], waiting: &mut Waiting) -> Joined {
+        let mut record = Vec::new();
+        write_map(&mut record, 2);
+        write_str(&mut record, b"group");
+        write_u64(&mut record, group as u64);
+        write_str(&mut record, b"message");
+        write_str(&mut record, line);
+        let time = EventTime::new(1_771_322_400, 0).unwrap();
+        let source = Source::of_engine(b"app", time);
+        let mut buffer = RecordBuffer::default();
+        let draft = Draft {
+            context: Context { source: &source, server: "logserver-1", time, metadata: None, index: 0 },
+            record: buffer.open(&record),
+            is_invalid: false,
+            claim: Claim::Fits,
+        };
+        multiline.take(&draft, true, waiting)
+    }
+
+    #[test]
+    fn when_one_message_too_many_waits_for_lines_the_oldest_is_complete() {
+        let multiline = Multiline::new(MultilineConfig {
+            field: FieldPath::parse("message").unwrap(),
+            start: Some(regex::bytes::Regex::new("^begin").unwrap()),
+            continues: None,
+            separator: "\n".to_owned(),
+            group_by: vec![FieldPath::parse("group").unwrap()],
+            max_lines: 100,
+            max_size: 1_000,
+        });
+        let mut waiting = Waiting::default();
+        for group in 0..MAX_OPEN_MESSAGES {
+            assert_eq!(take(&multiline, group, b"begin", &mut waiting), Joined::Begins);
+        }
+        assert_eq!(take(&multiline, 0, b"more", &mut waiting), Joined::Continues);
+        assert_eq!(take(&multiline, MAX_OPEN_MESSAGES, b"begin", &mut waiting), Joined::Begins);
+        assert_eq!(take(&multiline, 1, b"more", &mut waiting), Joined::Continues);
+        assert_eq!(take(&multiline, 0, b"more", &mut waiting), Joined::Begins);
+    }
+}

@@ -87,3 +87,25 @@ impl<'a> Batch<'a> {
         self.failed.map_or(Ok(self.outcomes), Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_is_full_at_so_many_letters_or_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Handle::current();
+        let store = Store::new(folder.path());
+        let mut batch = Batch::new(&store, &runtime).unwrap();
+        let add = |batch: &mut Batch<'_>, bytes| {
+            batch.add(LetterId::of(b"letter"), Receipt::channel().1, String::new(), bytes);
+            batch.is_full()
+        };
+        assert!((1..MAX_LETTERS).all(|_| !add(&mut batch, 1)));
+        assert!(add(&mut batch, 1));
+        let mut batch = Batch::new(&store, &runtime).unwrap();
+        assert!(!add(&mut batch, MAX_BYTES - 1));
+        assert!(add(&mut batch, 1));
+    }
+}

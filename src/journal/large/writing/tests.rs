@@ -104,10 +104,14 @@ fn chunk(id: &'static [u8]) -> Chunk {
 }
 
 fn open(names: &Names, data_dir: &Path) -> (Journal, Writer) {
+    open_with(1 << 30, names, data_dir)
+}
+
+fn open_with(max_size: u64, names: &Names, data_dir: &Path) -> (Journal, Writer) {
     let storage: Arc<dyn Storage> = Arc::new(names.clone());
     let config = JournalConfig {
         retain: Duration::ZERO,
-        max_size: 1 << 30,
+        max_size,
         when_full: WhenFull::Block,
         segment_size: 64 * 1024,
         memory: 0,
@@ -179,4 +183,25 @@ fn a_large_message_without_room_for_its_name_waits_and_what_came_before_it_does_
         }
         assert_eq!(chunks, 3, "{rename} {sync}");
     }
+}
+
+#[test]
+fn a_segment_takes_large_messages_up_to_its_part_of_the_journal_or_one() {
+    const MAX_SIZE: u64 = 1 << 20;
+    const PART: u64 = MAX_SIZE / SEGMENTS_OF_LARGE_FILES;
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, mut writer) = open_with(MAX_SIZE, &Names::default(), folder.path());
+    let mut segment_of = |id, length: u64| {
+        let mut spool = journal.spools().create().unwrap();
+        spool.write(&vec![0xc0; length as usize]).unwrap();
+        let mut receipt = handed_over(journal.append_large(chunk(id), spool.finish().unwrap()));
+        writer.step(Moment::now());
+        assert!(is_acknowledged(&mut receipt));
+        journal.newest().segment
+    };
+    assert_eq!(segment_of(b"half", PART / 2), 1);
+    assert_eq!(segment_of(b"the other half", PART / 2), 1);
+    assert_eq!(segment_of(b"a byte more", 1), 2);
+    assert_eq!(segment_of(b"more than a part", PART), 3);
+    assert_eq!(segment_of(b"alone", PART + 1), 4);
 }

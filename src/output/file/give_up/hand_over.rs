@@ -259,3 +259,6 @@ impl fmt::Debug for Pending {
 pub(super) fn in_hex(journal: &[u8]) -> String {
     journal.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,44 @@ impl Parse {
         draft.record.set(field, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::filtered;
+    use super::*;
+    use crate::config::FilterKind;
+    use crate::pipeline::field_path::FieldPath;
+    use crate::wire::msgpack::{write_map, write_str};
+
+    /// Whether a text is in the format.
+    fn fits(format: ParseFormat, text: &str) -> bool {
+        let kind = FilterKind::Parse(ParseConfig {
+            field: FieldPath::parse("message").unwrap(),
+            format,
+            into: None,
+            keep_field: false,
+            types: Vec::new(),
+            on_error: OnError::Field { reason: FieldPath::parse("wrong").unwrap() },
+        });
+        let mut record = Vec::new();
+        write_map(&mut record, 1);
+        write_str(&mut record, b"message");
+        write_str(&mut record, text.as_bytes());
+        !filtered(kind, &record).contains("\"wrong\"=")
+    }
+
+    #[test]
+    fn a_text_has_so_many_fields_and_no_more() {
+        let pairs = |count| (0..count).map(|number| format!("k{number}=v ")).collect::<String>();
+        let fits = |count| fits(ParseFormat::KeyValue { delimiter: b' ' }, pairs(count).trim_end());
+        assert!(fits(MAX_PARSED_FIELDS));
+        assert!(!fits(MAX_PARSED_FIELDS + 1));
+    }
+
+    #[test]
+    fn what_is_found_is_nested_so_deep_and_no_deeper() {
+        let nested = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(fits(ParseFormat::Json, &nested(MAX_PARSED_DEPTH)));
+        assert!(!fits(ParseFormat::Json, &nested(MAX_PARSED_DEPTH + 1)));
+    }
+}

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use super::super::{KnownSenders, MAX_REMEMBERED_SENDER, MAX_REMEMBERED_SENDERS, Ownership};
 use super::{ALLOW, World, customer, record};
+use crate::event_time::EventTime;
+use crate::pipeline::Source;
 
 #[test]
 fn a_sender_writes_its_own_and_nothing_else() {
@@ -79,4 +82,26 @@ fn numbers_fit_by_their_digits_and_nothing_else_does() {
     ] {
         assert_eq!(with(value), Some("not_allowed"), "{value:x?}");
     }
+}
+
+#[test]
+fn no_more_senders_are_remembered_than_the_limit_and_none_of_a_longer_name() {
+    let world = World::new(ALLOW, "");
+    let ownership = Ownership::new(&world.config.inputs, std::iter::empty());
+    let mut known = KnownSenders::default();
+    let mut meet = |subject: &str| {
+        let time = EventTime::from_unix_nanoseconds(0);
+        let source = Source { input: "edge", subject: Some(subject), ..Source::of_engine(b"app", time) };
+        known.claims(&ownership, &source).unwrap();
+        (known.key.len(), known.claims.len())
+    };
+    let (without_name, _) = meet("");
+    for number in 1..MAX_REMEMBERED_SENDERS {
+        meet(&format!("CN={number}"));
+    }
+    assert_eq!(meet("").1, MAX_REMEMBERED_SENDERS);
+    assert_eq!(meet("CN=one more").1, 1);
+    let longest = MAX_REMEMBERED_SENDER - without_name;
+    assert_eq!(meet(&"x".repeat(longest)), (MAX_REMEMBERED_SENDER, 2));
+    assert_eq!(meet(&"x".repeat(longest + 1)), (MAX_REMEMBERED_SENDER + 1, 2));
 }
