@@ -30,6 +30,8 @@ pub mod dead_letters;
 pub mod event_time;
 pub mod input;
 pub mod journal;
+#[cfg(test)]
+mod limits_tests;
 pub mod logging;
 pub mod metrics;
 pub mod output;
