@@ -95,7 +95,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         let read = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Ok(false),
-            read = timeout(pace.patience(), read_some(&mut self.stream, buffer, size)) => read,
+            read = timeout(pace.patience(), read_some(&mut self.stream, buffer, size, size)) => read,
         };
         let bytes = match read {
             Ok(Ok(0)) => return Err(ReadError::CutShort(usize::try_from(received).unwrap_or(usize::MAX))),

@@ -246,7 +246,9 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             // Nobody knows for how long.
             self.room = BytesMut::new();
             let idle = self.settings.idle_timeout.unwrap_or(Duration::MAX);
-            let read = read_some(&mut self.stream, self.framer.buffer(), size);
+            // All of a message like those before it, unless that is to be in memory which serves again.
+            let room = size.max(if self.proven < LONG_MESSAGE { self.proven + WORTH_READING } else { 0 });
+            let read = read_some(&mut self.stream, self.framer.buffer(), size, room);
             return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
         }
         let stall_timeout = self.settings.stall_timeout;
@@ -259,16 +261,17 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
     /// Reads at most `size` bytes of a message that has begun, of which so many are known to be missing.
     async fn read_on(&mut self, size: usize, missing: usize) -> io::Result<usize> {
         let buffer = self.framer.buffer();
-        // With what follows the longest part of a message, whose length nobody knows before.
-        let wanted = buffer.len() + size + READ_SIZE;
-        if self.room.is_empty() && wanted < LONG_MESSAGE {
-            if buffer.capacity() - buffer.len() < size.min(missing) {
-                buffer.reserve(size + READ_SIZE);
+        // What follows the longest part of a message is short, and nobody knows its length before.
+        let needed = size.min(missing.max(WORTH_READING));
+        let has_room = buffer.capacity() - buffer.len() >= needed;
+        if self.room.is_empty() && (has_room || buffer.len() + needed < LONG_MESSAGE) {
+            if !has_room {
+                buffer.reserve(needed + WORTH_READING);
             }
-            return read_some(&mut self.stream, buffer, size).await;
+            return read_some(&mut self.stream, buffer, size, size).await;
         }
-        if self.room.len() < size.min(missing.max(WORTH_READING)) {
-            let mut memory = self.memory.take(wanted);
+        if self.room.len() < needed {
+            let mut memory = self.memory.take(buffer.len() + size + READ_SIZE);
             memory[..buffer.len()].copy_from_slice(buffer);
             *buffer = memory.split_to(buffer.len());
             self.room = memory;
@@ -282,15 +285,17 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
 }
 
 /// Appends at most `size` bytes to `buffer`, and fewer where its memory is nearly full: little may follow, for which all of it
-/// would move. An empty buffer has no memory while it waits: most of ten thousand connections are idle.
+/// would move. Where it has none it gets memory for `room` bytes. An empty buffer has no memory while it waits: most of ten
+/// thousand connections are idle.
 pub(super) async fn read_some<R: AsyncRead + Unpin>(
     stream: &mut R,
     buffer: &mut BytesMut,
     size: usize,
+    room: usize,
 ) -> io::Result<usize> {
     poll_fn(|context| {
         if buffer.capacity() - buffer.len() < size.min(WORTH_READING) {
-            buffer.reserve(size);
+            buffer.reserve(room);
         }
         let room = buffer.capacity() - buffer.len();
         let mut limited = (&mut *buffer).limit(size.min(room));
@@ -403,6 +408,52 @@ mod tests {
         );
         let capacity = reader.framer.buffer().capacity() + reader.room.len();
         assert!((300_000..600_000).contains(&capacity), "{capacity}");
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_entries_of_a_short_message_finds_room_behind_them() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let entries = vec![b'x'; 40_000];
+        let chunk = Some(&b"an id"[..]);
+        let bytes = encode_packed(&Packed { tag: b"t", entries: &entries, count: 9, chunk, gzip: false });
+        let end = bytes.len() - 10;
+        // Once of a length that nobody knew before, and once of one that was there already.
+        for _ in 0..2 {
+            client.write_all(&bytes[..end]).await.unwrap();
+            let received = {
+                let mut next = pin!(reader.next());
+                let waits = next.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+                assert!(waits.is_pending());
+                client.write_all(&bytes[end..]).await.unwrap();
+                next.await.unwrap().unwrap()
+            };
+            let Incoming::InMemory(received) = received.message else {
+                panic!("it is short enough for memory")
+            };
+            assert_eq!(received, bytes);
+            let memory = received.try_into_mut().unwrap().capacity() + reader.framer.buffer().capacity();
+            assert!((bytes.len()..bytes.len() + 2 * WORTH_READING).contains(&memory), "{memory}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_message_like_the_last_one_comes_into_memory_of_its_size() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let sent = tokio::spawn(async move {
+            for bytes in [&message(40_000)[..], &message(40_000)[..READ_SIZE / 2]] {
+                client.write_all(bytes).await.unwrap();
+            }
+            client
+        });
+        assert!(reader.next().await.unwrap().is_some());
+        let _client = sent.await.unwrap();
+        assert!(
+            pin!(reader.next())
+                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
+        let capacity = reader.framer.buffer().capacity();
+        assert!((40_000..40_000 + 2 * WORTH_READING).contains(&capacity), "{capacity}");
     }
 
     #[tokio::test]
