@@ -4,7 +4,7 @@ pub mod forward;
 
 use crate::chunk::Chunk;
 use crate::journal::large::{LargeEntries, SpoolFolder};
-use crate::journal::{AppendError, Journal, Receipt};
+use crate::journal::{AppendError, Journal, QueueRoom, Receipt};
 
 /// Where inputs put what they received: the journal, or a script in tests.
 pub trait ChunkSink: Clone + Send + Sync + 'static {
@@ -18,6 +18,9 @@ pub trait ChunkSink: Clone + Send + Sync + 'static {
         chunk: Chunk,
         entries: LargeEntries,
     ) -> impl Future<Output = Result<Receipt, AppendError>> + Send;
+
+    /// Room for chunks that wait to be stored: without any, no message should be begun that can wait where it is.
+    fn queue_room(&self) -> &QueueRoom;
 
     /// Where the entries of large chunks are put until they are handed over.
     fn spools(&self) -> &SpoolFolder;
@@ -37,6 +40,10 @@ impl ChunkSink for Journal {
         entries: LargeEntries,
     ) -> impl Future<Output = Result<Receipt, AppendError>> + Send {
         Journal::append_large(self, chunk, entries)
+    }
+
+    fn queue_room(&self) -> &QueueRoom {
+        Journal::queue_room(self)
     }
 
     fn spools(&self) -> &SpoolFolder {

@@ -13,7 +13,7 @@ use super::large::{LargeEntries, SpoolFolder};
 use super::packing::{ChunkPacker, KeptChunk};
 use super::shared::{Shared, Status};
 use super::writer::Request;
-use super::{CursorFolder, Position, Reader, SetAside, SetAsideError};
+use super::{CursorFolder, Position, QueueRoom, Reader, SetAside, SetAsideError};
 use crate::chunk::Chunk;
 use crate::config::WhenFull;
 use crate::storage::Storage;
@@ -23,6 +23,7 @@ use crate::storage::Storage;
 pub struct Journal {
     pub(super) shared: Arc<Shared>,
     pub(super) requests: mpsc::Sender<Request>,
+    pub(super) queue_room: QueueRoom,
     pub(super) cursors: CursorFolder,
     pub(super) spools: SpoolFolder,
     pub(super) segment_size: u64,
@@ -73,7 +74,8 @@ impl Journal {
             return Err(AppendError::Full);
         }
         let (reply, receipt) = Receipt::channel();
-        match self.requests.send(Request::Append { chunk: Box::new(chunk), large, reply }).await {
+        let queued = self.queue_room.take(usize::try_from(length).unwrap_or(usize::MAX));
+        match self.requests.send(Request::Append { chunk: Box::new(chunk), large, reply, queued }).await {
             Ok(()) => Ok(receipt),
             Err(_) => Err(match &*self.shared.status().borrow() {
                 Status::Failed(reason) => AppendError::Failed(Arc::clone(reason)),
@@ -85,6 +87,11 @@ impl Journal {
     /// How many chunks were taken up, resends included: what [`AckProof::sent_after`](crate::chunk::AckProof) counts in.
     pub fn taken(&self) -> u64 {
         self.shared.taken()
+    }
+
+    /// Room for chunks that wait for the writer.
+    pub fn queue_room(&self) -> &QueueRoom {
+        &self.queue_room
     }
 
     /// Where the entries of large chunks are put until they are handed over.

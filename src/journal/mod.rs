@@ -50,6 +50,7 @@ mod packing;
 mod position;
 #[cfg(test)]
 mod power_tests;
+mod queue_room;
 mod read_ahead;
 mod reader;
 mod recent;
@@ -85,6 +86,9 @@ pub(crate) use home::Home;
 pub use open::OpenError;
 pub use output_cursor::OutputCursor;
 pub use position::Position;
+#[cfg(test)]
+pub(crate) use queue_room::MAX_QUEUED;
+pub use queue_room::QueueRoom;
 pub use reader::{READ_TRIES, ReadError, Reader, StoredChunk};
 pub use remaining::Backlog;
 pub use replay::{Replay, Replays};

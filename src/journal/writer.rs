@@ -27,6 +27,7 @@ use super::kept_ids::KeptIds;
 use super::large::LargeEntries;
 use super::next_segment::{SPACE_POLL, Spare, finds_no_space};
 use super::packing::KeptChunk;
+use super::queue_room::Queued;
 use super::retention::Retention;
 use super::shared::{Shared, Status};
 use super::synced_mark::SyncedMark;
@@ -46,6 +47,8 @@ pub(super) enum Request {
         /// The file that holds its entries, where they are no part of the frame.
         large: Option<Box<LargeEntries>>,
         reply: ReceiptSender,
+        /// Until it is taken up.
+        queued: Queued,
     },
     /// A cursor moved: segments may be removable.
     Release,
@@ -212,11 +215,11 @@ impl Writer {
         }
         while !self.closing && self.active.pending_bytes() < MAX_COMMIT {
             match self.next.take().or_else(|| self.requests.try_recv().ok()) {
-                Some(Request::Append { mut chunk, mut large, reply }) => {
+                Some(Request::Append { mut chunk, mut large, reply, queued }) => {
                     match self.take(&mut chunk, &mut large, now) {
                         Ok(appended) => self.replies.push((reply, appended)),
                         Err(obstacle) => {
-                            self.next = Some(Request::Append { chunk, large, reply });
+                            self.next = Some(Request::Append { chunk, large, reply, queued });
                             return Err(obstacle);
                         }
                     }

@@ -17,6 +17,8 @@ pub struct JournalMetrics {
     pub removable_bytes: IntGauge,
     /// Bytes of memory with what was written lately.
     pub memory_bytes: IntGauge,
+    /// Bytes of chunks that wait for the writer.
+    pub queued_bytes: IntGauge,
     /// Segment files.
     pub segments: IntGauge,
     /// 1 while the journal takes chunks, 0 while it refuses (full, or failed).
@@ -115,6 +117,7 @@ impl JournalMetrics {
                 "hikyaku_journal_memory_bytes",
                 "Bytes of memory with recent chunks (journal.memory).",
             ),
+            queued_bytes: level("hikyaku_journal_queued_bytes", "Bytes of chunks that wait for the journal's writer."),
             segments: level("hikyaku_journal_segments", "Journal segment files."),
             accepting: level(
                 "hikyaku_journal_accepting",

@@ -70,6 +70,11 @@ impl AckTrail {
         }
     }
 
+    /// Whether the sender waits for an acknowledgement.
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        self.lock().unacknowledged > 0
+    }
+
     /// The sender waits for one more acknowledgement.
     pub(super) fn will_acknowledge(&self) {
         self.lock().unacknowledged += 1;

@@ -264,12 +264,12 @@ mod tests {
     use crate::chunk::Chunk;
     use crate::config::TlsConfig;
     use crate::journal::large::{LargeEntries, SpoolFolder};
-    use crate::journal::{AppendError, Receipt};
+    use crate::journal::{AppendError, QueueRoom, Receipt};
     use crate::metrics::Metrics;
     use crate::tls::server::server_config;
 
     #[derive(Clone)]
-    struct NoJournal(SpoolFolder);
+    struct NoJournal(SpoolFolder, QueueRoom);
 
     impl ChunkSink for NoJournal {
         async fn append(&self, _: Chunk) -> Result<Receipt, AppendError> {
@@ -278,6 +278,10 @@ mod tests {
 
         async fn append_large(&self, _: Chunk, _: LargeEntries) -> Result<Receipt, AppendError> {
             Err(AppendError::Stopped)
+        }
+
+        fn queue_room(&self) -> &QueueRoom {
+            &self.1
         }
 
         fn spools(&self) -> &SpoolFolder {
@@ -374,7 +378,7 @@ mod tests {
         };
         let shared = Arc::new(Shared {
             id: "edge".into(),
-            journal: NoJournal(SpoolFolder::new(folder.path())),
+            journal: NoJournal(SpoolFolder::new(folder.path()), QueueRoom::default()),
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
             message_memory: MessageMemory::default(),

@@ -12,7 +12,7 @@ use super::reader::{Incoming, MessageReader, READ_SIZE, ReadError, ReaderSetting
 use crate::wire::large::LargeMessage;
 use crate::wire::refusal::Refusal;
 
-impl<R: AsyncRead + Unpin> MessageReader<R> {
+impl<R: AsyncRead + Unpin> MessageReader<'_, R> {
     /// The message under way, once its beginning is all there, and the length of that.
     pub(super) fn begin_large(&mut self) -> Result<Option<(LargeMessage, usize)>, Refusal> {
         let ReaderSettings { max_message_size, limits, .. } = &self.settings;

@@ -39,6 +39,7 @@ mod space;
 mod tagging;
 mod taking;
 mod throttle;
+mod turnstile;
 mod unix_socket;
 mod warnings;
 

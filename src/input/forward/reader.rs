@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -14,6 +15,7 @@ use super::budget::{Budget, Reservation};
 use super::large::{LargeError, Spooled};
 use super::message_memory::{LONG_MESSAGE, MessageMemory};
 use super::space::Space;
+use super::turnstile::Turnstile;
 use crate::journal::AppendError;
 use crate::wire::framing::Framer;
 use crate::wire::limits::ContentLimits;
@@ -30,12 +32,13 @@ const MAX_PROVEN: usize = 2 * 1024 * 1024;
 
 /// Reads one message after the other.
 #[derive(Debug)]
-pub(super) struct MessageReader<R> {
+pub(super) struct MessageReader<'a, R> {
     pub(super) stream: R,
     pub(super) framer: Framer,
     /// Memory for what follows in a long message, behind what the framer has of it.
     pub(super) room: BytesMut,
     memory: MessageMemory,
+    turnstile: Turnstile<'a>,
     pub(super) budget: Budget,
     /// Of the message under way.
     pub(super) reservation: Reservation,
@@ -130,13 +133,14 @@ impl From<LargeError> for ReadError {
     }
 }
 
-impl<R: AsyncRead + Unpin> MessageReader<R> {
+impl<'a, R: AsyncRead + Unpin> MessageReader<'a, R> {
     /// `already_read` comes before what the stream gives.
     pub(super) fn new(
         stream: R,
         already_read: BytesMut,
         budget: &Budget,
         memory: &MessageMemory,
+        turnstile: Turnstile<'a>,
         settings: ReaderSettings,
         shutdown: CancellationToken,
     ) -> Self {
@@ -150,6 +154,7 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             framer,
             room: BytesMut::new(),
             memory: memory.clone(),
+            turnstile,
             reservation: budget.reserve(),
             proven: 0,
             budget: budget.clone(),
@@ -245,17 +250,40 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
         if buffered == 0 {
             // Nobody knows for how long.
             self.room = BytesMut::new();
-            let idle = self.settings.idle_timeout.unwrap_or(Duration::MAX);
-            // All of a message like those before it, unless that is to be in memory which serves again.
-            let room = size.max(if self.proven < LONG_MESSAGE { self.proven + WORTH_READING } else { 0 });
-            let read = read_some(&mut self.stream, self.framer.buffer(), size, room);
-            return Ok(timeout(idle, read).await.map_err(|_| ReadError::Idle(idle))??);
+            return self.begin(size).await;
         }
         let stall_timeout = self.settings.stall_timeout;
         let read = self.read_on(size, missing);
         Ok(timeout(stall_timeout, read)
             .await
             .map_err(|_| ReadError::Stalled { timeout: stall_timeout, buffered })??)
+    }
+
+    /// Reads at most `size` bytes of a message that has not begun, once it may.
+    async fn begin(&mut self, size: usize) -> Result<usize, ReadError> {
+        let idle = self.settings.idle_timeout.unwrap_or(Duration::MAX);
+        // All of a message like those before it, unless that is to be in memory which serves again.
+        let room = size.max(if self.proven < LONG_MESSAGE { self.proven + WORTH_READING } else { 0 });
+        loop {
+            if !self.turnstile.is_open() {
+                *self.framer.buffer() = BytesMut::new();
+                // The peer is not to blame for how long that takes.
+                self.turnstile.pass().await;
+            }
+            let read = {
+                let mut read = pin!(read_some(&mut self.stream, self.framer.buffer(), size, room));
+                let turnstile = &self.turnstile;
+                let begun = poll_fn(move |context| match turnstile.is_open() {
+                    true => read.as_mut().poll(context).map(Some),
+                    // Something comes, or went out.
+                    false => Poll::Ready(None),
+                });
+                timeout(idle, begun).await.map_err(|_| ReadError::Idle(idle))?
+            };
+            if let Some(read) = read {
+                return Ok(read?);
+            }
+        }
     }
 
     /// Reads at most `size` bytes of a message that has begun, of which so many are known to be missing.
@@ -313,12 +341,14 @@ mod tests {
     use prometheus::IntGauge;
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
+    use super::super::ack_trail::AckTrail;
     use super::*;
+    use crate::journal::{MAX_QUEUED, QueueRoom};
     use crate::wire::client::{Packed, encode_packed};
 
     const MAX_MESSAGE_SIZE: usize = 1 << 20;
 
-    fn reader(stall_timeout: Duration) -> (DuplexStream, MessageReader<DuplexStream>) {
+    fn reader(stall_timeout: Duration) -> (DuplexStream, MessageReader<'static, DuplexStream>) {
         let budget = Budget::new(4 << 20, MAX_MESSAGE_SIZE, IntGauge::new("in_flight", "bytes").unwrap());
         let (client, server) = duplex(1 << 16);
         let shutdown = CancellationToken::new();
@@ -335,7 +365,9 @@ mod tests {
             limits: ContentLimits::NONE,
         };
         let memory = MessageMemory::default();
-        (client, MessageReader::new(server, BytesMut::new(), &budget, &memory, settings, shutdown))
+        let turnstile =
+            Turnstile { room: QueueRoom::default(), trail: Box::leak(Box::new(AckTrail::new(0))) };
+        (client, MessageReader::new(server, BytesMut::new(), &budget, &memory, turnstile, settings, shutdown))
     }
 
     #[tokio::test]
@@ -377,6 +409,40 @@ mod tests {
         assert_eq!(reader.framer.buffer().capacity(), 0);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn no_message_is_begun_without_room_for_it_and_its_peer_is_not_to_blame() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        reader.settings.idle_timeout = Some(Duration::from_secs(1));
+        let queued = reader.turnstile.room.take(MAX_QUEUED);
+        client.write_all(&message(10)).await.unwrap();
+        assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err());
+        assert_eq!(reader.buffered(), 0);
+        drop(queued);
+        assert!(reader.next().await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_waiting_for_its_peer_begins_no_message_either() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let room = reader.turnstile.room.clone();
+        let mut next = pin!(reader.next());
+        assert!(timeout(Duration::from_secs(1), next.as_mut()).await.is_err());
+        let queued = room.take(MAX_QUEUED);
+        client.write_all(&message(10)).await.unwrap();
+        assert!(timeout(Duration::from_secs(1), next.as_mut()).await.is_err());
+        drop(queued);
+        assert!(next.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_something_is_unacknowledged_is_read_whatever_room_there_is() {
+        let (mut client, mut reader) = reader(Duration::MAX);
+        let _queued = reader.turnstile.room.take(MAX_QUEUED);
+        reader.turnstile.trail.will_acknowledge();
+        client.write_all(&message(10)).await.unwrap();
+        assert!(reader.next().await.unwrap().is_some());
+    }
+
     #[tokio::test]
     async fn announcing_a_large_message_gets_no_memory_for_it() {
         let (mut client, mut reader) = reader(Duration::MAX);
@@ -410,48 +476,42 @@ mod tests {
         assert!((300_000..600_000).contains(&capacity), "{capacity}");
     }
 
+    /// Reads what there is, of which nothing is whole.
+    async fn read_a_part(reader: &mut MessageReader<'_, DuplexStream>) {
+        let mut next = pin!(reader.next());
+        let nothing = poll_fn(|context| Poll::Ready(next.as_mut().poll(context).is_pending()));
+        assert!(nothing.await);
+    }
+
     #[tokio::test]
-    async fn what_follows_the_entries_of_a_short_message_finds_room_behind_them() {
+    async fn a_short_message_stays_where_it_is_when_what_follows_its_entries_comes() {
         let (mut client, mut reader) = reader(Duration::MAX);
         let entries = vec![b'x'; 40_000];
         let chunk = Some(&b"an id"[..]);
         let bytes = encode_packed(&Packed { tag: b"t", entries: &entries, count: 9, chunk, gzip: false });
         let end = bytes.len() - 10;
-        // Once of a length that nobody knew before, and once of one that was there already.
+        // Of a length that nobody knew before, and of one that was there already.
         for _ in 0..2 {
             client.write_all(&bytes[..end]).await.unwrap();
-            let received = {
-                let mut next = pin!(reader.next());
-                let waits = next.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
-                assert!(waits.is_pending());
-                client.write_all(&bytes[end..]).await.unwrap();
-                next.await.unwrap().unwrap()
-            };
-            let Incoming::InMemory(received) = received.message else {
+            read_a_part(&mut reader).await;
+            assert_eq!(reader.buffered(), end);
+            let place = reader.framer.buffer().as_ptr();
+            client.write_all(&bytes[end..]).await.unwrap();
+            let Incoming::InMemory(received) = reader.next().await.unwrap().unwrap().message else {
                 panic!("it is short enough for memory")
             };
-            assert_eq!(received, bytes);
-            let memory = received.try_into_mut().unwrap().capacity() + reader.framer.buffer().capacity();
-            assert!((bytes.len()..bytes.len() + 2 * WORTH_READING).contains(&memory), "{memory}");
+            assert_eq!((received.as_ptr(), &received[..]), (place, &bytes[..]));
         }
     }
 
     #[tokio::test]
     async fn a_short_message_like_the_last_one_comes_into_memory_of_its_size() {
         let (mut client, mut reader) = reader(Duration::MAX);
-        let sent = tokio::spawn(async move {
-            for bytes in [&message(40_000)[..], &message(40_000)[..READ_SIZE / 2]] {
-                client.write_all(bytes).await.unwrap();
-            }
-            client
-        });
+        client.write_all(&message(40_000)).await.unwrap();
         assert!(reader.next().await.unwrap().is_some());
-        let _client = sent.await.unwrap();
-        assert!(
-            pin!(reader.next())
-                .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
-                .is_pending()
-        );
+        read_a_part(&mut reader).await;
+        client.write_all(&message(40_000)[..READ_SIZE / 2]).await.unwrap();
+        read_a_part(&mut reader).await;
         let capacity = reader.framer.buffer().capacity();
         assert!((40_000..40_000 + 2 * WORTH_READING).contains(&capacity), "{capacity}");
     }

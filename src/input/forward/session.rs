@@ -22,6 +22,7 @@ use super::space::Space;
 use super::tagging::Tagging;
 use super::taking::{Arrival, Taken, take};
 use super::throttle::Throttle;
+use super::turnstile::Turnstile;
 use super::warnings::Warnings;
 use crate::config::InputConfig;
 use crate::event_time::EventTime;
@@ -121,6 +122,7 @@ where
         already_read,
         &shared.budget.of_sender(place.in_flight()),
         &shared.message_memory,
+        Turnstile { room: shared.journal.queue_room().clone(), trail: &trail },
         ReaderSettings {
             max_message_size: shared.config.max_message_size,
             stall_timeout,
@@ -158,7 +160,7 @@ where
 
 /// Reads, checks and appends in order; the queue's end tells the acker that it is over.
 async fn take_messages<R, J>(
-    reader: &mut MessageReader<R>,
+    reader: &mut MessageReader<'_, R>,
     queue: mpsc::UnboundedSender<Pending>,
     sender: &Arc<Sender>,
     throttle: &Throttle,

@@ -17,7 +17,7 @@ use crate::journal::removal::REMOVED_WHILE_ASKED;
 use crate::journal::retention::Retention;
 use crate::journal::shared::{Held, Limits, Shared, Status};
 use crate::journal::writer::Writer;
-use crate::journal::{CursorError, CursorFolder, Journal, Position, SavedCursor, SetAside};
+use crate::journal::{CursorError, CursorFolder, Journal, Position, QueueRoom, SavedCursor, SetAside};
 use crate::journal::{damage, durable, writer_thread};
 use crate::metrics::JournalMetrics;
 use crate::storage::{self, Storage};
@@ -82,6 +82,7 @@ impl Journal {
         dedup.take_evicted();
 
         let (requests, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let queue_room = QueueRoom::new(shared.metrics.queued_bytes.clone());
         let writer = Writer {
             shared: Arc::clone(&shared),
             cursors: cursors.clone(),
@@ -107,6 +108,7 @@ impl Journal {
         let journal = Self {
             shared,
             requests,
+            queue_room,
             cursors,
             spools,
             segment_size: config.segment_size,

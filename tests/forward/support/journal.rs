@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hikyaku::chunk::Chunk;
 use hikyaku::input::ChunkSink;
 use hikyaku::journal::large::{LargeEntries, SpoolFolder};
-use hikyaku::journal::{AppendError, Appended, Receipt};
+use hikyaku::journal::{AppendError, Appended, QueueRoom, Receipt};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 #[derive(Clone)]
@@ -16,6 +16,7 @@ pub(crate) struct ScriptedJournal {
     chunks: Arc<Mutex<mpsc::UnboundedReceiver<Taken>>>,
     refusal: Option<AppendError>,
     spools: SpoolFolder,
+    queue_room: QueueRoom,
     /// How many chunks were taken.
     count: Arc<AtomicU64>,
     _data_dir: Arc<tempfile::TempDir>,
@@ -64,6 +65,7 @@ impl ScriptedJournal {
             chunks: Arc::new(Mutex::new(chunks)),
             refusal: None,
             spools,
+            queue_room: QueueRoom::default(),
             count: Arc::default(),
             _data_dir: data_dir,
         }
@@ -108,6 +110,10 @@ impl ChunkSink for ScriptedJournal {
 
     async fn append_large(&self, chunk: Chunk, entries: LargeEntries) -> Result<Receipt, AppendError> {
         self.take(chunk, Some(entries)).await
+    }
+
+    fn queue_room(&self) -> &QueueRoom {
+        &self.queue_room
     }
 
     fn spools(&self) -> &SpoolFolder {
