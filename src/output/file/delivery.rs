@@ -1,11 +1,14 @@
-//! The loop of a file output: read, filter, format, flush, checkpoint.
+//! The loop of a file output, one step after the other (`step.rs`): read, filter, format, flush, checkpoint (`checkpoint.rs`).
 
+mod checkpoint;
+mod error;
 mod giving_up;
+mod replay;
 mod skip;
+mod step;
 mod take_back;
 mod waiting;
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,24 +16,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::archive::{Archive, ArchiveOptions};
-use super::error::{ArchiveError, SaveCursorError};
 use super::lines::Lines;
-use super::recovery::{RecoveryError, RecoveryOptions};
+use super::recovery::RecoveryOptions;
 use crate::config::{BacklogConfig, CompressionLevel, StartAt};
 use crate::journal::cursor_attributes::THROTTLE;
 use crate::journal::durable::create_folder;
-use crate::journal::{
-    AppendError, CursorError, Journal, OutputCursor, Position, ReadError, Reader, SavedCursor, Skip,
-    SkipError, Status,
-};
+use crate::journal::{CursorError, Journal, OutputCursor, Position, Reader, Skip, Status};
 use crate::metrics::OutputMetrics;
 use crate::output::{Controls, Output, OutputError};
 use crate::pipeline::throttle_state::ThrottleState;
 use crate::storage::Storage;
+pub(crate) use error::DeliveryError;
 use giving_up::GivingUp;
-
-/// Between two checkpoints an output reads no more than this part of the journal, so that it can be let go in time.
-const CHECKPOINTS_IN_A_JOURNAL: u64 = 4;
+pub(crate) use step::Next;
 
 /// An output that archives events in files.
 #[derive(Debug)]
@@ -67,33 +65,6 @@ pub struct FileOutput {
     retry_wait: Duration,
     /// When to give up waiting after being told to stop.
     patience_ends: Option<tokio::time::Instant>,
-}
-
-/// What is tried again.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DeliveryError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    #[error(transparent)]
-    Skip(#[from] SkipError),
-    #[error(transparent)]
-    Recovery(#[from] RecoveryError),
-    #[error(transparent)]
-    Request(#[from] CursorError),
-    /// It goes on when that has come further.
-    #[error("what it gives up is not durable elsewhere yet; everything is kept in the journal until it is")]
-    HandingOver,
-    #[error("it can't give up a file: {0}")]
-    GiveUp(AppendError),
-}
-
-impl DeliveryError {
-    /// Whether only a restart helps.
-    pub(crate) fn needs_restart(&self) -> bool {
-        matches!(self, Self::GiveUp(_))
-    }
 }
 
 /// When an output writes and saves, and within which limits.
@@ -187,6 +158,18 @@ impl FileOutput {
     pub fn held_up(&self) -> watch::Receiver<Option<String>> {
         self.held_up.subscribe()
     }
+
+    fn update_gauges(&self) {
+        let behind = self.cursor.bytes_to_deliver(self.reader.position()) as i64;
+        let staged = self.archive.buffered_bytes() as i64;
+        self.metrics.buffer_stage_bytes.set(staged);
+        self.metrics.buffer_queue_bytes.set(behind);
+        self.metrics.buffer_total_bytes.set(staged + behind);
+    }
+
+    fn fatal(&self, error: &dyn std::error::Error) -> OutputError {
+        OutputError { id: self.options.id.clone(), reason: error.to_string() }
+    }
 }
 
 impl Output for FileOutput {
@@ -230,236 +213,4 @@ impl Output for FileOutput {
             }
         }
     }
-}
-
-/// What a step came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    GoOn,
-    CaughtUp,
-}
-
-impl FileOutput {
-    /// Does whatever is due, or `asked` for, and takes one chunk. It asks no clock and waits for nothing.
-    ///
-    /// After an error that leaves the files uncertain, it begins with recovering them the next time.
-    pub(crate) fn advance(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
-        let advanced = self.step(now, asked);
-        match &advanced {
-            Err(DeliveryError::Archive(error)) if error.needs_recovery() => self.abandon_after(error),
-            // What kept the files from being recovered may be another thing by now.
-            Err(error @ DeliveryError::Recovery(_)) => self.hold_up(error),
-            Err(error) if self.is_held_up => self.hold_up(error),
-            _ => {}
-        }
-        advanced
-    }
-
-    fn step(&mut self, now: Instant, asked: bool) -> Result<Next, DeliveryError> {
-        self.find_out()?;
-        if let Some(give_up) = self.lines.give_up() {
-            give_up.set_time(now);
-        }
-        if let Some(skip) = self.cursor.requested_skip() {
-            self.leave_behind(skip)?;
-        }
-        if self.must_recover {
-            self.take_back()?;
-        }
-        self.go_on_giving_up()?;
-        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
-        let housekeeping = is_due(self.lines.housekeeping_due());
-        let unproven = self.is_held_up && self.cursor.saved().position != self.reader.position();
-        let checkpoint =
-            asked || housekeeping || unproven || is_due(self.checkpoint_due) || self.journal_needs_space();
-        let is_full = self.archive.buffered_bytes() >= self.options.buffer_memory;
-        let is_unfinished = self.archive.is_half_flushed();
-        if checkpoint
-            || is_unfinished
-            || is_due(self.flush_due)
-            || is_full
-            || self.archive.is_worth_flushing()
-        {
-            self.flush()?;
-        }
-        if checkpoint {
-            self.checkpoint()?;
-        }
-        if housekeeping {
-            self.lines.keep_house(now);
-        }
-        if asked && self.obey()? {
-            return Ok(Next::GoOn);
-        }
-        if self.cursor.saved().ends_replay(self.reader.position()) {
-            return self.end_replay();
-        }
-        self.leave_room_for_more()?;
-        let chunk = self.reader.try_next()?;
-        let next = chunk.as_ref().map_or(Position::END, |chunk| chunk.position);
-        if self.cursor.saved().ends_replay(next) {
-            return self.end_replay();
-        }
-        let Some(chunk) = chunk else {
-            if self.is_held_up {
-                self.flush()?;
-                self.checkpoint()?;
-                self.all_is_well();
-            }
-            self.let_go_of_what_was_given_up();
-            return Ok(Next::CaughtUp);
-        };
-        self.lines.take(&chunk, &mut self.archive);
-        self.checkpoint_due.get_or_insert(now + self.options.checkpoint_interval);
-        if self.archive.buffered_bytes() > 0 {
-            self.flush_due.get_or_insert(now + self.options.flush_interval);
-        }
-        self.metrics.emit_count.inc();
-        self.update_gauges();
-        Ok(Next::GoOn)
-    }
-
-    /// Writes the large pieces that are under way, as the thread would that a simulation does not have.
-    #[cfg(feature = "simulation")]
-    pub(crate) fn write_pieces(&mut self) {
-        self.archive.write_pieces();
-    }
-
-    /// The last words of an output that has delivered everything.
-    pub(crate) fn finish(&mut self) -> Result<(), OutputError> {
-        if let Err(error) = self.save_all() {
-            tracing::warn!(
-                output = self.options.id, %error,
-                "stopping with unsaved events: they are kept in the journal"
-            );
-        }
-        Ok(())
-    }
-
-    /// Writes and saves everything that was read.
-    fn save_all(&mut self) -> Result<(), DeliveryError> {
-        self.flush()?;
-        Ok(self.checkpoint()?)
-    }
-
-    /// Writes everything in memory into its files, but for files that are given up.
-    fn write(&mut self) -> Result<(), ArchiveError> {
-        let generation = self.archive.generation();
-        let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
-        let result = self.archive.flush(&mut |generation| save(cursor, flushed, throttled, generation));
-        if self.archive.generation() != generation {
-            self.lines.saved();
-        }
-        result?;
-        self.flushed = self.reader.position();
-        self.throttled = self.lines.throttled();
-        self.flush_due = None;
-        self.lines.written();
-        self.update_gauges();
-        Ok(())
-    }
-
-    fn checkpoint(&mut self) -> Result<(), ArchiveError> {
-        if self.cursor.saved().position != self.flushed {
-            let (cursor, flushed, throttled) = (&mut self.cursor, self.flushed, &self.throttled);
-            self.archive.checkpoint(&mut |generation| save(cursor, flushed, throttled, generation))?;
-            self.lines.saved();
-            self.all_is_well();
-        }
-        self.checkpoint_due = None;
-        let position = self.cursor.saved().position;
-        if let Some(give_up) = self.lines.give_up() {
-            give_up.saved(position);
-        }
-        Ok(())
-    }
-
-    /// Takes up what an operator asked for, right after a checkpoint; `false` where there is nothing to do.
-    fn obey(&mut self) -> Result<bool, DeliveryError> {
-        let Some(asked) = self.cursor.asked(self.flushed)? else { return Ok(false) };
-        let position = self.cursor.saved().position;
-        if let Some(give_up) = self.lines.give_up() {
-            give_up.release(position)?;
-        }
-        self.jump(asked)?;
-        self.cursor.forget_request();
-        match asked.replays.current {
-            Some(replay) => tracing::info!(
-                output = self.options.id, number = asked.replays.count, from = %asked.position, until = %replay.until,
-                "a replay begins: what was delivered is delivered again"
-            ),
-            None => tracing::info!(output = self.options.id, "a replay was cancelled"),
-        }
-        Ok(true)
-    }
-
-    /// Goes on where the output was before the replay.
-    fn end_replay(&mut self) -> Result<Next, DeliveryError> {
-        self.flush()?;
-        let resumed = self.cursor.saved().resumed();
-        self.jump(resumed)?;
-        tracing::info!(output = self.options.id, number = resumed.replays.count, "a replay is delivered");
-        Ok(Next::GoOn)
-    }
-
-    /// Saves a cursor that goes on elsewhere than the files are, and follows it. Everything must be flushed.
-    fn jump(&mut self, to: SavedCursor) -> Result<(), ArchiveError> {
-        // What filters had counted belongs to where the files are. Nobody knows what they would have counted up to there,
-        // so that windows begin anew.
-        self.cursor.keep(Vec::new());
-        let cursor = &mut self.cursor;
-        self.archive.checkpoint(&mut |generation| replace(cursor, SavedCursor { generation, ..to }))?;
-        self.lines.saved();
-        if let Some(give_up) = self.lines.give_up() {
-            give_up.jumped(&to.replays);
-        }
-        self.reader = self.cursor.reader(to.position);
-        self.flushed = to.position;
-        self.lines.resume(None);
-        self.throttled = self.lines.throttled();
-        self.checkpoint_due = None;
-        Ok(())
-    }
-
-    /// Whether senders wait for this output, or soon would.
-    fn journal_needs_space(&self) -> bool {
-        let saved = self.cursor.saved().position;
-        if saved == self.reader.position() {
-            return false;
-        }
-        let read = self.reader.bytes_since(saved);
-        let is_full = self.journal_status.borrow().is_waiting();
-        is_full || read > self.options.journal_max_size / CHECKPOINTS_IN_A_JOURNAL
-    }
-
-    fn update_gauges(&self) {
-        let behind = self.cursor.bytes_to_deliver(self.reader.position()) as i64;
-        let staged = self.archive.buffered_bytes() as i64;
-        self.metrics.buffer_stage_bytes.set(staged);
-        self.metrics.buffer_queue_bytes.set(behind);
-        self.metrics.buffer_total_bytes.set(staged + behind);
-    }
-
-    fn fatal(&self, error: &dyn std::error::Error) -> OutputError {
-        OutputError { id: self.options.id.clone(), reason: error.to_string() }
-    }
-}
-
-/// Saves a cursor, and says what is on disk if that fails.
-fn save(
-    cursor: &mut OutputCursor,
-    position: Position,
-    throttled: &ThrottleState,
-    generation: u64,
-) -> Result<(), SaveCursorError> {
-    cursor.keep(throttled.attribute());
-    let saved = SavedCursor { position, generation, ..*cursor.saved() };
-    replace(cursor, saved)
-}
-
-fn replace(cursor: &mut OutputCursor, with: SavedCursor) -> Result<(), SaveCursorError> {
-    cursor.replace(with).map_err(|error| match error {
-        CursorError::Uncertain { .. } => SaveCursorError::Uncertain(io::Error::other(error)),
-        error => SaveCursorError::Unchanged(io::Error::other(error)),
-    })
 }
