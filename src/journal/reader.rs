@@ -1,74 +1,28 @@
 //! Following the journal, from memory while it is recent and from disk where it is not.
 
+mod from_disk;
+mod large;
+mod stored_chunk;
+
 use std::io;
-use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::Position;
-use super::damage::{set_aside, set_large_aside, tell_unreadable};
 use super::format::chunk_payload::{BadChunkPayload, ChunkPayload};
 use super::format::frame::FrameKind;
 use super::frame_reader::{Frame, FrameReader};
-use super::large::{LargeFault, LargePlace, Piece, Pieces};
-use super::missing::tell_vanished;
+use super::large::Pieces;
 use super::recent::RecentBlock;
 use super::shared::{Place, Shared};
 use crate::storage::is_for_damage;
+pub use stored_chunk::StoredChunk;
 
 /// How often a reader tries what the disk can't read, before it is taken for damage. Outputs wait longer each time: with the
 /// intervals of the defaults that is two minutes and a half.
 pub const READ_TRIES: u32 = 10;
-
-/// A chunk in the journal, or a piece of a large one, with its place. Of a piece, [`ChunkPayload::entries`] are plain,
-/// and [`Position::entry`] is the index of the first of them.
-#[derive(Debug, Clone)]
-pub struct StoredChunk {
-    /// Where it lies.
-    pub position: Position,
-    /// What to save as the cursor once it is delivered.
-    pub next: Position,
-    payload: ChunkPayload,
-    /// Whether it is a piece of a large chunk.
-    pub is_piece: bool,
-    /// Whether the start mark of the group that a piece begins in was put before it.
-    repeats_mark: bool,
-}
-
-impl StoredChunk {
-    /// The index, within the whole chunk, of what its entries begin with. One less than `position.entry` where the mark
-    /// of a group is repeated before it.
-    pub fn first_index(&self) -> u32 {
-        self.position.entry.wrapping_sub(u32::from(self.repeats_mark))
-    }
-
-    /// All of a chunk, with what comes behind it.
-    pub(super) fn whole(position: Position, next: Position, payload: ChunkPayload) -> Self {
-        Self { position, next, payload, is_piece: false, repeats_mark: false }
-    }
-
-    /// A piece of the large chunk at a place, with what comes behind that chunk.
-    pub(super) fn piece(chunk: Position, behind: Position, piece: Piece) -> Self {
-        let Piece { first, repeats_mark, next, payload } = piece;
-        let position = Position { entry: first, ..chunk };
-        let next = next.map_or(behind, |entry| Position { entry, ..chunk });
-        Self { position, next, payload, is_piece: true, repeats_mark }
-    }
-
-    pub(super) fn into_payload(self) -> ChunkPayload {
-        self.payload
-    }
-}
-
-impl Deref for StoredChunk {
-    type Target = ChunkPayload;
-
-    fn deref(&self) -> &ChunkPayload {
-        &self.payload
-    }
-}
 
 /// The journal can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -203,50 +157,6 @@ impl Reader {
         block.frame_at(&self.shared.journal, position.offset)
     }
 
-    fn read_from_disk(&mut self, end: u64, is_last: bool) -> Result<Option<StoredChunk>, ReadError> {
-        let Position { segment, offset, .. } = self.position;
-        let path = || self.shared.folder.segment_path(segment);
-        let is_given_up = self.is_given_up();
-        let mut file = match self.file.take().filter(|file| file.segment() == segment) {
-            Some(file) => file,
-            None => match self.shared.folder.open(segment) {
-                Ok(file) => FrameReader::new(file, self.shared.journal, segment),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    if self.shared.is_needed(segment) {
-                        tell_vanished(&self.shared, segment);
-                    }
-                    self.pass_up_to(end);
-                    return Ok(None);
-                }
-                Err(error) if is_given_up && is_for_damage(&error) => {
-                    tell_unreadable(&self.shared, Position::new(segment, offset), end, &error);
-                    self.pass_up_to(end);
-                    return Ok(None);
-                }
-                Err(source) => return Err(ReadError { path: path(), source }),
-            },
-        };
-        file.let_go_of_what_is_read(is_last);
-        if is_given_up {
-            file = file.passing_over_damage();
-        }
-        let frame = file.frame_at(offset, end).map_err(|source| ReadError { path: path(), source })?;
-        let chunk = match frame {
-            Some(frame) => self.pass(frame)?,
-            None => {
-                let found =
-                    file.find_frame(offset, end).map_err(|source| ReadError { path: path(), source })?;
-                let next = found.frame.unwrap_or(end);
-                set_aside(&self.shared, &mut file, offset, next);
-                self.pass_up_to(next);
-                None
-            }
-        };
-        // What lies behind may read when it is tried again.
-        self.file = Some(file).filter(|_| !is_given_up);
-        Ok(chunk)
-    }
-
     /// Goes on at an offset of the same segment, with new patience.
     fn pass_up_to(&mut self, offset: u64) {
         self.position = Position::new(self.position.segment, offset);
@@ -282,7 +192,7 @@ impl Reader {
         Ok(match decoded {
             Ok(payload) => {
                 self.position = next;
-                Some(StoredChunk { position, next, payload, is_piece: false, repeats_mark: false })
+                Some(StoredChunk::whole(position, next, payload))
             }
             Err(error) => self.pass_undecoded(error, next),
         })
@@ -295,60 +205,5 @@ impl Reader {
             tracing::error!(%position, %error, "a journal frame checks and does not decode: please report this");
         }
         None
-    }
-
-    fn open_large(&mut self, payload: &ChunkPayload, next: Position) -> Result<(), ReadError> {
-        let folder = &self.shared.folder;
-        match Pieces::open(folder.storage().as_ref(), &folder.large_path(self.large_place()), payload) {
-            Ok(pieces) => self.large = Some((Box::new(pieces.given_up(self.is_given_up())), next)),
-            Err(fault) => self.leave_large(fault, next)?,
-        }
-        Ok(())
-    }
-
-    /// The next piece of the large chunk that was opened; `None` where there is none, or it is over.
-    fn next_piece(&mut self) -> Result<Option<StoredChunk>, ReadError> {
-        let Some((mut pieces, next)) = self.large.take() else { return Ok(None) };
-        let chunk = self.position;
-        match pieces.next_from(chunk.entry) {
-            Ok(Some(piece)) => {
-                let goes_on = piece.next.is_some();
-                let piece = StoredChunk::piece(chunk, next, piece);
-                self.position = piece.next;
-                if goes_on {
-                    self.large = Some((pieces, next));
-                }
-                Ok(Some(piece))
-            }
-            Ok(None) => {
-                self.position = next;
-                Ok(None)
-            }
-            Err(fault) => self.leave_large(fault, next).map(|()| None),
-        }
-    }
-
-    /// Damage is left behind; what else went wrong is tried again from the same position.
-    fn leave_large(&mut self, fault: LargeFault, next: Position) -> Result<(), ReadError> {
-        match fault {
-            LargeFault::Damaged { lost, reason } => {
-                set_large_aside(&self.shared, self.position, lost, &reason);
-                self.position = next;
-                Ok(())
-            }
-            LargeFault::Io(error) if self.is_given_up() && is_for_damage(&error) => {
-                let lost = self.shared.length_of_large(self.large_place());
-                set_large_aside(&self.shared, self.position, lost, &error.to_string());
-                self.pass_up_to(next.offset);
-                Ok(())
-            }
-            LargeFault::Io(source) => {
-                Err(ReadError { path: self.shared.folder.large_path(self.large_place()), source })
-            }
-        }
-    }
-
-    fn large_place(&self) -> LargePlace {
-        LargePlace { segment: self.position.segment, offset: self.position.offset }
     }
 }
