@@ -1,26 +1,12 @@
 //! Which server each message went to, remembered over a restart.
 //!
-//! ```text
-//! DATA_DIR/sent/ID.sent                       numbers are little-endian
-//!
-//!  0  8  magic "HKYKSENT"
-//!  8  2  format version: 1
-//! 10  2  header length: 16
-//! 12  4  CRC-32 of bytes 0 to 12
-//! 16  …  records, one for each message and server, in the order in which they went out:
-//!          0  2  length of the id
-//!          2  2  length of the address
-//!          4  4  index of the message's first entry within its chunk
-//!          8  8  segment of the chunk
-//!         16  8  offset of the chunk
-//!         24  …  id of the message
-//!          …  …  address of the server, as the configuration or the DNS has it
-//!          …  4  CRC-32 of the record
-//! ```
-//!
 //! A record is written before the first byte of its message goes to that server, and not synced: a process that is killed
 //! forgets nothing, and a power failure takes what the kernel had not written yet. Records of what lies before the cursor
 //! are of no use and go when the log is [`MAX_LENGTH`] long. What is half written at its end was never sent.
+
+mod records;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;
@@ -32,12 +18,7 @@ use bytes::Bytes;
 use crate::journal::Position;
 use crate::journal::durable::{create_folder, replace_file};
 use crate::storage::{Open, Storage, StorageFile, append_all, read_file};
-
-const MAGIC: &[u8; 8] = b"HKYKSENT";
-const FORMAT_VERSION: u16 = 1;
-const HEADER_LENGTH: usize = 16;
-const FIXED_LENGTH: usize = 24;
-const CHECKSUM_LENGTH: usize = 4;
+use records::{HEADER_LENGTH, header, record, records, whole_length};
 
 /// Where the log is written anew with what is still needed; then it grows to twice that before it is again.
 const MAX_LENGTH: u64 = 1024 * 1024;
@@ -61,15 +42,6 @@ struct State {
     has_failed: bool,
     /// Of the process before: where its messages went, by their ids.
     before: HashMap<Bytes, Arc<str>>,
-}
-
-/// A record, taken apart.
-struct Record<'a> {
-    id: &'a [u8],
-    address: &'a str,
-    start: Position,
-    /// All of it.
-    bytes: &'a [u8],
 }
 
 impl SentLog {
@@ -184,165 +156,5 @@ impl SentLog {
     /// A panic elsewhere leaves at most a log that is opened anew.
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn header() -> [u8; HEADER_LENGTH] {
-    let mut header = [0; HEADER_LENGTH];
-    header[0..8].copy_from_slice(MAGIC);
-    header[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    header[10..12].copy_from_slice(&(HEADER_LENGTH as u16).to_le_bytes());
-    let checksum = crc32fast::hash(&header[..12]);
-    header[12..].copy_from_slice(&checksum.to_le_bytes());
-    header
-}
-
-/// Ids and addresses are far shorter than what two bytes can say; one that is not is not remembered.
-fn record(id: &[u8], start: Position, address: &str) -> Vec<u8> {
-    let (Ok(id_length), Ok(address_length)) = (u16::try_from(id.len()), u16::try_from(address.len())) else {
-        return Vec::new();
-    };
-    let mut record = Vec::with_capacity(FIXED_LENGTH + id.len() + address.len() + CHECKSUM_LENGTH);
-    record.extend_from_slice(&id_length.to_le_bytes());
-    record.extend_from_slice(&address_length.to_le_bytes());
-    record.extend_from_slice(&start.entry.to_le_bytes());
-    record.extend_from_slice(&start.segment.to_le_bytes());
-    record.extend_from_slice(&start.offset.to_le_bytes());
-    record.extend_from_slice(id);
-    record.extend_from_slice(address.as_bytes());
-    let checksum = crc32fast::hash(&record);
-    record.extend_from_slice(&checksum.to_le_bytes());
-    record
-}
-
-/// The whole records of a log, oldest first; none where it is no log.
-fn records(log: &[u8]) -> impl Iterator<Item = Record<'_>> {
-    let mut rest = log.strip_prefix(&header()).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let record = Record::read(rest)?;
-        rest = &rest[record.bytes.len()..];
-        Some(record)
-    })
-}
-
-/// Up to where a log is whole; 0 where it is none.
-fn whole_length(log: &[u8]) -> usize {
-    match log.starts_with(&header()) {
-        true => HEADER_LENGTH + records(log).map(|record| record.bytes.len()).sum::<usize>(),
-        false => 0,
-    }
-}
-
-impl<'a> Record<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Self> {
-        let two = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
-        let eight = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let entry = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
-        let start = Position { segment: eight(8)?, offset: eight(16)?, entry };
-        let address_at = FIXED_LENGTH + usize::from(two(0)?);
-        let end = address_at + usize::from(two(2)?);
-        let whole = bytes.get(..end + CHECKSUM_LENGTH)?;
-        if crc32fast::hash(&whole[..end]).to_le_bytes() != whole[end..] {
-            return None;
-        }
-        let address = str::from_utf8(&whole[address_at..end]).ok()?;
-        Some(Self { id: &whole[FIXED_LENGTH..address_at], address, start, bytes: whole })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::disk;
-
-    fn at(offset: u64) -> Position {
-        Position { segment: 1, offset, entry: 0 }
-    }
-
-    fn open(folder: &Path, cursor: u64) -> SentLog {
-        SentLog::open(&disk(), folder, "up", at(cursor))
-    }
-
-    #[test]
-    fn where_messages_went_last_is_known_to_the_next_process_from_its_cursor_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = open(folder.path(), 0);
-        for (id, offset, address) in
-            [("a", 64, "one:1"), ("b", 128, "one:1"), ("c", 192, "two:2"), ("b", 128, "two:2")]
-        {
-            log.note(id.as_bytes(), at(offset), address);
-        }
-        assert_eq!(log.take(b"a"), None, "of this process");
-        drop(log);
-        let log = open(folder.path(), 128);
-        assert_eq!(log.take(b"a"), None, "delivered");
-        assert_eq!(log.take(b"b").as_deref(), Some("two:2"));
-        assert_eq!(log.take(b"b"), None, "told once");
-        assert_eq!(log.take(b"c").as_deref(), Some("two:2"));
-    }
-
-    #[test]
-    fn a_log_cut_anywhere_keeps_its_whole_records_and_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sent/up.sent");
-        let log = open(folder.path(), 0);
-        log.note(b"a", at(64), "one:1");
-        let first = std::fs::read(&path).unwrap().len();
-        log.note(b"b", at(128), "two:2");
-        let whole = std::fs::read(&path).unwrap();
-        for length in 0..=whole.len() {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            let log = open(folder.path(), 0);
-            assert_eq!(log.take(b"a").is_some(), length >= first, "{length}");
-            assert_eq!(log.take(b"b").is_some(), length == whole.len(), "{length}");
-            log.note(b"c", at(192), "three:3");
-            let log = open(folder.path(), 0);
-            assert_eq!(log.take(b"c").as_deref(), Some("three:3"), "{length}");
-            assert_eq!(log.take(b"a").is_some(), length >= first, "{length}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_record_ends_the_log_and_what_is_no_log_is_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sent/up.sent");
-        let log = open(folder.path(), 0);
-        log.note(b"a", at(64), "one:1");
-        let mut bytes = std::fs::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        for bytes in [bytes, b"something else, and longer than a header".to_vec()] {
-            std::fs::write(&path, bytes).unwrap();
-            let log = open(folder.path(), 0);
-            assert_eq!(log.take(b"a"), None);
-            log.note(b"b", at(64), "two:2");
-            assert_eq!(open(folder.path(), 0).take(b"b").as_deref(), Some("two:2"));
-        }
-    }
-
-    #[test]
-    fn a_long_log_forgets_what_lies_before_the_cursor() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sent/up.sent");
-        let log = open(folder.path(), 0);
-        let length = || std::fs::metadata(&path).map_or(0, |file| file.len());
-        let mut offset = 0;
-        let mut note_until = |longer_than: u64| {
-            while length() <= longer_than {
-                offset += 64;
-                log.note(&[7; 10_000], at(offset), "one:1");
-            }
-            offset
-        };
-        note_until(MAX_LENGTH);
-        log.saved(at(0));
-        assert!(length() > MAX_LENGTH, "all of it is still needed");
-        let offset = note_until(2 * MAX_LENGTH + 50_000);
-        log.note(b"last", at(offset), "one:1");
-        log.saved(at(offset));
-        assert!(length() < 11_000, "{}", length());
-        log.note(b"next", at(offset + 64), "two:2");
-        let log = open(folder.path(), offset);
-        assert_eq!(log.take(b"last").as_deref(), Some("one:1"));
-        assert_eq!(log.take(b"next").as_deref(), Some("two:2"));
     }
 }
