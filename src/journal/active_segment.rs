@@ -7,9 +7,7 @@ use super::dedup::owner_of_id;
 use super::format::JournalId;
 use super::format::chunk_payload::{self, write_chunk_head, write_padded_head};
 use super::format::footer::Footer;
-use super::format::frame::{
-    FRAME_HEADER_LENGTH, FrameKind, frame_length, seed, write_frame, write_frame_head,
-};
+use super::format::frame::{FRAME_HEADER_LENGTH, FrameKind, NewFrame, frame_length, seed};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, write_trailer};
 use super::in_place;
@@ -132,12 +130,12 @@ impl ActiveSegment {
     /// Gives the length of the frame, as the next.
     fn push_copy(&mut self, kind: FrameKind, chunk: &KeptChunk, waiting: usize) -> u64 {
         let length = frame_length(chunk.payload_length());
-        let seed = seed(&self.journal, self.number, self.end);
+        let frame = self.next_frame(kind);
         let more = waiting.saturating_mul(length as usize).min(MAX_COMMIT);
         let out = self.pending.room_for(length as usize, more);
         let packed = chunk.packed.as_ref();
         let entries = chunk_payload::kept_entries(chunk, packed);
-        write_frame(out, kind, self.synced, seed, |out| write_chunk_head(out, chunk, packed), entries);
+        frame.write(out, |out| write_chunk_head(out, chunk, packed), entries);
         length
     }
 
@@ -146,15 +144,18 @@ impl ActiveSegment {
         let unpadded = chunk.payload_length();
         let head = FRAME_HEADER_LENGTH + unpadded - entries.len() as u64;
         let padding = in_place::padding(self.end + head, entries);
-        let seed = seed(&self.journal, self.number, self.end);
+        let frame = self.next_frame(FrameKind::Chunk);
         let copied = head as usize + padding + 2 * BLOCK;
         self.pending.room_for(copied, waiting.saturating_mul(copied).min(MAX_COMMIT));
-        let synced = self.synced;
         self.pending.push_in_place(entries, memory, |out| {
-            let write_head = |out: &mut Vec<u8>| write_padded_head(out, chunk, None, padding);
-            write_frame_head(out, FrameKind::Chunk, synced, seed, write_head, entries);
+            frame.write_head(out, |out| write_padded_head(out, chunk, None, padding), entries);
         });
         frame_length(unpadded + padding as u64)
+    }
+
+    /// The frame that begins where the others end.
+    fn next_frame(&self, kind: FrameKind) -> NewFrame {
+        NewFrame { kind, synced_mark: self.synced, seed: seed(&self.journal, self.number, self.end) }
     }
 
     /// Bytes that are to be written.
@@ -210,11 +211,11 @@ impl ActiveSegment {
     pub(super) fn seal(&mut self) -> io::Result<()> {
         self.is_sealing = true;
         let chunks = self.pending.copied();
-        let seed = seed(&self.journal, self.number, self.end);
+        let frame = self.next_frame(FrameKind::Footer);
         let footer = &self.footer;
         let out = self.pending.room_for((frame_length(footer.payload_length()) + TRAILER_LENGTH) as usize, 0);
-        write_frame(out, FrameKind::Footer, self.synced, seed, |out| footer.write(out), &[]);
-        write_trailer(out, self.end, seed);
+        frame.write(out, |out| footer.write(out), &[]);
+        write_trailer(out, self.end, frame.seed);
         let size = self.synced + self.pending.len() as u64;
         let file = self.file.as_ref();
         let written = self.pending.with_frames(|frames| write_all_parts_at(file, frames, self.synced));

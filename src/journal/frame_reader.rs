@@ -234,7 +234,7 @@ pub(super) struct Found {
 mod tests {
     use super::*;
     use crate::journal::fake_segment::FakeSegment;
-    use crate::journal::format::frame::{FrameKind, write_frame};
+    use crate::journal::format::frame::{FrameKind, NewFrame};
 
     const JOURNAL: JournalId = [7; 16];
 
@@ -244,7 +244,8 @@ mod tests {
         for number in 0..20u8 {
             let seed = seed(&JOURNAL, 1, bytes.len() as u64);
             let length = 3 * BLOCK_LENGTH as usize + 1_000 * usize::from(number % 5);
-            write_frame(&mut bytes, FrameKind::Chunk, 0, seed, |_| {}, &vec![number; length]);
+            let frame = NewFrame { kind: FrameKind::Chunk, synced_mark: 0, seed };
+            frame.write(&mut bytes, |_| {}, &vec![number; length]);
         }
         let end = bytes.len() as u64;
         let segment = FakeSegment::new(bytes);

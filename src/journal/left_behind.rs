@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::format::JournalId;
 use super::format::footer::Footer;
-use super::format::frame::{FrameKind, seed, write_frame};
+use super::format::frame::{FrameKind, NewFrame, seed};
 use super::format::segment_header::{SEGMENT_HEADER_LENGTH, SegmentHeader};
 use super::format::trailer::{TRAILER_LENGTH, read_trailer};
 use super::frame_reader::{FrameReader, frame_in_block};
@@ -103,7 +103,8 @@ pub(super) fn put_ids(
     let mut bytes = header.to_vec();
     bytes.extend_from_slice(&offset.to_le_bytes());
     let seed = seed(journal, segment, *offset);
-    write_frame(&mut bytes, FrameKind::Footer, *offset, seed, |out| footer.write(out), &[]);
+    let frame = NewFrame { kind: FrameKind::Footer, synced_mark: *offset, seed };
+    frame.write(&mut bytes, |out| footer.write(out), &[]);
     folder.put(&folder.ids_path(segment), &bytes)?;
     Ok(IdsFile { bytes: bytes.len() as u64, ids: footer.id_count() })
 }

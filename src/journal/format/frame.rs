@@ -89,71 +89,61 @@ pub fn seed(journal: &JournalId, segment: u64, offset: u64) -> u32 {
 /// Bytes of a payload that are copied before their checksum is continued: they are in the processor's nearest cache then.
 const CHECKSUM_STEP: usize = 16 * 1024;
 
-/// Appends a frame whose payload is what `write_head` appends, and `rest`.
-pub fn write_frame(
-    out: &mut Vec<u8>,
-    kind: FrameKind,
-    synced_mark: u64,
-    seed: u32,
-    write_head: impl FnOnce(&mut Vec<u8>),
-    rest: &[u8],
-) {
-    let start = out.len();
-    let mut hasher = begin_frame(out, seed, write_head);
-    for part in rest.chunks(CHECKSUM_STEP) {
-        out.extend_from_slice(part);
-        hasher.update(part);
+/// A frame to be written: all that its header says but for the payload.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFrame {
+    pub kind: FrameKind,
+    pub synced_mark: u64,
+    /// That of its [place](seed).
+    pub seed: u32,
+}
+
+impl NewFrame {
+    /// Appends the frame. Its payload is what `write_head` appends, and `rest`.
+    pub fn write(self, out: &mut Vec<u8>, write_head: impl FnOnce(&mut Vec<u8>), rest: &[u8]) {
+        let start = out.len();
+        let mut hasher = self.begin(out, write_head);
+        for part in rest.chunks(CHECKSUM_STEP) {
+            out.extend_from_slice(part);
+            hasher.update(part);
+        }
+        let payload_length = (out.len() - start) as u32 - FRAME_HEADER_LENGTH as u32;
+        self.write_header(&mut out[start..], payload_length, hasher.finalize());
+        out.resize(start + frame_length(u64::from(payload_length)) as usize, 0);
     }
-    let payload_length = (out.len() - start) as u32 - FRAME_HEADER_LENGTH as u32;
-    write_header(&mut out[start..], kind, payload_length, synced_mark, hasher.finalize(), seed);
-    out.resize(start + frame_length(u64::from(payload_length)) as usize, 0);
-}
 
-/// As [`write_frame`], without what comes behind the head: `rest`, and zeros up to a multiple of
-/// [`FRAME_ALIGNMENT`].
-pub fn write_frame_head(
-    out: &mut Vec<u8>,
-    kind: FrameKind,
-    synced_mark: u64,
-    seed: u32,
-    write_head: impl FnOnce(&mut Vec<u8>),
-    rest: &[u8],
-) {
-    let start = out.len();
-    let mut hasher = begin_frame(out, seed, write_head);
-    hasher.update(rest);
-    let payload_length = (out.len() - start + rest.len()) as u32 - FRAME_HEADER_LENGTH as u32;
-    write_header(&mut out[start..], kind, payload_length, synced_mark, hasher.finalize(), seed);
-}
+    /// As [`write`](Self::write), without what comes behind the head: `rest`, and zeros up to a multiple of
+    /// [`FRAME_ALIGNMENT`].
+    pub fn write_head(self, out: &mut Vec<u8>, write_head: impl FnOnce(&mut Vec<u8>), rest: &[u8]) {
+        let start = out.len();
+        let mut hasher = self.begin(out, write_head);
+        hasher.update(rest);
+        let payload_length = (out.len() - start + rest.len()) as u32 - FRAME_HEADER_LENGTH as u32;
+        self.write_header(&mut out[start..], payload_length, hasher.finalize());
+    }
 
-/// Appends room for a header and the head of the payload; the checksum so far.
-fn begin_frame(out: &mut Vec<u8>, seed: u32, write_head: impl FnOnce(&mut Vec<u8>)) -> crc32fast::Hasher {
-    let payload_start = out.len() + FRAME_HEADER_LENGTH as usize;
-    out.resize(payload_start, 0);
-    write_head(out);
-    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
-    hasher.update(&out[payload_start..]);
-    hasher
-}
+    /// Appends room for a header and the head of the payload; the checksum so far.
+    fn begin(self, out: &mut Vec<u8>, write_head: impl FnOnce(&mut Vec<u8>)) -> crc32fast::Hasher {
+        let payload_start = out.len() + FRAME_HEADER_LENGTH as usize;
+        out.resize(payload_start, 0);
+        write_head(out);
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.seed);
+        hasher.update(&out[payload_start..]);
+        hasher
+    }
 
-fn write_header(
-    frame: &mut [u8],
-    kind: FrameKind,
-    payload_length: u32,
-    synced_mark: u64,
-    payload_checksum: u32,
-    seed: u32,
-) {
-    frame[0..4].copy_from_slice(&payload_length.to_le_bytes());
-    frame[4] = match kind {
-        FrameKind::Chunk => 1,
-        FrameKind::Footer => 2,
-        FrameKind::Large => 3,
-    };
-    frame[8..16].copy_from_slice(&synced_mark.to_le_bytes());
-    frame[16..20].copy_from_slice(&payload_checksum.to_le_bytes());
-    let header_checksum = checksum(seed, &frame[..20]);
-    frame[20..24].copy_from_slice(&header_checksum.to_le_bytes());
+    fn write_header(self, frame: &mut [u8], payload_length: u32, payload_checksum: u32) {
+        frame[0..4].copy_from_slice(&payload_length.to_le_bytes());
+        frame[4] = match self.kind {
+            FrameKind::Chunk => 1,
+            FrameKind::Footer => 2,
+            FrameKind::Large => 3,
+        };
+        frame[8..16].copy_from_slice(&self.synced_mark.to_le_bytes());
+        frame[16..20].copy_from_slice(&payload_checksum.to_le_bytes());
+        let header_checksum = checksum(self.seed, &frame[..20]);
+        frame[20..24].copy_from_slice(&header_checksum.to_le_bytes());
+    }
 }
 
 fn checksum(seed: u32, bytes: &[u8]) -> u32 {
@@ -168,9 +158,11 @@ mod tests {
 
     const SEED: u32 = 42;
 
+    const CHUNK: NewFrame = NewFrame { kind: FrameKind::Chunk, synced_mark: 64, seed: SEED };
+
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        write_frame(&mut out, FrameKind::Chunk, 64, SEED, |_| {}, payload);
+        CHUNK.write(&mut out, |_| {}, payload);
         out
     }
 
@@ -193,8 +185,8 @@ mod tests {
         for length in 0..40 {
             let rest = vec![0xab; length];
             let (mut whole, mut head) = (Vec::new(), vec![1, 2]);
-            write_frame(&mut whole, FrameKind::Chunk, 64, SEED, |out| out.extend(b"head"), &rest);
-            write_frame_head(&mut head, FrameKind::Chunk, 64, SEED, |out| out.extend(b"head"), &rest);
+            CHUNK.write(&mut whole, |out| out.extend(b"head"), &rest);
+            CHUNK.write_head(&mut head, |out| out.extend(b"head"), &rest);
             assert_eq!(head[2..], whole[..FRAME_HEADER_LENGTH as usize + 4]);
         }
     }
@@ -217,7 +209,7 @@ mod tests {
     fn a_frame_is_valid_in_its_place_alone() {
         let here = seed(&[1; 16], 1, 64);
         let mut bytes = Vec::new();
-        write_frame(&mut bytes, FrameKind::Chunk, 64, here, |_| {}, b"x");
+        NewFrame { seed: here, ..CHUNK }.write(&mut bytes, |_| {}, b"x");
         assert!(FrameHeader::decode(&bytes, here).is_some());
         for elsewhere in [seed(&[2; 16], 1, 64), seed(&[1; 16], 2, 64), seed(&[1; 16], 1, 72)] {
             assert!(FrameHeader::decode(&bytes, elsewhere).is_none());

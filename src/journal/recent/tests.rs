@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::journal::commit_buffer::CommitBuffer;
 use crate::journal::format::JournalId;
-use crate::journal::format::frame::{FRAME_HEADER_LENGTH, FrameKind, seed, write_frame, write_frame_head};
+use crate::journal::format::frame::{FRAME_HEADER_LENGTH, FrameKind, NewFrame, seed};
 use crate::journal::in_place::padding;
 
 const MIB: usize = 1024 * 1024;
@@ -94,15 +94,14 @@ fn entries_in_place_are_found_behind_the_head_of_their_frame_and_count_with_all_
             let entries = message.slice(start..start + 8192 + start);
             let offset = 64 + buffer.len() as u64;
             let padding = padding(offset + FRAME_HEADER_LENGTH, &entries);
-            let (mark, seed) = (64, seed(&JOURNAL, 1, offset));
+            let seed = seed(&JOURNAL, 1, offset);
+            let frame = NewFrame { kind: FrameKind::Chunk, synced_mark: 64, seed };
             let head = |out: &mut Vec<u8>| out.resize(out.len() + padding, 3);
             let out = buffer.room_for(FRAME_HEADER_LENGTH as usize + padding + entries.len() + 8, 0);
             if in_place {
-                buffer.push_in_place(&entries, 2 * MIB, |out| {
-                    write_frame_head(out, FrameKind::Chunk, mark, seed, head, &entries);
-                });
+                buffer.push_in_place(&entries, 2 * MIB, |out| frame.write_head(out, head, &entries));
             } else {
-                write_frame(out, FrameKind::Chunk, mark, seed, |_| {}, &entries);
+                frame.write(out, |_| {}, &entries);
             }
             offsets.push((offset, entries.clone(), in_place.then_some(padding)));
         }
