@@ -18,6 +18,7 @@ use bytes::Bytes;
 use super::commit_buffer::BLOCK;
 use super::format::chunk_payload::LEAST_PADDING;
 use crate::planted::{Bug, is_planted};
+use crate::storage::bytes_until_alike;
 
 /// A head is padded with fewer bytes than this.
 pub(super) const MAX_PADDING: usize = BLOCK + LEAST_PADDING;
@@ -61,8 +62,7 @@ pub(super) fn may_stay(entries: &Bytes, memory: usize) -> bool {
 /// By how many bytes a head is to be longer, so that its entries, which would follow it at an offset of the file, lie there
 /// as they do in memory.
 pub(super) fn padding(offset: u64, entries: &Bytes) -> usize {
-    let next_block = offset as usize % BLOCK + bytes_before_blocks(entries);
-    match next_block.next_multiple_of(BLOCK) - next_block {
+    match bytes_until_alike(offset as usize, entries.as_ptr() as usize, BLOCK) {
         too_few if (1..LEAST_PADDING).contains(&too_few) => too_few + BLOCK,
         padding => padding,
     }

@@ -44,11 +44,12 @@ impl Parts {
 /// Moves what begins in memory at `start` so that blocks of a file, which it goes to the end of, lie in whole blocks of memory;
 /// gives where it begins then. Where it was put there with this in mind, nothing has to be moved.
 pub(crate) fn align(memory: &mut Vec<u8>, start: usize, end_of_file: u64, block: usize) -> usize {
-    if misplaced(&memory[start..], end_of_file, block) == 0 {
+    let misplaced = |memory: &[u8]| bytes_until_alike(memory.as_ptr() as usize, end_of_file as usize, block);
+    if misplaced(&memory[start..]) == 0 {
         return start;
     }
     memory.reserve(block);
-    let begins = misplaced(memory, end_of_file, block);
+    let begins = misplaced(memory);
     let end = memory.len();
     memory.resize(end + block, 0);
     memory.copy_within(start..end, begins);
@@ -56,11 +57,13 @@ pub(crate) fn align(memory: &mut Vec<u8>, start: usize, end_of_file: u64, block:
     begins
 }
 
-/// Bytes that memory would have to begin later.
-fn misplaced(memory: &[u8], end_of_file: u64, block: usize) -> usize {
-    let address = memory.as_ptr() as usize % block;
-    let place = until_block(end_of_file, block);
-    (2 * block - place - address) % block
+/// By how many bytes a place would have to be later, to lie within its block as the other place does within its own: what is to be
+/// written past the page cache lies alike in the file and in memory. Here memory gives way; the journal, whose entries stay where
+/// they came in, gives way in the file. Blocks are as long as a power of two.
+#[inline]
+pub(crate) fn bytes_until_alike(place: usize, other: usize, block: usize) -> usize {
+    debug_assert!(block.is_power_of_two(), "what wraps around is a multiple of no other block");
+    other.wrapping_sub(place) % block
 }
 
 /// Bytes from there to the beginning of the next block; none at its beginning.
@@ -85,6 +88,15 @@ mod tests {
         assert_eq!(parts(3, 7), (3, 0));
         assert_eq!(parts(2, 7), (2, 0));
         assert_eq!(parts(0, 0), (0, 0));
+    }
+
+    #[test]
+    fn a_place_is_alike_another_after_less_than_a_block() {
+        for (place, other, bytes) in
+            [(0, 0, 0), (1, 0, 15), (0, 1, 1), (35, 19, 0), (19, 34, 15), (40, 3, 11)]
+        {
+            assert_eq!(bytes_until_alike(place, other, 16), bytes, "{place} {other}");
+        }
     }
 
     #[test]

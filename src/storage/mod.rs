@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 pub use identity::{Identity, Stat};
 pub use large_writes::LargeWrites;
-pub(crate) use large_writes::{Parts, align};
+pub(crate) use large_writes::{Parts, align, bytes_until_alike};
 pub use real::Disk;
 
 /// How often something is read at once before the disk is taken for damaged there.
