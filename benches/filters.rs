@@ -1,18 +1,16 @@
 //! How long each filter takes for one event: `cargo bench --bench filters`.
 //!
-//! Each filter runs alone over the events of the `pipeline` benchmark; what the walk takes without any filter is printed
+//! Each filter runs alone over events like those of the other benchmarks; what the walk takes without any filter is printed
 //! first and is part of every number.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+mod events;
 
 use std::convert::Infallible;
 use std::time::Instant;
 
 use hikyaku::config::Config;
-use hikyaku::event_time::EventTime;
-use hikyaku::journal::Position;
-use hikyaku::pipeline::{Pipeline, Source};
-use hikyaku::wire::msgpack::{write_array, write_map, write_str, write_u64};
-use hikyaku::wire::time::write_time;
+use hikyaku::pipeline::Pipeline;
 
 const ENTRIES: u32 = 10_000;
 const ROUNDS: u32 = 30;
@@ -106,19 +104,7 @@ fn measure(keys: &str, entries: &[u8]) -> u128 {
     let config = config.unwrap_or_else(|errors| panic!("{errors}"));
     let mut selector =
         Pipeline::new(&config.filters, &config.outputs, "logserver-1").selector("all").unwrap();
-    let source = Source {
-        tag: b"nginx.access",
-        position: Position::new(1, 64),
-        received_at: EventTime::new(1_771_322_400, 123_000_000).unwrap(),
-        input: "edge",
-        sender: "CN=engine-1",
-        source_address: Some("192.0.2.7"),
-        subject: Some("CN=engine-1"),
-        fingerprint: None,
-        alternative_names: &[],
-        host_name: None,
-        user: None,
-    };
+    let source = events::source();
     let start = Instant::now();
     let mut fields = 0;
     for _ in 0..ROUNDS {
@@ -133,44 +119,12 @@ fn measure(keys: &str, entries: &[u8]) -> u128 {
     start.elapsed().as_nanos() / u128::from(ENTRIES * ROUNDS)
 }
 
+/// The usual events, which say how severe they are in place of where they were sent on to, with the text that is parsed.
 fn entries(text: Option<(&str, &str)>) -> Vec<u8> {
-    let fields: [(&str, &str); 24] = [
-        ("log_type", "nginx"),
-        ("hostname", "engine-1.example.com"),
-        ("customer_name", "customer-17"),
-        ("fqdn", "shop.customer-17.example.com"),
-        ("year", "2026"),
-        ("month", "02"),
-        ("day", "17"),
-        ("hour", "10"),
-        ("minute", "00"),
-        ("second", "00"),
-        ("time", "2026-02-17T10:00:00+09:00"),
-        ("remote_addr", "198.51.100.23"),
-        ("remote_user", ""),
-        ("request", "GET /products/search?q=%E9%A3%9B%E8%84%9A&page=3 HTTP/1.1"),
-        ("request_method", "GET"),
-        ("uri", "/products/search"),
-        ("status", "200"),
-        ("body_bytes_sent", "48213"),
-        ("http_referer", "https://shop.customer-17.example.com/products?sort=new"),
-        ("http_user_agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
-        ("http_x_forwarded_for", "198.51.100.23, 203.0.113.9"),
-        ("request_time", "0.032"),
-        ("severity", "warning"),
-        ("message", "検索結果を返しました"),
-    ];
-    let mut out = Vec::new();
-    for number in 0..ENTRIES {
-        write_array(&mut out, 2);
-        write_time(&mut out, EventTime::new(1_771_322_400 + i64::from(number / 100), number * 1000).unwrap());
-        write_map(&mut out, fields.len() as u32 + 1 + u32::from(text.is_some()));
-        for (name, value) in fields.into_iter().chain(text) {
-            write_str(&mut out, name.as_bytes());
-            write_str(&mut out, value.as_bytes());
-        }
-        write_str(&mut out, b"number");
-        write_u64(&mut out, u64::from(number));
-    }
-    out
+    let usual = events::FIELDS.map(|field| match field {
+        ("upstream_addr", _) => ("severity", "warning"),
+        field => field,
+    });
+    let fields: Vec<_> = usual.into_iter().chain(text).collect();
+    events::entries_of(&fields, ENTRIES)
 }

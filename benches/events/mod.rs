@@ -12,7 +12,7 @@ use hikyaku::wire::msgpack::{write_array, write_map, write_str, write_u64};
 use hikyaku::wire::time::write_time;
 
 /// Names and values of a record; a number comes behind them.
-const FIELDS: [(&str, &str); 24] = [
+pub(crate) const FIELDS: [(&str, &str); 24] = [
     ("log_type", "nginx"),
     ("hostname", "engine-1.example.com"),
     ("customer_name", "customer-17"),
@@ -44,12 +44,17 @@ const FIELDS: [(&str, &str); 24] = [
 
 /// A run of so many entries.
 pub(crate) fn entries(count: u32) -> Vec<u8> {
+    entries_of(&FIELDS, count)
+}
+
+/// A run of so many entries with these fields and a number.
+pub(crate) fn entries_of(fields: &[(&str, &str)], count: u32) -> Vec<u8> {
     let mut out = Vec::new();
     for number in 0..count {
         write_array(&mut out, 2);
         write_time(&mut out, EventTime::new(1_771_322_400 + i64::from(number / 100), number * 1000).unwrap());
-        write_map(&mut out, FIELDS.len() as u32 + 1);
-        for (name, value) in FIELDS {
+        write_map(&mut out, fields.len() as u32 + 1);
+        for (name, value) in fields {
             write_str(&mut out, name.as_bytes());
             write_str(&mut out, value.as_bytes());
         }
