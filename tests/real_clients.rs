@@ -10,7 +10,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use support::{HIKYAKU, Scene, Server, run_with_input};
+use support::{HIKYAKU, Scene, Server, metrics_alone, run_with_input};
 
 const EVENTS: u64 = 10_000;
 
@@ -77,7 +77,7 @@ fn the_python_client_over_plain_tcp() {
 
 /// A relay with one plain input, and the Node server as its upstream.
 fn relay_to(scene: &Scene, port: &str, keys: &str) -> Server {
-    let root = scene.directory.path().display();
+    let (root, tls, endpoints) = (scene.directory.path().display(), scene.client_tls(), metrics_alone(0));
     let config = format!(
         r#"
 [server]
@@ -97,14 +97,9 @@ match = "**"
 start = "oldest"
 servers = [{{ address = "localhost:{port}", username = "relay", password = "pa55" }}]
 shared_key = "sekrit"
-tls = {{ ca = "{root}/certs/ca.crt", cert = "{root}/certs/client.crt", key = "{root}/certs/client.key" }}
+{tls}
 {keys}
-[health]
-enabled = false
-[monitor_agent]
-enabled = false
-[metrics]
-listen = "127.0.0.1:0"
+{endpoints}
 "#
     );
     Server::run(&scene.path("relay.toml"), &config, 2)

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use attackers::Target;
 use good_sender::GoodSender;
-use support::{Scene, Server};
+use support::{ALL_ENDPOINTS, Scene, Server};
 
 const ATTACKERS: usize = 300;
 
@@ -108,7 +108,7 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
 }
 
 fn config(scene: &Scene, attackers: usize) -> String {
-    let root = scene.directory.path().display();
+    let (root, tls) = (scene.directory.path().display(), scene.server_tls());
     let (max_connections, max_handshakes) = (attackers + 100, attackers.div_ceil(50).max(20));
     let limits = format!(
         "max_connections = {max_connections}\n\
@@ -134,7 +134,7 @@ memory = "4MiB"
 id = "edge"
 type = "forward"
 listen = "127.0.0.1:0"
-tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+{tls}
 {limits}
 [[input]]
 id = "containers"
@@ -147,12 +147,7 @@ type = "file"
 match = "**"
 path = "{root}/archive/%Y%m%d%H.log"
 buffer_memory = "4MiB"
-[health]
-listen = "127.0.0.1:0"
-[monitor_agent]
-listen = "127.0.0.1:0"
-[metrics]
-listen = "127.0.0.1:0"
+{ALL_ENDPOINTS}
 "#
     )
 }

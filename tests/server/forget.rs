@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{HIKYAKU, Scene, Server, run_with_input};
+use crate::support::{HIKYAKU, Scene, Server, metrics_alone, run_with_input};
 
 /// Two outputs without a server, which give up everything at once; `away` where it is asked for.
 fn start(scene: &Scene, with_away: bool) -> Server {
@@ -15,15 +15,12 @@ fn start(scene: &Scene, with_away: bool) -> Server {
     };
     let config = format!(
         "[server]\ndata_dir = \"{root}/data\"\n[log]\nformat = \"json\"\n[[input]]\nid = \"edge\"\ntype = \"forward\"\n\
-         listen = \"127.0.0.1:0\"\n{}{}[health]\nenabled = false\n[monitor_agent]\nenabled = false\n\
-         [metrics]\nlisten = \"127.0.0.1:0\"\n",
+         listen = \"127.0.0.1:0\"\n{}{}{}",
         output("up"),
-        if with_away { output("away") } else { String::new() }
+        if with_away { output("away") } else { String::new() },
+        metrics_alone(0)
     );
-    fs::write(scene.path("hikyaku.toml"), config).unwrap();
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
-    Server::start(command, 2)
+    Server::run(&scene.path("hikyaku.toml"), &config, 2)
 }
 
 fn forget(scene: &Scene, id: &str) -> std::process::Output {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::support::{HIKYAKU, Scene, Server};
+use crate::support::{ALL_ENDPOINTS, HIKYAKU, Scene, Server};
 
 const GIVEN_UP: &str = "hikyaku_output_given_up_records_total";
 
@@ -38,12 +38,7 @@ retry_min_interval = "10ms"
 retry_max_interval = "100ms"
 {keys}
 {sections}
-[health]
-listen = "127.0.0.1:0"
-[monitor_agent]
-listen = "127.0.0.1:0"
-[metrics]
-listen = "127.0.0.1:0"
+{ALL_ENDPOINTS}
 "#
     );
     std::fs::write(scene.path("hikyaku.toml"), config).unwrap();
@@ -52,9 +47,7 @@ listen = "127.0.0.1:0"
 }
 
 fn start(scene: &Scene) -> Server {
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
-    Server::start(command, 4)
+    scene.start_with(4)
 }
 
 /// Sends the event with this number of a customer, and waits for the acknowledgement.

@@ -3,12 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 
 use hikyaku::wire::client::{AckReader, Packed, encode_packed};
 use hikyaku::wire::msgpack::{write_array, write_map, write_str, write_u64};
 
-use crate::support::{HIKYAKU, PATIENCE, Scene, Server, lines_below};
+use crate::support::{ALL_ENDPOINTS, PATIENCE, Scene, Server, lines_below};
 
 /// MiB of the message. `HIKYAKU_LARGE_MIB=256 cargo nextest run --release large` is what a file chunk of Fluentd has.
 const LARGE_MIB: usize = 64;
@@ -72,12 +71,7 @@ path = "{root}/archive/all.log"
 flush_interval = "100ms"
 checkpoint_interval = "400ms"
 buffer_memory = "4MiB"
-[health]
-listen = "127.0.0.1:0"
-[monitor_agent]
-listen = "127.0.0.1:0"
-[metrics]
-listen = "127.0.0.1:0"
+{ALL_ENDPOINTS}
 "#
     );
     fs::write(scene.path("hikyaku.toml"), config).unwrap();
@@ -85,9 +79,7 @@ listen = "127.0.0.1:0"
 }
 
 pub(crate) fn start(scene: &Scene) -> Server {
-    let mut command = Command::new(HIKYAKU);
-    command.arg("run").arg("-c").arg(scene.path("hikyaku.toml"));
-    Server::start(command, 4)
+    scene.start_with(4)
 }
 
 pub(crate) fn connect(server: &Server) -> TcpStream {

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use hikyaku::journal::SetAside;
 
-use crate::support::{HIKYAKU, Scene, Server, run_with_input};
+use crate::support::{HIKYAKU, Scene, Server, metrics_alone, run_with_input};
 
 /// A segment of 1 MiB holds about twenty chunks of it.
 const EVENTS: u64 = 60;
 
 fn start(scene: &Scene) -> Server {
-    let root = scene.directory.path().display();
+    let (root, endpoints) = (scene.directory.path().display(), metrics_alone(0));
     let config = format!(
         r#"
 [server]
@@ -40,12 +40,7 @@ checkpoint_interval = "100ms"
 retry_max_interval = "1s"
 max_backlog = "1MiB"
 when_backlogged = "dead_letter"
-[health]
-enabled = false
-[monitor_agent]
-enabled = false
-[metrics]
-listen = "127.0.0.1:0"
+{endpoints}
 "#
     );
     Server::run(&scene.path("hikyaku.toml"), &config, 2)

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use crate::support::{HIKYAKU, Scene, Server, run_with_input};
+use crate::support::{HIKYAKU, Scene, Server, metrics_alone, run_with_input};
 
 /// Two engines of one authority, users of a shared key beside them, and an upstream that gets what fits.
 fn scene() -> (Scene, Server) {
@@ -8,7 +8,7 @@ fn scene() -> (Scene, Server) {
     for client in ["acme", "globex"] {
         scene.certify(client);
     }
-    let root = scene.directory.path().display();
+    let (root, tls, endpoints) = (scene.directory.path().display(), scene.server_tls(), metrics_alone(0));
     let config = format!(
         r#"
 [server]
@@ -23,7 +23,7 @@ id = "edge"
 type = "forward"
 listen = "127.0.0.1:0"
 max_message_size = "2MiB"
-tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+{tls}
 allow = {{ customer_name = ["{{@san_dns[0]}}"] }}
 [[input]]
 id = "users"
@@ -46,12 +46,7 @@ type = "file"
 invalid = true
 path = "{root}/invalid/{{@sender}}.log"
 flush_interval = "100ms"
-[health]
-enabled = false
-[monitor_agent]
-enabled = false
-[metrics]
-listen = "127.0.0.1:0"
+{endpoints}
 "#
     );
     let server = Server::run(&scene.path("hikyaku.toml"), &config, 3);

@@ -10,7 +10,7 @@ const HASH: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdd
 const FIELD: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 
 fn start(scene: &Scene, name: &str, rest: &str) -> Server {
-    let root = scene.directory.path().display();
+    let (root, tls) = (scene.directory.path().display(), scene.server_tls());
     let config = format!(
         r#"
 [server]
@@ -28,7 +28,7 @@ id = "edge"
 type = "forward"
 listen = "127.0.0.1:0"
 max_message_size = "2MiB"
-tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+{tls}
 [input.security]
 shared_key = "${{TEST_SHARED_KEY}}"
 users = {{ relay = "{PASSWORD}" }}
@@ -91,9 +91,9 @@ fn no_secret_is_in_the_log_however_much_of_it_is_asked_for() {
         "first",
         &format!(
             "[[output]]\nid = \"up\"\ntype = \"forward\"\nmatch = \"**\"\nshared_key = \"{NETWORK}\"\n\
-             servers = [{{ address = \"127.0.0.1:{}\", username = \"relay\", password = \"{PASSWORD}\" }}]\n\
-             tls = {{ ca = \"{root}/certs/ca.crt\", cert = \"{root}/certs/client.crt\", key = \"{root}/certs/client.key\" }}",
-            last.port("edge")
+             servers = [{{ address = \"127.0.0.1:{}\", username = \"relay\", password = \"{PASSWORD}\" }}]\n{}",
+            last.port("edge"),
+            scene.client_tls()
         ),
     );
     let port = relay.port("edge");

@@ -11,7 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::net::TcpListener;
 
 use crate::process::{
-    HIKYAKU, Server, kill_under_load, planned_kills, reserved_address, sum_of, whole_lines_below,
+    HIKYAKU, Server, kill_under_load, metrics_alone, planned_kills, reserved_address, sum_of,
+    whole_lines_below,
 };
 use crate::support::upstream::Peer;
 
@@ -170,7 +171,7 @@ fn relay(
     port: u16,
     metrics_port: u16,
 ) -> Server {
-    let root = folder.display();
+    let (root, endpoints) = (folder.display(), metrics_alone(metrics_port));
     let rescue = secondary.map_or_else(String::new, |id| {
         format!(
             "[[output]]\nid = \"{id}\"\ntype = \"file\"\npath = \"{root}/rescue/%Y.log\"\n\
@@ -209,12 +210,7 @@ retry_timeout = "300ms"
 checkpoint_interval = "20ms"
 {secondary}
 {rescue}
-[health]
-enabled = false
-[monitor_agent]
-enabled = false
-[metrics]
-listen = "127.0.0.1:{metrics_port}"
+{endpoints}
 "#
     );
     Server::run(&folder.join("relay.toml"), &config, 2)

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::process::{
-    Scene, Server, files_below, kill_under_load, lines_below, planned_kills, reserved_address, sum_of,
+    Scene, Server, files_below, kill_under_load, lines_below, metrics_alone, planned_kills, reserved_address,
+    sum_of,
 };
 
 /// `HIKYAKU_KILLS=30 cargo nextest run --profile campaign --release killed_again` is a longer campaign.
@@ -13,6 +14,7 @@ const KILLS: usize = 4;
 /// Starts a hikyaku of this name, on these ports (0: any), with this output.
 fn start(scene: &Scene, name: &str, port: u16, metrics_port: u16, output: &str) -> Server {
     let root = scene.directory.path().display();
+    let (tls, endpoints) = (scene.server_tls(), metrics_alone(metrics_port));
     let config = format!(
         r#"
 [server]
@@ -28,32 +30,25 @@ id = "edge"
 type = "forward"
 listen = "127.0.0.1:{port}"
 max_message_size = "2MiB"
-tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+{tls}
 [[output]]
 id = "next"
 match = "**"
 start = "oldest"
 {output}
-[health]
-enabled = false
-[monitor_agent]
-enabled = false
-[metrics]
-listen = "127.0.0.1:{metrics_port}"
+{endpoints}
 "#
     );
     Server::run(&scene.path(&format!("{name}.toml")), &config, 2)
 }
 
 fn forward_to(scene: &Scene, ports: &[u16]) -> String {
-    let certs = scene.path("certs");
-    let certs = certs.display();
     let servers: Vec<_> = ports.iter().map(|port| format!("{{ address = \"127.0.0.1:{port}\" }}")).collect();
     let servers = servers.join(", ");
     format!(
         "type = \"forward\"\nservers = [{servers}]\ncheckpoint_interval = \"50ms\"\n\
-         retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n\
-         tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
+         retry_min_interval = \"10ms\"\nretry_max_interval = \"200ms\"\n{}",
+        scene.client_tls()
     )
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(unused_imports, reason = "several crates of tests share it, and each needs a part")]
 
+mod endpoints;
 mod files;
 mod kills;
 mod ports;
@@ -12,6 +13,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+pub(crate) use endpoints::{ALL_ENDPOINTS, metrics_alone};
 pub(crate) use files::{files_below, lines_below, whole_lines_below};
 pub(crate) use kills::{kill_under_load, planned_kills};
 pub(crate) use ports::reserved_address;

@@ -28,6 +28,24 @@ impl Scene {
         assert!(certs.status.success(), "{}", String::from_utf8_lossy(&certs.stderr));
     }
 
+    /// The `tls` of an input that wants certificates of the authority.
+    pub(crate) fn server_tls(&self) -> String {
+        let certs = self.path("certs");
+        let certs = certs.display();
+        format!(
+            "tls = {{ cert = \"{certs}/server.crt\", key = \"{certs}/server.key\", client_ca = \"{certs}/ca.crt\" }}"
+        )
+    }
+
+    /// The `tls` of an output that shows the certificate of the client `client`.
+    pub(crate) fn client_tls(&self) -> String {
+        let certs = self.path("certs");
+        let certs = certs.display();
+        format!(
+            "tls = {{ ca = \"{certs}/ca.crt\", cert = \"{certs}/client.crt\", key = \"{certs}/client.key\" }}"
+        )
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -41,7 +59,7 @@ impl Scene {
 
     /// The log server, in small: with ports that the system chooses where they are 0.
     fn write_config(&self, port: u16, metrics_port: u16) {
-        let root = self.directory.path().display();
+        let (root, tls) = (self.directory.path().display(), self.server_tls());
         let config = format!(
             r#"
 [server]
@@ -60,7 +78,7 @@ id = "edge"
 type = "forward"
 listen = "127.0.0.1:{port}"
 max_message_size = "2MiB"
-tls = {{ cert = "{root}/certs/server.crt", key = "{root}/certs/server.key", client_ca = "{root}/certs/ca.crt" }}
+{tls}
 
 [[input]]
 id = "containers"
@@ -112,9 +130,14 @@ listen = "127.0.0.1:{metrics_port}"
     }
 
     pub(crate) fn start(&self) -> Server {
+        self.start_with(5)
+    }
+
+    /// Starts a server with so many listeners, by whatever `hikyaku.toml` says.
+    pub(crate) fn start_with(&self, listeners: usize) -> Server {
         let mut command = Command::new(HIKYAKU);
         command.arg("run").arg("-c").arg(self.path("hikyaku.toml"));
-        Server::start(command, 5)
+        Server::start(command, listeners)
     }
 
     /// `hikyaku send` with the certificate of the client `client`.
