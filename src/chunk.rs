@@ -45,6 +45,29 @@ pub struct Chunk {
     pub entries: Bytes,
 }
 
+#[cfg(test)]
+impl Chunk {
+    /// One entry, of nobody in particular, as it was sent at no time in particular: a test says what it is about.
+    pub(crate) fn of_one(entry: impl Into<Bytes>) -> Self {
+        Self {
+            sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
+            input: "edge".into(),
+            tag: Bytes::from_static(b"app"),
+            id: None,
+            received_at: EventTime::from_unix_nanoseconds(0),
+            entry_count: 1,
+            has_bad_entries: false,
+            has_metadata: false,
+            refusal: None,
+            proof: AckProof::default(),
+            handed_over: None,
+            encoding: Encoding::Plain,
+            memory: None,
+            entries: entry.into(),
+        }
+    }
+}
+
 /// What a connection shows about the acknowledgements that its sender had when it sent a chunk. By it a sender that has
 /// the same content to send twice is told from one that sends a chunk again (`journal/dedup/mod.rs`). Nothing, by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -11,10 +11,9 @@ use bytes::Bytes;
 
 use super::writer::{Moment, Writer};
 use super::{Appended, Journal};
-use crate::chunk::{AckProof, Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt};
 use crate::metrics::Metrics;
-use crate::sender::Sender;
 use crate::storage::Storage;
 use crate::storage::simulated::{Faults, Loss, Simulated};
 
@@ -66,20 +65,9 @@ fn append(journal: &Journal, writer: &mut Writer, content: &str) -> bool {
 /// What the journal answers; `None` where it does not acknowledge.
 pub(super) fn send(journal: &Journal, writer: &mut Writer, content: &str) -> Option<Appended> {
     let chunk = Chunk {
-        refusal: None,
-        proof: AckProof::default(),
-        memory: None,
-        handed_over: None,
-        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-        input: "edge".into(),
-        tag: Bytes::from_static(b"app"),
         id: Some(Bytes::copy_from_slice(content.as_bytes())),
         received_at: Moment::now().wall,
-        entry_count: 1,
-        has_bad_entries: false,
-        has_metadata: false,
-        encoding: Encoding::Plain,
-        entries: Bytes::from(content.repeat(300)),
+        ..Chunk::of_one(content.repeat(300))
     };
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Ok(receipt)) = pin!(journal.append(chunk)).poll(&mut context) else { return None };

@@ -12,11 +12,10 @@ use std::time::Duration;
 use super::power_tests::{contents, open, send};
 use super::writer::{Moment, Writer};
 use super::{Fate, Journal, Position, SetAside, Skip, Status};
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt, WhenFull};
 use crate::event_time::EventTime;
 use crate::metrics::Metrics;
-use crate::sender::Sender;
 use crate::storage::simulated::{Loss, Simulated};
 use crate::storage::{Disk, Listed, Open, Stat, Storage, StorageFile};
 
@@ -172,22 +171,7 @@ fn open_on(disk: &Counting, data_dir: &Path) -> (Journal, Writer) {
 }
 
 fn chunk(id: &[u8], content: &str) -> Chunk {
-    Chunk {
-        refusal: None,
-        memory: None,
-        handed_over: None,
-        proof: Default::default(),
-        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-        input: "edge".into(),
-        tag: bytes::Bytes::from_static(b"app"),
-        id: Some(bytes::Bytes::copy_from_slice(id)),
-        received_at: EventTime::from_unix_nanoseconds(0),
-        entry_count: 1,
-        has_bad_entries: false,
-        has_metadata: false,
-        encoding: Encoding::Plain,
-        entries: bytes::Bytes::copy_from_slice(content.as_bytes()),
-    }
+    Chunk { id: Some(bytes::Bytes::copy_from_slice(id)), ..Chunk::of_one(content.to_owned()) }
 }
 
 /// The real disk, how many bytes were read of it, and whether it says at each sync that it is full.

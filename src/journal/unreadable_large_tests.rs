@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -10,9 +9,8 @@ use bytes::Bytes;
 use super::power_tests::open_sized;
 use super::writer::{Moment, Writer};
 use super::{Journal, Position, READ_TRIES, Reader};
-use crate::chunk::{AckProof, Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::metrics::Metrics;
-use crate::sender::Sender;
 use crate::storage::simulated::Simulated;
 
 const SEGMENT_SIZE: u64 = 64 * 1024;
@@ -28,22 +26,8 @@ const BROKEN: std::ops::Range<u64> = 14_000..14_100;
 fn append_large(journal: &Journal, writer: &mut Writer) {
     let mut spool = journal.spools().with_blocks_of(BLOCK).create().unwrap();
     (0..ENTRIES).for_each(|_| spool.write(ENTRY).unwrap());
-    let chunk = Chunk {
-        sender: Arc::new(Sender::from_user(0)),
-        input: "edge".into(),
-        tag: "t".into(),
-        id: None,
-        received_at: Moment::now().wall,
-        entry_count: ENTRIES,
-        has_bad_entries: false,
-        has_metadata: false,
-        refusal: None,
-        proof: AckProof::default(),
-        memory: None,
-        handed_over: None,
-        encoding: Encoding::Plain,
-        entries: Bytes::new(),
-    };
+    let chunk =
+        Chunk { received_at: Moment::now().wall, entry_count: ENTRIES, ..Chunk::of_one(Bytes::new()) };
     let mut context = Context::from_waker(Waker::noop());
     let entries = spool.finish().unwrap();
     let Poll::Ready(receipt) = pin!(journal.append_large(chunk, entries)).poll(&mut context) else {

@@ -4,9 +4,6 @@ use bytes::Bytes;
 
 use super::super::format::footer::{FooterId, chunk_key};
 use super::*;
-use crate::chunk::Encoding;
-use crate::event_time::EventTime;
-use crate::sender::Sender;
 
 impl Dedup {
     fn contains(&self, sender: &str, key: ChunkKey) -> bool {
@@ -179,20 +176,10 @@ fn content_hash() -> Vec<u8> {
 
 fn chunk(id: &[u8], proof: AckProof) -> Chunk {
     Chunk {
-        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-        input: "edge".into(),
         tag: Bytes::from_static(b"t"),
         id: Some(Bytes::copy_from_slice(id)),
-        received_at: EventTime::from_unix_nanoseconds(0),
-        entry_count: 1,
-        has_bad_entries: false,
-        has_metadata: false,
-        refusal: None,
-        memory: None,
-        handed_over: None,
         proof,
-        encoding: Encoding::Plain,
-        entries: Bytes::from_static(CONTENT),
+        ..Chunk::of_one(CONTENT)
     }
 }
 

@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt};
 use crate::event_time::EventTime;
 use crate::journal::writer::{Moment, Step, Writer};
 use crate::journal::{Journal, Position, durable};
 use crate::metrics::Metrics;
-use crate::sender::Sender;
 use crate::storage::Storage;
 use crate::storage::simulated::{Simulated, Space};
 
@@ -82,22 +79,7 @@ impl World {
 
     /// Receives something that fills a segment; whether it was taken.
     fn take(&mut self) -> bool {
-        let chunk = Chunk {
-            refusal: None,
-            memory: None,
-            handed_over: None,
-            proof: Default::default(),
-            sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-            input: "edge".into(),
-            tag: Bytes::from_static(b"app"),
-            id: None,
-            received_at: self.now().wall,
-            entry_count: 1,
-            has_bad_entries: false,
-            has_metadata: false,
-            encoding: Encoding::Plain,
-            entries: Bytes::from(vec![7; 3_000]),
-        };
+        let chunk = Chunk { received_at: self.now().wall, ..Chunk::of_one(vec![7; 3_000]) };
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(Ok(receipt)) = pin!(self.journal.append(chunk)).poll(&mut context) else {
             panic!("the queue is full")

@@ -37,17 +37,15 @@ pub(super) fn unpack<E>(
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::chunk::{AckProof, Chunk, Encoding};
+    use crate::chunk::Chunk;
     use crate::config::{Config, OutputKind};
     use crate::event_time::EventTime;
     use crate::journal::Journal;
     use crate::metrics::{JournalMetrics, Metrics};
     use crate::output::forward::message_id::MessageIds;
     use crate::pipeline::Pipeline;
-    use crate::sender::Sender;
 
     const ENTRIES: u32 = 100;
 
@@ -82,20 +80,10 @@ mod tests {
             spool.write(b"\x92\x01\x81\xa1a\xa9aaaaaaaaa").unwrap();
         }
         let chunk = Chunk {
-            sender: Arc::new(Sender::from_user(0)),
-            input: "edge".into(),
             tag: "t".into(),
-            id: None,
             received_at: EventTime::now(),
             entry_count: ENTRIES,
-            has_bad_entries: false,
-            has_metadata: false,
-            refusal: None,
-            proof: AckProof::default(),
-            memory: None,
-            handed_over: None,
-            encoding: Encoding::Plain,
-            entries: bytes::Bytes::new(),
+            ..Chunk::of_one(bytes::Bytes::new())
         };
         journal.append_large(chunk, spool.finish().unwrap()).await.unwrap().await.unwrap();
         journal

@@ -1,15 +1,12 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::*;
-use crate::chunk::{Chunk, Encoding};
-use crate::event_time::EventTime;
+use crate::chunk::Chunk;
 use crate::journal::{Replays, SavedCursor};
 use crate::metrics::Metrics;
 use crate::pipeline::{Source, Tally};
-use crate::sender::Sender;
 
 /// What is there over restarts: a data folder, with ten chunks of the tags `a.0`, `b.1`, `a.2` and so on.
 struct Scene {
@@ -25,22 +22,7 @@ impl Scene {
         for number in 0..10 {
             scene.starts.push(journal.newest());
             let tag = format!("{}.{number}", if number % 2 == 0 { "a" } else { "b" });
-            let chunk = Chunk {
-                sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-                input: "edge".into(),
-                tag: Bytes::from(tag),
-                id: None,
-                proof: Default::default(),
-                received_at: EventTime::from_unix_nanoseconds(0),
-                entry_count: 1,
-                has_bad_entries: false,
-                has_metadata: false,
-                refusal: None,
-                memory: None,
-                handed_over: None,
-                encoding: Encoding::Plain,
-                entries: Bytes::from_static(b"\x92\x01\x81\xa1a\x01"),
-            };
+            let chunk = Chunk { tag: Bytes::from(tag), ..Chunk::of_one(&b"\x92\x01\x81\xa1a\x01"[..]) };
             journal.append(chunk).await.unwrap().await.unwrap();
         }
         scene.starts.push(journal.newest());

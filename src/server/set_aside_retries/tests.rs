@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::*;
-use crate::chunk::{AckProof, Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::StartAt;
 use crate::dead_letters::requests::take_answer;
 use crate::event_time::EventTime;
@@ -37,19 +37,11 @@ fn entries(number: u32) -> Vec<u8> {
 fn chunk(number: u32) -> Chunk {
     Chunk {
         sender: Arc::new(Sender::from_address([192, 0, 2, 1].into())),
-        input: "edge".into(),
         tag: Bytes::from_static(b"t"),
         id: Some(Bytes::copy_from_slice(&number.to_be_bytes())),
-        proof: AckProof::default(),
         received_at: EventTime::from_unix_nanoseconds(i64::from(number) + i64::from(number % 2) * DAY),
         entry_count: 2,
-        has_bad_entries: false,
-        has_metadata: false,
-        refusal: None,
-        memory: None,
-        handed_over: None,
-        encoding: Encoding::Plain,
-        entries: entries(number).into(),
+        ..Chunk::of_one(entries(number))
     }
 }
 

@@ -8,12 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::{JournalConfig, StartAt, WhenFull};
 use crate::event_time::EventTime;
 use crate::journal::{Journal, Receipt};
 use crate::metrics::JournalMetrics;
-use crate::sender::Sender;
 use crate::storage::{Disk, Listed, Open, Stat, Storage, StorageFile};
 
 const ENTRY: &[u8] = b"\x92\x01\x81\xa1a\x01";
@@ -85,22 +84,7 @@ impl Storage for Names {
 }
 
 fn chunk(id: &'static [u8]) -> Chunk {
-    Chunk {
-        refusal: None,
-        memory: None,
-        handed_over: None,
-        proof: Default::default(),
-        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-        input: "edge".into(),
-        tag: Bytes::from_static(b"app"),
-        id: Some(Bytes::from_static(id)),
-        received_at: EventTime::from_unix_nanoseconds(0),
-        entry_count: 1,
-        has_bad_entries: false,
-        has_metadata: false,
-        encoding: Encoding::Plain,
-        entries: Bytes::from_static(ENTRY),
-    }
+    Chunk { id: Some(Bytes::from_static(id)), ..Chunk::of_one(ENTRY) }
 }
 
 fn open(names: &Names, data_dir: &Path) -> (Journal, Writer) {

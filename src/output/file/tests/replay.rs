@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::{Config, OutputKind};
 use crate::journal::replay::{Request, RequestKind};
 use crate::journal::writer::{Moment, Writer};
@@ -17,7 +15,6 @@ use crate::journal::{CursorFolder, Journal, Position, Replays};
 use crate::metrics::Metrics;
 use crate::output::file::{FileOutput, Next, open_output, recover_all};
 use crate::pipeline::Pipeline;
-use crate::sender::Sender;
 use crate::storage::Storage;
 use crate::storage::simulated::{Loss, Simulated};
 
@@ -106,22 +103,7 @@ pub(super) fn chunk(number: usize) -> Chunk {
     entries.push(b'a' + (number % 2) as u8);
     entries.extend_from_slice(&[0xa1, b'n', number as u8, 0xa1, b'p', 0xda, 0x03, 0xe8]);
     entries.extend_from_slice(&[b'.'; 1000]);
-    Chunk {
-        refusal: None,
-        memory: None,
-        handed_over: None,
-        proof: Default::default(),
-        sender: Arc::new(Sender::from_address([127, 0, 0, 1].into())),
-        input: "edge".into(),
-        tag: Bytes::from_static(b"app"),
-        id: None,
-        received_at: Moment::now().wall,
-        entry_count: 1,
-        has_bad_entries: false,
-        has_metadata: false,
-        encoding: Encoding::Plain,
-        entries: entries.into(),
-    }
+    Chunk { received_at: Moment::now().wall, ..Chunk::of_one(entries) }
 }
 
 /// How often each number is in the files, which must be whole.
