@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::exit_code;
 use super::journal::is_sound;
 use crate::backup::{Backup, BackupError, BackupReport};
 use crate::cli::counted::counted;
@@ -21,7 +22,7 @@ use crate::config::{Config, OutputKind};
     hikyaku backup /backup/today --with-archive       and the files of all outputs\n  \
     hikyaku backup /backup/today --archive-of access  and those of one output\n\n\
     Restore: put /backup/today/data in the place of data_dir, and what lies in /backup/today/archive below /.\n\
-    Exit codes: 0 there is a backup and it is sound, 1 there is none, 2 wrong arguments.")]
+    Exit codes: 0 there is a backup and it is sound, 1 there is none, 2 wrong arguments, 78 wrong configuration.")]
 pub(super) struct Arguments {
     /// A folder that is new or empty
     #[arg(value_name = "DIR")]
@@ -70,8 +71,9 @@ impl Arguments {
         match self.back_up() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
+                let is_configuration = matches!(error, CommandError::Config(_));
                 super::complain(error);
-                ExitCode::FAILURE
+                if is_configuration { ExitCode::from(exit_code::CONFIGURATION) } else { ExitCode::FAILURE }
             }
         }
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{complain, dev, exit_code};
 use crate::config::Config;
 use crate::logging;
-use crate::server::{Server, Signals, StartError};
+use crate::server::{Server, Signals};
 
 /// Run the server
 #[derive(Debug, clap::Args)]
@@ -79,9 +79,7 @@ async fn serve(config: Config, is_dev: bool) -> ExitCode {
         Ok(server) => server,
         Err(error) => {
             tracing::error!(fatal = true, %error, "cannot start");
-            let is_configuration =
-                matches!(error, StartError::Input(crate::input::forward::BindError::Tls { .. }));
-            return if is_configuration {
+            return if error.is_of_the_configuration() {
                 ExitCode::from(exit_code::CONFIGURATION)
             } else {
                 ExitCode::FAILURE

@@ -50,6 +50,16 @@ pub enum StartError {
     Admin(#[from] admin::AdminError),
 }
 
+impl StartError {
+    /// Whether the configuration names files that are missing or wrong: starting again changes nothing until that is mended.
+    pub fn is_of_the_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Input(BindError::Tls { .. }) | Self::ForwardOutput(forward::OpenError::Tls { .. })
+        )
+    }
+}
+
 pub(super) async fn start(config: Config) -> Result<Server, StartError> {
     let config = Arc::new(config);
     let data_dir = &config.server.data_dir;

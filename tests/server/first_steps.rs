@@ -77,6 +77,57 @@ fn certificates_that_are_missing_are_noted_before_the_server_ends_with_it() {
 }
 
 #[test]
+fn a_mistake_in_any_section_is_one_of_the_configuration_for_every_command_that_reads_it() {
+    for (right, wrong) in [
+        ("data_dir = \"data\"", "data_dir = 1"),
+        ("[journal]", "[log]\nlevel = \"loud\"\n[journal]"),
+        ("max_size = \"64MiB\"", "max_size = \"1KiB\""),
+        ("segment_size = \"4MiB\"", "segment_size = \"4 apples\""),
+        ("[journal]", "[journal]\ncompression = \"brotli\""),
+        ("[journal]", "[journal]\ndedup_window = -1"),
+        ("[journal]", "[journal]\nsegments = 3"),
+        ("[health]", "[dead_letters]\nmax_size = \"none\"\n[health]"),
+        ("[health]", "[dead_letters]\nmax_size = 0\n[health]"),
+        ("[health]", "[dead_letter]\nmax_size = \"1GiB\"\n[health]"),
+        ("max_message_size = \"2MiB\"", "max_message_size = \"2 apples\""),
+        ("match = \"**\"", "match = \"a{\""),
+        ("[metrics]\nenabled = false", "[metrics]\nlisten = \"here\""),
+    ] {
+        let config = CONFIG.replacen(right, wrong, 1);
+        assert_ne!(config, CONFIG);
+        for command in [
+            &["check"][..],
+            &["check", "--json"],
+            &["run"],
+            &["test"],
+            &["journal", "ls"],
+            &["journal", "verify"],
+            &["dead-letter", "ls"],
+            &["backup", "copy"],
+        ] {
+            let (code, text) = run(Some(&config), command);
+            assert_eq!(code, Some(78), "{command:?} with {wrong}: {text}");
+            assert!(text.contains("config/hikyaku.toml"), "{command:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn certificates_that_are_missing_end_the_server_alike_whoever_they_are_of() {
+    let tls = "tls = { cert = \"server.crt\", key = \"server.key\", client_ca = \"ca.crt\" }\n";
+    let (of_input, plain) = (CONFIG, CONFIG.replace(tls, ""));
+    let of_output = plain.replace(
+        "type = \"file\"\nmatch = \"**\"\npath = \"logs/%Y.log\"",
+        "type = \"forward\"\nmatch = \"**\"\nservers = [{ address = \"127.0.0.1:1\" }]\ntls = { ca = \"server.crt\" }",
+    );
+    for config in [of_input, &of_output] {
+        let (code, text) = run(Some(config), &["run"]);
+        assert!(text.contains("cannot read server.crt"), "{text}");
+        assert_eq!(code, Some(78), "{text}");
+    }
+}
+
+#[test]
 fn a_data_folder_that_cannot_be_made_is_told_with_its_key() {
     // A file in the place of the folder, or of one above it: that holds for root as well.
     for place in ["config/hikyaku.toml", "config/hikyaku.toml/data", "/proc/hikyaku"] {

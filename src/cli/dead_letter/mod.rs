@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::data_folder::{DataFolder, NotFound};
+use super::exit_code;
 use crate::cli::counted::counted;
 use crate::dead_letters::{Scan, StoreError};
 use crate::journal::inspect::InspectError;
@@ -82,8 +83,9 @@ impl Arguments {
                 ExitCode::SUCCESS
             }
             Err(error) => {
+                let is_configuration = matches!(error, DeadLetterError::NotFound(_));
                 super::complain(error);
-                ExitCode::FAILURE
+                if is_configuration { ExitCode::from(exit_code::CONFIGURATION) } else { ExitCode::FAILURE }
             }
         }
     }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::data_folder::{DataFolder, NotFound};
+use super::exit_code;
 use super::progress::progress_bar;
 use crate::journal::inspect::InspectError;
 use crate::journal::{CursorError, OpenError, SetAsideError};
@@ -85,8 +86,9 @@ impl Arguments {
                 ExitCode::SUCCESS
             }
             Err(error) => {
+                let is_configuration = matches!(error, JournalError::NotFound(_));
                 super::complain(error);
-                ExitCode::FAILURE
+                if is_configuration { ExitCode::from(exit_code::CONFIGURATION) } else { ExitCode::FAILURE }
             }
         }
     }
