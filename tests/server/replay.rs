@@ -187,21 +187,23 @@ fn what_can_not_be_done_says_why_and_leaves_nothing_behind() {
     let scene = Scene::new();
     let server = scene.start();
     send(&scene, &server, 0..1);
-    for (arguments, expected) in [
-        (&["--output", "archiv", "--from", "1h"][..], "there is no output with the id \"archiv\""),
-        (&["--output", "archive", "--from", "yesterday"], "2026-11-21T09:30:00Z"),
-        (&["--output", "archive", "--from", "1h", "--to", "2h"], "--to must be later than --from"),
+    for (arguments, code, expected) in [
+        (&["--output", "archiv", "--from", "1h"][..], 1, "there is no output with the id \"archiv\""),
+        (&["--output", "archive", "--from", "yesterday"], 2, "2026-11-21T09:30:00Z"),
+        (&["--output", "archive", "--from", "1h", "--to", "2h"], 2, "--to must be later than --from"),
         (
             &["--output", "archive", "--from", "2h", "--to", "1h"],
+            1,
             "keeps nothing that was received in this time",
         ),
-        (&["--output", "archive", "--cancel"], "in no replay"),
+        (&["--output", "archive", "--cancel"], 1, "in no replay"),
     ] {
         let output = journal(&scene, &[&["replay"], arguments].concat());
-        assert_eq!(output.status.code(), Some(1));
         let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{complaint}");
         assert!(complaint.contains(expected), "{complaint}");
     }
+    assert_eq!(journal(&scene, &["cat", "--tag", "a{"]).status.code(), Some(2));
     assert!(server.stop().success());
     assert_eq!(counts(&scene), BTreeMap::from([(0, 1)]));
 }

@@ -32,7 +32,7 @@ impl Cat {
     pub(super) fn execute(&self, data_dir: &Path) -> Result<ExitCode, JournalError> {
         let tags = match self.tag.as_deref().map(TagPatterns::parse).transpose() {
             Ok(tags) => tags,
-            Err(error) => return Err(JournalError::Invalid(format!("--tag: {error}"))),
+            Err(error) => return Err(JournalError::Arguments(format!("--tag: {error}"))),
         };
         let from = match &self.output {
             Some(id) => start_of(data_dir, id)?,

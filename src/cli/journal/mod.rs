@@ -63,6 +63,9 @@ enum JournalError {
         data_dir.display()
     )]
     UnknownOutput { id: String, data_dir: PathBuf, known: String },
+    /// An option has a value that it can't have.
+    #[error("{0}")]
+    Arguments(String),
     #[error("{0}")]
     Invalid(String),
     #[error("cannot write the answer: {0}")]
@@ -86,9 +89,12 @@ impl Arguments {
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                let is_configuration = matches!(error, JournalError::NotFound(_));
-                super::complain(error);
-                if is_configuration { ExitCode::from(exit_code::CONFIGURATION) } else { ExitCode::FAILURE }
+                super::complain(&error);
+                match error {
+                    JournalError::NotFound(_) => ExitCode::from(exit_code::CONFIGURATION),
+                    JournalError::Arguments(_) => ExitCode::from(exit_code::USAGE),
+                    _ => ExitCode::FAILURE,
+                }
             }
         }
     }

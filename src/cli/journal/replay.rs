@@ -121,11 +121,11 @@ impl Replay {
         let now = EventTime::now();
         let point = |name: &str, text: &Option<String>| {
             let parsed = text.as_deref().map(|text| parse_point(text, now)).transpose();
-            parsed.map_err(|error| JournalError::Invalid(format!("--{name}: {error}")))
+            parsed.map_err(|error| JournalError::Arguments(format!("--{name}: {error}")))
         };
         let (from, to) = (point("from", &self.from)?.unwrap_or(now), point("to", &self.to)?);
         if to.is_some_and(|to| to <= from) {
-            return Err(JournalError::Invalid("--to must be later than --from".to_owned()));
+            return Err(JournalError::Arguments("--to must be later than --from".to_owned()));
         }
         let inspection = Inspection::new(data_dir);
         let bar = progress_bar(inspection.segments()?.len() as u64);
