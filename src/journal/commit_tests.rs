@@ -5,15 +5,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::writer::{MAX_COMMIT, Moment, Writer};
 use super::{AppendError, Journal, Receipt};
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::Chunk;
 use crate::config::{JournalConfig, WhenFull};
 use crate::event_time::EventTime;
 use crate::metrics::JournalMetrics;
-use crate::sender::Sender;
 
 fn open(data_dir: &Path) -> (Journal, Writer) {
     let config = JournalConfig {
@@ -35,22 +32,7 @@ fn open(data_dir: &Path) -> (Journal, Writer) {
 
 /// Hands over a chunk with so many bytes of entries; `None` where it has to wait for that.
 fn append(journal: &Journal, length: usize) -> Option<Result<Receipt, AppendError>> {
-    let chunk = Chunk {
-        refusal: None,
-        memory: None,
-        handed_over: None,
-        proof: Default::default(),
-        sender: Sender::from_address([127, 0, 0, 1].into()).into(),
-        input: "edge".into(),
-        tag: Bytes::from_static(b"app"),
-        id: None,
-        received_at: EventTime::from_unix_nanoseconds(0),
-        entry_count: 1,
-        has_bad_entries: false,
-        has_metadata: false,
-        encoding: Encoding::Plain,
-        entries: vec![0xc0; length].into(),
-    };
+    let chunk = Chunk::of_one(vec![0xc0; length]);
     match pin!(journal.append(chunk)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(receipt) => Some(receipt),
         Poll::Pending => None,
@@ -92,4 +74,19 @@ fn so_many_chunks_may_wait_for_the_writer_and_the_next_one_waits_to_be_handed_ov
     assert!(append(&journal, 10).is_none());
     writer.step(Moment::now());
     assert!(append(&journal, 10).is_some());
+}
+
+#[test]
+fn what_waits_for_the_writer_takes_up_room_until_that_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, mut writer) = open(folder.path());
+    let taken = || journal.shared.metrics.queued_bytes.get();
+    let _receipts = [(); 2].map(|()| append(&journal, MAX_COMMIT).unwrap().unwrap());
+    assert!(!journal.queue_room().is_free());
+    assert!(taken() >= 2 * MAX_COMMIT as i64);
+    writer.step(Moment::now());
+    assert!(journal.queue_room().is_free());
+    assert!(taken() >= MAX_COMMIT as i64);
+    writer.step(Moment::now());
+    assert_eq!(taken(), 0);
 }
