@@ -1,5 +1,7 @@
 //! Reading messages from a connection, within the budget.
 
+mod error;
+mod received;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use error::ReadError;
+pub(super) use received::{Incoming, Received};
+
 use super::budget::{Budget, Reservation};
-use super::large::{LargeError, Spooled};
 use super::message_memory::{LONG_MESSAGE, MessageMemory};
 use super::space::Space;
 use super::turnstile::Turnstile;
-use crate::journal::AppendError;
 use crate::wire::framing::Framer;
 use crate::wire::limits::ContentLimits;
 use crate::wire::refusal::Refusal;
@@ -71,69 +74,6 @@ pub(super) struct ReaderSettings {
     pub(super) min_rate: u64,
     pub(super) rate_window: Duration,
     pub(super) limits: ContentLimits,
-}
-
-/// A whole message, and its part of the budget.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) message: Incoming,
-    /// Bytes of memory that the message alone is in, where that comes back as a whole.
-    pub(super) memory: Option<usize>,
-    pub(super) reservation: Reservation,
-}
-
-/// Where a whole message is.
-#[derive(Debug)]
-pub(super) enum Incoming {
-    InMemory(Bytes),
-    /// Text, in memory.
-    Json(Bytes),
-    InFile(Box<Spooled>),
-}
-
-impl Incoming {
-    /// Bytes of the message.
-    pub(super) fn length(&self) -> u64 {
-        match self {
-            Self::InMemory(message) | Self::Json(message) => message.len() as u64,
-            Self::InFile(spooled) => spooled.length,
-        }
-    }
-}
-
-/// Why there is no further message.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    #[error("the connection broke: {0}")]
-    Network(#[from] io::Error),
-    #[error("the peer closed the connection inside a message, {0} bytes of it had come")]
-    CutShort(usize),
-    #[error("the peer sent nothing for {0:?} (idle_timeout)")]
-    Idle(Duration),
-    #[error("the rest of a message did not come within {timeout:?}, {buffered} bytes of it had come")]
-    Stalled { timeout: Duration, buffered: usize },
-    #[error(
-        "a large message came at less than min_rate ({min_rate} bytes a second), {received} bytes of it had come; \
-         mend the network or lower the limit"
-    )]
-    TooSlow { min_rate: u64, received: u64 },
-    #[error(transparent)]
-    Disk(io::Error),
-    #[error("not taken: {0}")]
-    Journal(#[from] AppendError),
-}
-
-impl From<LargeError> for ReadError {
-    fn from(error: LargeError) -> Self {
-        match error {
-            LargeError::Refused(refusal) => Self::Refused(refusal),
-            LargeError::Disk(_) => Self::Disk(io::Error::other(error.to_string())),
-            LargeError::NoSpace => Self::Journal(AppendError::Full),
-            LargeError::Stopped => Self::Journal(AppendError::Stopped),
-        }
-    }
 }
 
 impl<'a, R: AsyncRead + Unpin> MessageReader<'a, R> {
