@@ -211,7 +211,7 @@ impl<'a, R: AsyncRead + Unpin> MessageReader<'a, R> {
             if !self.turnstile.is_open() {
                 *self.framer.buffer() = BytesMut::new();
                 // The peer is not to blame for how long that takes.
-                self.turnstile.pass().await;
+                self.turnstile.wait().await;
             }
             let read = {
                 let mut read = pin!(read_some(&mut self.stream, self.framer.buffer(), size, room));

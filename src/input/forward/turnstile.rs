@@ -20,10 +20,8 @@ impl Turnstile<'_> {
         self.room.is_free() || self.trail.has_unacknowledged()
     }
 
-    /// Waits until it is open. Nothing is acknowledged meanwhile. Safe to cancel.
-    pub(super) async fn pass(&self) {
-        if !self.is_open() {
-            self.room.wait().await;
-        }
+    /// Waits until it opens, where it is not open: nothing is acknowledged meanwhile. Safe to cancel.
+    pub(super) async fn wait(&self) {
+        self.room.wait().await;
     }
 }
