@@ -313,6 +313,15 @@ fn a_record_that_was_changed_on_its_way_ends_the_connection_with_an_alert() {
     }
 }
 
+#[test]
+fn what_comes_behind_our_own_end_is_not_looked_at() {
+    let mut wire = Wire::new(&TLS12, vec![700]);
+    wire.carry().unwrap();
+    wire.server.close().unwrap();
+    wire.deliver(&[0xff; 3_000]).unwrap();
+    assert!(wire.read.is_empty());
+}
+
 proptest! {
     #[test]
     fn no_bytes_of_a_peer_make_it_panic(
