@@ -116,7 +116,7 @@ fn a_letter_is_retried_once_and_what_is_still_no_event_stays() {
     std::fs::write(path, letter).unwrap();
     assert_eq!(printed(&scene, &["retry", "--tag", "late.*"]), "retried 1 of 1 letter\n");
     assert_eq!(letters(&scene, &["--tag", "late.*"]).len(), 0);
-    server.until("the event in its file", |_| scene.lines("unmatched").len() == 1);
+    server.until("the event in its file", |_| scene.has_lines("unmatched", 1));
 
     // A crash before it was settled.
     std::fs::remove_file(scene.path("data/dead-letters").join("settled.log")).unwrap();

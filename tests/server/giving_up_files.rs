@@ -87,7 +87,7 @@ fn a_file_in_the_place_of_a_folder_makes_letters_and_a_retry_brings_them_into_th
     for customer in *b"ab" {
         send(&server, customer, 1);
     }
-    server.until("both files", |_| scene.lines("archive").len() == 2);
+    server.until("both files", |_| scene.has_lines("archive", 2));
     std::fs::rename(scene.path("archive/a"), scene.path("moved")).unwrap();
     std::fs::write(scene.path("archive/a"), "in the way").unwrap();
     for number in [2, 3] {

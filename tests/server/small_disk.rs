@@ -127,7 +127,7 @@ fn an_archive_whose_disk_is_full_at_the_sync_holds_up_nobody_else_and_goes_on_wh
     assert_eq!(server.get("health", "/health").0, 200);
     // Events are taken, and delivered by the others.
     send("something.else", 100);
-    server.until("the others go on", |_| scene.lines("unmatched").len() == 100);
+    server.until("the others go on", |_| scene.has_lines("unmatched", 100));
     assert!(server.metric("hikyaku_output_taken_back_total") >= 1.0);
 
     disk.below.free();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{HIKYAKU, Server, lines_below, reserved_address};
+use super::{HIKYAKU, Server, lines_below, reserved_address, whole_lines_below};
 
 /// A folder with certificates, a configuration, and what the server makes of it.
 pub(crate) struct Scene {
@@ -159,5 +159,10 @@ listen = "127.0.0.1:{metrics_port}"
     /// All lines of all files below a folder, decompressed by the system's own gzip.
     pub(crate) fn lines(&self, folder: &str) -> Vec<serde_json::Value> {
         lines_below(&self.path(folder))
+    }
+
+    /// Whether the files below a folder have come to so many lines; while one is being written they have not.
+    pub(crate) fn has_lines(&self, folder: &str, count: usize) -> bool {
+        whole_lines_below(&self.path(folder)).is_ok_and(|lines| lines.len() == count)
     }
 }
