@@ -15,6 +15,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 /// How often a server is asked how far it is: often enough to be exact, seldom enough to cost nothing.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 
+/// And how often at least, in seconds, and after which part of the time that the rest will take.
+const MAX_POLL: f64 = 1.0;
+const PART_OF_WAIT: f64 = 2.0;
+
 /// Of a second, in proc_pid_stat(5): the same on all machines that Linux runs on today.
 const CLOCK_TICKS: f64 = 100.0;
 
@@ -57,13 +61,19 @@ impl Server {
         Self { child, port, metrics_port, peak }
     }
 
-    /// Waits until a metric is at least so large.
+    /// Waits until a metric is at least so large. Asks the more rarely the longer that will still take: answering is work of
+    /// the server as well.
     #[allow(clippy::disallowed_methods, reason = "asking without a pause would be part of what is measured")]
     pub(crate) fn until_metric(&self, name: &str, at_least: f64) {
-        let started = Instant::now();
-        while self.metric(name) < at_least {
-            assert!(started.elapsed() < PATIENCE, "{name} is {} and not {at_least}", self.metric(name));
-            sleep(POLL);
+        let (started, first) = (Instant::now(), self.metric(name));
+        let mut value = first;
+        while value < at_least {
+            assert!(started.elapsed() < PATIENCE, "{name} is {value} and not {at_least}");
+            // By what it has grown so far.
+            let remaining = (at_least - value) / (value - first) * started.elapsed().as_secs_f64();
+            let pause = if remaining.is_finite() { remaining / PART_OF_WAIT } else { 0.0 };
+            sleep(Duration::from_secs_f64(pause.clamp(POLL.as_secs_f64(), MAX_POLL)));
+            value = self.metric(name);
         }
     }
 

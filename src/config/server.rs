@@ -51,7 +51,7 @@ pub struct JournalConfig {
     pub segment_size: u64,
     /// Bytes of recent chunks kept in memory, so that readers that keep up never touch the disk. Default: 32 MiB.
     pub memory: u64,
-    /// How long each commit waits at most for readers that would fall out of `memory`. Default: 25 ms.
+    /// How long each commit waits at most for readers that would fall out of `memory`. Default: 100 ms.
     pub pace: Duration,
     /// How chunks are compressed that came uncompressed. Default: not at all.
     pub compression: Option<Packing>,
