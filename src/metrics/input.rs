@@ -29,6 +29,7 @@ pub(super) struct InputFamilies {
     idle_connections: IntCounterVec,
     throttled: CounterVec,
     in_flight_bytes: IntGaugeVec,
+    spare_bytes: IntGaugeVec,
     spool_bytes: IntGaugeVec,
     large_messages: IntCounterVec,
     ack_latency: HistogramVec,
@@ -112,6 +113,11 @@ impl InputFamilies {
                 "Bytes held between reading and sync.",
                 &["input"],
             ),
+            spare_bytes: level(
+                "hikyaku_input_spare_bytes",
+                "Bytes of memory that messages left and that wait for the next ones.",
+                &["input"],
+            ),
             spool_bytes: level(
                 "hikyaku_input_spool_bytes",
                 "Bytes of large messages that are on their way through files.",
@@ -162,6 +168,7 @@ impl InputFamilies {
             idle_connections: self.idle_connections.with_label_values(&[id]),
             throttled: self.throttled.clone(),
             in_flight_bytes: self.in_flight_bytes.with_label_values(&[id]),
+            spare_bytes: self.spare_bytes.with_label_values(&[id]),
             spool_bytes: self.spool_bytes.with_label_values(&[id]),
             large_messages: self.large_messages.with_label_values(&[id]),
             ack_latency: self.ack_latency.with_label_values(&[id]),
@@ -213,6 +220,8 @@ pub struct InputMetrics {
     pub idle_connections: IntCounter,
     /// Bytes held between reading and sync.
     pub in_flight_bytes: IntGauge,
+    /// Bytes of memory that messages left and that wait for the next ones.
+    pub spare_bytes: IntGauge,
     /// Bytes of large messages that are on their way through files.
     pub spool_bytes: IntGauge,
     /// Messages that came whole through files.

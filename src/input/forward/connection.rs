@@ -381,7 +381,7 @@ mod tests {
             journal: NoJournal(SpoolFolder::new(folder.path()), QueueRoom::default()),
             metrics: metrics.input("edge"),
             budget: Budget::new(1000, 1000, metrics.input("edge").in_flight_bytes),
-            message_memory: MessageMemory::default(),
+            message_memory: MessageMemory::new(metrics.input("edge").spare_bytes),
             spool_budget: Budget::new(1000, 1000, metrics.input("edge").spool_bytes),
             intake: Intake::new(config.content_limits()),
             senders: Senders::new(&config),

@@ -131,7 +131,7 @@ impl ForwardInput {
                 metrics.spool_bytes.clone(),
             ),
             budget,
-            message_memory: MessageMemory::default(),
+            message_memory: MessageMemory::new(metrics.spare_bytes.clone()),
             intake: Intake::new(config.content_limits()),
             senders: Senders::new(&config),
             refusals: Refusals::new(&config, &metrics),

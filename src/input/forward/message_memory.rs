@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use prometheus::IntGauge;
 
 /// Messages of so many bytes are read into memory from here; for shorter ones it is not worth it.
 pub(super) const LONG_MESSAGE: usize = 64 * 1024;
@@ -21,18 +22,24 @@ const STEP: usize = 32 * 1024;
 const SLACK: usize = 4;
 
 /// The memory that no message has just now. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct MessageMemory(Arc<Mutex<Spares>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Spares {
     /// The one that came back last is at the end.
     memories: Vec<BytesMut>,
     /// Bytes of all of them.
     size: usize,
+    shown_size: IntGauge,
 }
 
 impl MessageMemory {
+    /// None yet; `shown_size` says how much there is.
+    pub(super) fn new(shown_size: IntGauge) -> Self {
+        Self(Arc::new(Mutex::new(Spares { memories: Vec::new(), size: 0, shown_size })))
+    }
+
     /// At least `length` bytes, whatever is in them, and hardly more than a fourth above that.
     pub(super) fn take(&self, length: usize) -> BytesMut {
         let rounded = length.next_multiple_of(STEP);
@@ -44,6 +51,7 @@ impl MessageMemory {
         };
         let mut memory = spares.memories.remove(place);
         spares.size -= memory.capacity();
+        spares.show_size();
         drop(spares);
         // All but what lay behind the message that was in it holds something already.
         memory.resize(memory.capacity(), 0);
@@ -65,6 +73,7 @@ impl MessageMemory {
             spares.size -= memory.capacity();
             oldest.push(memory);
         }
+        spares.show_size();
         // The system gets it back when nobody waits for the others any more.
         drop(spares);
     }
@@ -72,6 +81,12 @@ impl MessageMemory {
     /// A panic elsewhere leaves this whole.
     fn lock(&self) -> MutexGuard<'_, Spares> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spares {
+    fn show_size(&self) {
+        self.shown_size.set(self.size as i64);
     }
 }
 
@@ -99,6 +114,10 @@ impl Drop for Lent {
 mod tests {
     use super::*;
 
+    fn memory() -> MessageMemory {
+        MessageMemory::new(IntGauge::new("spare", "bytes").unwrap())
+    }
+
     /// A message of so many bytes in memory of its own.
     fn message(memory: &MessageMemory, length: usize) -> Bytes {
         let mut buffer = memory.take(length + 10);
@@ -107,7 +126,7 @@ mod tests {
 
     #[test]
     fn memory_serves_again_when_the_last_part_of_its_message_is_gone() {
-        let memory = MessageMemory::default();
+        let memory = memory();
         let first = message(&memory, 100_000);
         let (start, part) = (first.as_ptr(), first.slice(50_000..60_000));
         drop(first);
@@ -119,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_came_back_last_goes_first() {
-        let memory = MessageMemory::default();
+        let memory = memory();
         let [first, second] = [(); 2].map(|()| message(&memory, 100_000));
         let last = first.as_ptr();
         drop(second);
@@ -129,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_short_message_gets_no_memory_of_a_long_one() {
-        let memory = MessageMemory::default();
+        let memory = memory();
         drop(message(&memory, 100_000));
         for length in [2 * STEP, 4 * STEP + 1] {
             assert_eq!(memory.take(length).len(), length.next_multiple_of(STEP));
@@ -139,18 +158,20 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_the_limit() {
-        let memory = MessageMemory::default();
+        let memory = memory();
         let length = MAX_SPARE / 4;
         let messages: Vec<_> = (0..8).map(|_| message(&memory, length - 10)).collect();
         let newest = messages[7].as_ptr();
         drop(messages);
         assert_eq!(memory.lock().size, MAX_SPARE);
+        assert_eq!(memory.lock().shown_size.get(), MAX_SPARE as i64);
         assert_eq!(memory.take(length).as_ptr(), newest);
+        assert_eq!(memory.lock().shown_size.get(), (MAX_SPARE - length) as i64);
     }
 
     #[test]
     fn memory_that_something_else_lies_in_as_well_does_not_come_back() {
-        let memory = MessageMemory::default();
+        let memory = memory();
         let mut buffer = memory.take(100_000);
         let message = memory.lend(buffer.split_to(90_000).freeze());
         drop(message);

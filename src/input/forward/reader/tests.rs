@@ -38,7 +38,7 @@ fn reader_of<R: AsyncRead + Unpin>(
         rate_window: Duration::from_millis(20),
         limits: ContentLimits::NONE,
     };
-    let memory = MessageMemory::default();
+    let memory = MessageMemory::new(IntGauge::new("spare", "bytes").unwrap());
     MessageReader::new(stream, BytesMut::new(), &budget, &memory, turnstile, settings, shutdown)
 }
 
