@@ -15,9 +15,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 /// How often a server is asked how far it is: often enough to be exact, seldom enough to cost nothing.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 
-/// And how often at least, in seconds, and after which part of the time that the rest will take.
-const MAX_POLL: f64 = 1.0;
-const PART_OF_WAIT: f64 = 2.0;
+/// And how often at least, in seconds, as times are taken by it.
+const MAX_POLL: f64 = 0.1;
+
+/// Before that, it is asked again after the time that the rest will take, divided by this.
+const PART_OF_WAIT: f64 = 4.0;
 
 /// Of a second, in proc_pid_stat(5): the same on all machines that Linux runs on today.
 const CLOCK_TICKS: f64 = 100.0;

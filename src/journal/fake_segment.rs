@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::storage::{Stat, StorageFile};
@@ -14,17 +14,11 @@ pub(super) struct FakeSegment {
     read: Arc<AtomicU64>,
     let_go: Arc<AtomicU64>,
     ahead: Arc<Mutex<Vec<Range<u64>>>>,
-    is_broken: Arc<AtomicBool>,
 }
 
 impl FakeSegment {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes: Arc::new(bytes), ..Self::default() }
-    }
-
-    /// All of it.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// How many bytes were read.
@@ -35,11 +29,6 @@ impl FakeSegment {
     /// Up to where it was let go of.
     pub(super) fn let_go_to(&self) -> u64 {
         self.let_go.load(Ordering::Relaxed)
-    }
-
-    /// Whether nothing can be read from now on.
-    pub(super) fn break_disk(&self, is_broken: bool) {
-        self.is_broken.store(is_broken, Ordering::Relaxed);
     }
 
     /// What was asked for ahead of reading since the last time.
@@ -53,10 +42,7 @@ impl StorageFile for FakeSegment {
         unreachable!()
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        if self.is_broken.load(Ordering::Relaxed) {
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        let rest = self.bytes.get(offset as usize..).unwrap_or_default();
+        let rest = &self.bytes[offset as usize..];
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         self.read.fetch_add(count as u64, Ordering::Relaxed);

@@ -1,20 +1,22 @@
-//! Reading frames of one segment from its file.
+//! Reading frames of one segment from its file, a block at a time.
 
 use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use super::block_reader::{BlockReader, Others};
-use super::fetcher::Fetcher;
 use super::format::JournalId;
 use super::format::frame::{FRAME_ALIGNMENT, FRAME_HEADER_LENGTH, FrameHeader, seed};
-use crate::storage::StorageFile;
+use super::read_ahead::ReadAhead;
+use crate::storage::{StorageFile, insist, is_for_damage, read_full_at};
 
 /// How much is read at once; a larger frame is read whole.
 const BLOCK_LENGTH: u64 = 256 * 1024;
 
 /// How much longer than the last frame the next one is expected to be at most: by one part in so many.
 const MORE_THAN_USUAL: u64 = 32;
+
+/// What a disk reads or does not.
+const PAGE: usize = 4096;
 
 /// A frame whose checksums hold.
 #[derive(Debug)]
@@ -52,37 +54,55 @@ pub(super) fn frame_in_block(
 /// Reads frames of one segment.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    blocks: BlockReader,
+    file: Box<dyn StorageFile>,
     journal: JournalId,
     segment: u64,
-    /// How much of the file is read at once: as much as so many frames take as the last one, and a little more. The next
-    /// ones often are as long, and need not be read twice then, to see how long they are and whole.
+    block: Bytes,
+    block_start: u64,
+    ahead: ReadAhead,
+    /// How much of the file the last frame took that was longer than what is read at once, and a little more: the next
+    /// one often is as long, and need not be read twice then, to see how long it is and whole.
     usual: u64,
+    /// Whether nobody reads what was read soon after this.
+    lets_go: bool,
+    /// Up to where the system was told that it need not keep in memory what was read.
+    let_go: u64,
+    /// Whether what the disk can't read is zeros.
+    passes_over_damage: bool,
+    /// The end of the last bytes that were taken for zeros.
+    unreadable_end: u64,
 }
 
 impl FrameReader {
     /// Of a file that [`SegmentFolder::open`](super::segment_file::SegmentFolder::open) opened.
     pub(super) fn new(file: Box<dyn StorageFile>, journal: JournalId, segment: u64) -> Self {
-        Self { blocks: BlockReader::new(file), journal, segment, usual: BLOCK_LENGTH }
-    }
-
-    /// For reading all of it.
-    pub(super) fn fetching(self, fetcher: Fetcher) -> Self {
-        Self { blocks: self.blocks.fetching(fetcher), ..self }
+        Self {
+            ahead: ReadAhead::default(),
+            file,
+            journal,
+            segment,
+            block: Bytes::new(),
+            block_start: 0,
+            usual: BLOCK_LENGTH,
+            lets_go: true,
+            let_go: u64::MAX,
+            passes_over_damage: false,
+            unreadable_end: 0,
+        }
     }
 
     /// Goes on where the disk can't read as if there were zeros, so that all frames are found that do read.
     pub(super) fn passing_over_damage(self) -> Self {
-        Self { blocks: self.blocks.passing_over_damage(), ..self }
+        Self { block: Bytes::new(), passes_over_damage: true, ..self }
     }
 
     pub(super) fn segment(&self) -> u64 {
         self.segment
     }
 
-    /// Says who reads the disk beside it now.
-    pub(super) fn reads_beside(&mut self, others: Others) {
-        self.blocks.reads_beside(others);
+    /// Says whether the system need not keep in memory what was read: it should where another reader comes by.
+    pub(super) fn let_go_of_what_is_read(&mut self, lets_go: bool) {
+        self.lets_go = lets_go;
     }
 
     /// The frame at an offset, if a valid one lies there and ends at or before `end`.
@@ -90,27 +110,25 @@ impl FrameReader {
         if at + FRAME_HEADER_LENGTH > end || !self.fill(at, FRAME_HEADER_LENGTH, end)? {
             return Ok(None);
         }
-        let Some(header) = FrameHeader::decode(self.bytes_at(at), seed(&self.journal, self.segment, at))
+        let start = (at - self.block_start) as usize;
+        let Some(header) = FrameHeader::decode(&self.block[start..], seed(&self.journal, self.segment, at))
         else {
             return Ok(None);
         };
         let length = header.frame_length();
-        let frames = (BLOCK_LENGTH / length).max(1) * length;
-        self.usual = frames + frames / MORE_THAN_USUAL;
+        self.usual = (length + length / MORE_THAN_USUAL).max(BLOCK_LENGTH);
         if at + length > end || !self.fill(at, length, end)? {
             return Ok(None);
         }
-        // While this one is worked on, the next, which may be as long.
-        self.blocks.begin(at + length, length, self.usual, end);
-        let (block, start) = (self.blocks.block(), self.blocks.start());
-        Ok(frame_in_block(&self.journal, self.segment, block, start, at))
+        Ok(frame_in_block(&self.journal, self.segment, &self.block, self.block_start, at))
     }
 
     /// The first valid frame at or behind an offset, and how far there is anything but zeros before it.
     pub(super) fn find_frame(&mut self, mut at: u64, end: u64) -> io::Result<Found> {
         let mut last_byte_before = at;
         while at + FRAME_HEADER_LENGTH <= end && self.fill(at, FRAME_HEADER_LENGTH, end)? {
-            let word = &self.bytes_at(at)[..FRAME_ALIGNMENT as usize];
+            let start = (at - self.block_start) as usize;
+            let word = &self.block[start..start + FRAME_ALIGNMENT as usize];
             if word != [0; FRAME_ALIGNMENT as usize] {
                 if self.frame_at(at, end)?.is_some() {
                     return Ok(Found { frame: Some(at), last_byte_before });
@@ -124,21 +142,83 @@ impl FrameReader {
 
     /// Up to where there was something that the disk can't read; 0 where there was nothing.
     pub(super) fn unreadable_end(&self) -> u64 {
-        self.blocks.unreadable_end()
+        self.unreadable_end
     }
 
     /// The bytes of a range, whatever they are; shorter where the file ends.
     pub(super) fn bytes(&mut self, from: u64, to: u64) -> io::Result<Bytes> {
-        self.blocks.bytes(from, to)
+        self.read_block(BytesMut::new(), from, to.saturating_sub(from))
     }
 
+    /// Sees to it that the block holds `length` bytes from `at`; false where the file ends before.
     fn fill(&mut self, at: u64, length: u64, end: u64) -> io::Result<bool> {
-        self.blocks.fill(at, length, self.usual, end)
+        let block_end = self.block_start + self.block.len() as u64;
+        if at < self.block_start || at + length > block_end {
+            let wanted = length.max(self.usual.min(end - at));
+            self.ahead.before_reading(self.file.as_ref(), at, at + wanted, end);
+            // Its memory is at hand again where nobody holds a frame of it any more.
+            let memory = std::mem::take(&mut self.block).try_into_mut().unwrap_or_default();
+            self.block = match self.read_block(memory, at, wanted) {
+                // What lies ahead is no matter of this frame.
+                Err(error) if is_for_damage(&error) && length < wanted => {
+                    self.read_block(BytesMut::new(), at, length)?
+                }
+                read => read?,
+            };
+            self.block_start = at;
+            self.let_go_before(at);
+        }
+        Ok(at + length <= self.block_start + self.block.len() as u64)
     }
 
-    /// Those of the block from there on, which it was filled with.
-    fn bytes_at(&self, at: u64) -> &[u8] {
-        &self.blocks.block()[(at - self.blocks.start()) as usize..]
+    /// Lets the system use the pages for something else that were read on the way to `at`. The next ones would each have
+    /// to be found anew else, which costs more than reading them.
+    fn let_go_before(&mut self, at: u64) {
+        let page = at - at % PAGE as u64;
+        if self.let_go == u64::MAX {
+            self.let_go = page;
+        }
+        if self.lets_go && self.let_go < page {
+            self.file.let_go(self.let_go, page - self.let_go);
+            self.let_go = page;
+        }
+    }
+
+    fn read_block(&mut self, mut block: BytesMut, at: u64, length: u64) -> io::Result<Bytes> {
+        if block.capacity() < length as usize {
+            // So that the next block has room as well, if it is a little longer.
+            block = BytesMut::with_capacity(length.next_multiple_of(BLOCK_LENGTH) as usize);
+        }
+        block.resize(length as usize, 0);
+        let filled = match read_full_at(self.file.as_ref(), &mut block, at) {
+            Err(error) if self.passes_over_damage && is_for_damage(&error) => {
+                self.read_what_reads(&mut block, at)?
+            }
+            read => read?,
+        };
+        block.truncate(filled);
+        Ok(block.freeze())
+    }
+
+    /// Fills a block page by page, with zeros where the disk can't read one; gives how much of it is in the file.
+    fn read_what_reads(&mut self, block: &mut [u8], at: u64) -> io::Result<usize> {
+        let rest = insist(|| self.file.stat())?.length.saturating_sub(at);
+        let within = usize::try_from(rest).unwrap_or(usize::MAX).min(block.len());
+        let mut from = 0;
+        while from < within {
+            // To the end of the page in the file.
+            let to = (from + PAGE - (at as usize + from) % PAGE).min(within);
+            // Once: whoever passes over damage has tried before, and a dead disk takes seconds for each.
+            match read_full_at(self.file.as_ref(), &mut block[from..to], at + from as u64) {
+                Err(error) if is_for_damage(&error) => {
+                    block[from..to].fill(0);
+                    self.unreadable_end = self.unreadable_end.max(at + to as u64);
+                }
+                read => drop(read?),
+            }
+            from = to;
+        }
+        Ok(within)
     }
 }
 
@@ -155,30 +235,20 @@ mod tests {
     use super::*;
     use crate::journal::fake_segment::FakeSegment;
     use crate::journal::format::frame::{FrameKind, NewFrame};
-    use crate::storage::{Disk, Open, Storage, is_for_damage};
 
     const JOURNAL: JournalId = [7; 16];
 
-    /// Twenty frames of about so many bytes, each with its own number in it, and where they end.
-    fn segment(length: u64) -> (FakeSegment, u64) {
+    #[test]
+    fn large_frames_are_read_once_and_let_go_of() {
         let mut bytes = Vec::new();
         for number in 0..20u8 {
             let seed = seed(&JOURNAL, 1, bytes.len() as u64);
-            let length = length as usize + 1_000 * usize::from(number % 5);
+            let length = 3 * BLOCK_LENGTH as usize + 1_000 * usize::from(number % 5);
             let frame = NewFrame { kind: FrameKind::Chunk, synced_mark: 0, seed };
             frame.write(&mut bytes, |_| {}, &vec![number; length]);
         }
         let end = bytes.len() as u64;
-        (FakeSegment::new(bytes), end)
-    }
-
-    fn fetcher(segment: &FakeSegment, on_a_thread: bool) -> Fetcher {
-        Fetcher::new(Box::new(segment.clone()), on_a_thread)
-    }
-
-    #[test]
-    fn large_frames_are_read_once_and_let_go_of() {
-        let (segment, end) = segment(3 * BLOCK_LENGTH);
+        let segment = FakeSegment::new(bytes);
         let mut reader = FrameReader::new(Box::new(segment.clone()), JOURNAL, 1);
         let (mut at, mut memory) = (0, None);
         for number in 0..20 {
@@ -189,76 +259,11 @@ mod tests {
             assert_eq!(*memory.get_or_insert(place), place, "the memory is used again");
             at = frame.next;
             // Others that are behind read it before it goes.
-            reader.reads_beside(if number % 7 > 2 { Others::Ahead } else { Others::Behind });
+            reader.let_go_of_what_is_read(number % 7 > 2);
         }
         assert_eq!(at, end);
         let read = segment.bytes_read();
         assert!(read < end + end / 16, "{read} bytes of {end} were read");
         assert!(segment.let_go_to() > end - 4 * BLOCK_LENGTH);
-    }
-    #[test]
-    fn whoever_reads_alone_reads_past_the_page_cache_and_each_frame_once() {
-        for (length, on_a_thread) in [10, 60, 100, 250, 700]
-            .into_iter()
-            .flat_map(|kibibytes| [true, false].map(|on_a_thread| (kibibytes * 1024, on_a_thread)))
-        {
-            let (segment, end) = segment(length);
-            let file = Box::new(segment.clone());
-            let mut reader = FrameReader::new(file, JOURNAL, 1).fetching(fetcher(&segment, on_a_thread));
-            reader.reads_beside(Others::Nobody);
-            let mut at = 0;
-            for number in 0..20 {
-                let frame = reader.frame_at(at, end).unwrap().unwrap();
-                assert!(frame.payload.iter().all(|byte| *byte == number));
-                at = frame.next;
-            }
-            assert_eq!(at, end);
-            assert_eq!(segment.let_go_to(), 0, "nothing is to be let go of");
-            let read = segment.bytes_read();
-            assert!(
-                read < end + end / 8 + BLOCK_LENGTH,
-                "{read} bytes of {end} were read at {length} a frame"
-            );
-        }
-    }
-
-    #[test]
-    fn the_frame_that_the_disk_can_not_read_says_so_and_comes_when_it_can() {
-        let (segment, end) = segment(3 * BLOCK_LENGTH);
-        let mut reader =
-            FrameReader::new(Box::new(segment.clone()), JOURNAL, 1).fetching(fetcher(&segment, true));
-        reader.reads_beside(Others::Nobody);
-        let next = reader.frame_at(0, end).unwrap().unwrap().next;
-        // The next one may have come before.
-        let next = reader.frame_at(next, end).unwrap().unwrap().next;
-        segment.break_disk(true);
-        let mut at = next;
-        let error = loop {
-            match reader.frame_at(at, end) {
-                Ok(frame) => at = frame.unwrap().next,
-                Err(error) => break error,
-            }
-        };
-        assert!(is_for_damage(&error));
-        segment.break_disk(false);
-        assert_eq!(reader.frame_at(at, end).unwrap().unwrap().payload[0] as u64, at / (3 * BLOCK_LENGTH));
-    }
-
-    #[test]
-    fn others_come_and_go_while_a_block_is_read_ahead() {
-        let (segment, end) = segment(3 * BLOCK_LENGTH);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("segment");
-        std::fs::write(&path, segment.bytes()).unwrap();
-        let open = || Disk.open(&path, Open::Reading).unwrap();
-        let mut reader = FrameReader::new(open(), JOURNAL, 1).fetching(Fetcher::new(open(), true));
-        let mut at = 0;
-        for number in 0..20 {
-            let others = if number % 3 == 0 { Others::Nobody } else { Others::Ahead };
-            reader.reads_beside(others);
-            let frame = reader.frame_at(at, end).unwrap().unwrap();
-            assert!(frame.payload.iter().all(|byte| *byte == number));
-            at = frame.next;
-        }
     }
 }

@@ -21,7 +21,6 @@ mod active_segment;
 mod append;
 mod attaching;
 mod backlog;
-mod block_reader;
 mod commit_buffer;
 #[cfg(test)]
 mod commit_tests;
@@ -32,7 +31,6 @@ mod dedup;
 pub(crate) mod durable;
 #[cfg(test)]
 mod fake_segment;
-mod fetcher;
 pub mod format;
 mod frame_reader;
 mod handle;

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Position;
-use super::block_reader::Others;
 use super::format::chunk_payload::{BadChunkPayload, ChunkPayload};
 use super::format::frame::FrameKind;
 use super::frame_reader::{Frame, FrameReader};
@@ -114,14 +113,14 @@ impl Reader {
                         // The writer's own bytes do not check: this machine's memory is at fault. The disk may know.
                         self.recent = None;
                         if let Some(chunk) =
-                            self.read_from_disk(self.shared.end_of(position.segment), Others::Behind)?
+                            self.read_from_disk(self.shared.end_of(position.segment), false)?
                         {
                             return Ok(Some(chunk));
                         }
                     }
                 }
-                Place::Disk { end, others } => {
-                    if let Some(chunk) = self.read_from_disk(end, others)? {
+                Place::Disk { end, is_last } => {
+                    if let Some(chunk) = self.read_from_disk(end, is_last)? {
                         return Ok(Some(chunk));
                     }
                 }

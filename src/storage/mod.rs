@@ -4,7 +4,7 @@
 //! what was half written: a `kill` can't notice a missing sync.
 
 mod identity;
-mod large_pieces;
+mod large_writes;
 mod real;
 #[cfg(feature = "simulation")]
 pub mod simulated;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use identity::{Identity, Stat};
-pub use large_pieces::LargePieces;
-pub(crate) use large_pieces::{Parts, align, bytes_until_alike};
+pub use large_writes::LargeWrites;
+pub(crate) use large_writes::{Parts, align, bytes_until_alike};
 pub use real::Disk;
 
 /// How often something is read at once before the disk is taken for damaged there.
@@ -43,9 +43,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// A number that nobody drew before, to name what must never be taken for something else.
     fn draw(&self) -> u128;
-    /// How files are written and read in large pieces.
-    fn large_pieces(&self) -> LargePieces {
-        LargePieces::default()
+    /// How files are appended to in large pieces.
+    fn large_writes(&self) -> LargeWrites {
+        LargeWrites::default()
     }
 }
 
@@ -55,11 +55,6 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
     fn stat(&self) -> io::Result<Stat>;
     /// Reads; gives how many bytes were read, which may be fewer, and is 0 at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// As [`read_at`](Self::read_at), of whole blocks of 4096 bytes, in memory and in the file. Goes past the page cache where the
-    /// file system can do that, and leaves nothing in it.
-    fn read_blocks_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.read_at(buffer, offset)
-    }
     /// Writes; gives how many bytes were written, which may be fewer.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// As [`write_at`](Self::write_at), of parts that lie here and there in memory and side by side in the file.
@@ -169,25 +164,9 @@ pub(crate) fn write_all_blocks_at(
 
 /// Fills as much of a buffer as the file has bytes for; gives how many that are.
 pub(crate) fn read_full_at(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    read_full(buffer, |rest, filled| file.read_at(rest, offset + filled))
-}
-
-/// As [`read_full_at`], of whole blocks.
-pub(crate) fn read_full_blocks_at(
-    file: &dyn StorageFile,
-    buffer: &mut [u8],
-    offset: u64,
-) -> io::Result<usize> {
-    read_full(buffer, |rest, filled| file.read_blocks_at(rest, offset + filled))
-}
-
-fn read_full(
-    buffer: &mut [u8],
-    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
-) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match read(&mut buffer[filled..], filled as u64) {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -110,10 +110,6 @@ impl StorageFile for File {
         FileExt::read_at(self, buffer, offset)
     }
 
-    fn read_blocks_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        past_the_page_cache(self, || FileExt::read_at(self, buffer, offset))
-    }
-
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         FileExt::write_at(self, bytes, offset)
     }
@@ -168,17 +164,16 @@ impl StorageFile for File {
     }
 }
 
-/// Reads or writes without the page cache, or with it where it can't be done without. Nobody else may use this file meanwhile.
-fn past_the_page_cache(file: &File, mut action: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+/// Writes without the page cache, or with it where it can't be done without. Nobody else may write through this file meanwhile.
+fn past_the_page_cache(file: &File, write: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
     let flags = fcntl_getfl(file)?;
-    // What is written past the page cache takes effect on it as well, and what it holds is written before the disk is read:
-    // whoever reads the file sees no difference.
-    let done = fcntl_setfl(file, flags | OFlags::DIRECT).map_err(io::Error::from).and_then(|()| action());
+    // What goes past the page cache takes effect on it as well: whoever reads the file sees no difference.
+    let written = fcntl_setfl(file, flags | OFlags::DIRECT).map_err(io::Error::from).and_then(|()| write());
     fcntl_setfl(file, flags)?;
-    match done {
-        // Not on this file system, or not with blocks of this size, or not of what a short write or read left over.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => action(),
-        done => done,
+    match written {
+        // Not on this file system, or not with blocks of this size, or not of what a short write left over.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => write(),
+        written => written,
     }
 }
 
@@ -201,7 +196,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::storage::{read_full_at, read_full_blocks_at, write_all_blocks_at};
+    use crate::storage::{read_full_at, write_all_blocks_at};
 
     #[test]
     fn files_and_folders_are_for_owner_and_group_only() {
@@ -237,24 +232,6 @@ mod tests {
         std::fs::write(&path, "ours\ntheirs\n").unwrap();
         file.append(b"ours\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "ours\ntheirs\nours\n");
-    }
-
-    #[test]
-    fn blocks_past_the_page_cache_are_what_was_written_through_it_wherever_they_are_in_memory() {
-        const BLOCK: usize = 4096;
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("blocks");
-        let bytes: Vec<u8> = (0..2 * BLOCK + 100).map(|at| (at / 251) as u8).collect();
-        // Not synced, so that it is in the page cache alone.
-        std::fs::write(&path, &bytes).unwrap();
-        let file = Disk.open(&path, Open::Reading).unwrap();
-        let mut memory = vec![0; 5 * BLOCK];
-        let aligned = memory.as_ptr().align_offset(BLOCK);
-        for (shift, offset) in [(0, 0), (0, BLOCK), (1, 0), (0, 2 * BLOCK), (0, 3 * BLOCK)] {
-            let buffer = &mut memory[aligned + shift..][..3 * BLOCK];
-            let read = read_full_blocks_at(file.as_ref(), buffer, offset as u64).unwrap();
-            assert_eq!(buffer[..read], *bytes.get(offset..).unwrap_or_default(), "{shift} {offset}");
-        }
     }
 
     #[test]

@@ -79,8 +79,14 @@ fn a_good_sender_keeps_its_rate_and_memory_its_limit_under_attack() {
 
     server.until("the attackers are gone", |server| server.metric("hikyaku_input_connections") <= 2.0);
     // A machine may be slower in one second than in another, and is not to blame the attackers for it.
-    let alone = alone.min(runtime.block_on(sender.rate(MEASURED)));
-    let plain_alone = plain_alone.min(runtime.block_on(plain.rate(MEASURED)));
+    let (after, plain_after) =
+        (runtime.block_on(sender.rate(MEASURED)), runtime.block_on(plain.rate(MEASURED)));
+    assert!(after >= alone / 4.0, "{after:.0} messages/s after the attack, {alone:.0} before");
+    assert!(
+        plain_after >= plain_alone / 4.0,
+        "{plain_after:.0} messages/s after it, {plain_alone:.0} before"
+    );
+    let (alone, plain_alone) = (alone.min(after), plain_alone.min(plain_after));
 
     let processors = std::thread::available_parallelism().unwrap().get() as u64;
     // Two inputs. Buffers that double while they grow can take twice as much for a moment.

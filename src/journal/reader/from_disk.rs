@@ -4,9 +4,7 @@ use std::io;
 
 use super::{ReadError, Reader, StoredChunk};
 use crate::journal::Position;
-use crate::journal::block_reader::Others;
 use crate::journal::damage::{set_aside, tell_unreadable};
-use crate::journal::fetcher::Fetcher;
 use crate::journal::frame_reader::FrameReader;
 use crate::journal::missing::tell_vanished;
 use crate::storage::is_for_damage;
@@ -15,15 +13,15 @@ impl Reader {
     pub(super) fn read_from_disk(
         &mut self,
         end: u64,
-        others: Others,
+        is_last: bool,
     ) -> Result<Option<StoredChunk>, ReadError> {
         let Position { segment, offset, .. } = self.position;
         let path = || self.shared.folder.segment_path(segment);
         let is_given_up = self.is_given_up();
         let mut file = match self.file.take().filter(|file| file.segment() == segment) {
             Some(file) => file,
-            None => match self.open_segment(segment) {
-                Ok(file) => file,
+            None => match self.shared.folder.open(segment) {
+                Ok(file) => FrameReader::new(file, self.shared.journal, segment),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     if self.shared.is_needed(segment) {
                         tell_vanished(&self.shared, segment);
@@ -39,7 +37,7 @@ impl Reader {
                 Err(source) => return Err(ReadError { path: path(), source }),
             },
         };
-        file.reads_beside(others);
+        file.let_go_of_what_is_read(is_last);
         if is_given_up {
             file = file.passing_over_damage();
         }
@@ -58,13 +56,5 @@ impl Reader {
         // What lies behind may read when it is tried again.
         self.file = Some(file).filter(|_| !is_given_up);
         Ok(chunk)
-    }
-
-    /// Opens a segment for itself and for what is read ahead.
-    fn open_segment(&self, segment: u64) -> io::Result<FrameReader> {
-        let folder = &self.shared.folder;
-        let on_a_thread = folder.storage().large_pieces().on_a_thread;
-        let fetcher = Fetcher::new(folder.open(segment)?, on_a_thread);
-        Ok(FrameReader::new(folder.open(segment)?, self.shared.journal, segment).fetching(fetcher))
     }
 }

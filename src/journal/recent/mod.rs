@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) use block::RecentBlock;
 
 use super::Position;
-use super::block_reader::Others;
 use super::commit_buffer::CommittedFrames;
 
 /// Bytes of frames that are kept although no reader is known to want them. Few: the memory of those that go serves for the
@@ -32,8 +31,8 @@ pub(super) struct Recent {
 /// A reader, and where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Straggler {
-    reader: u64,
-    position: Position,
+    pub(super) reader: u64,
+    pub(super) position: Position,
 }
 
 impl Recent {
@@ -98,17 +97,9 @@ impl Recent {
             .then_some(Straggler { reader: *number, position: *position })
     }
 
-    /// Who reads the disk beside a reader that is at a position.
-    pub(super) fn others(&self, reader: u64, position: Position) -> Others {
-        let oldest = self.blocks.front().map(|block| block.start);
-        let others =
-            self.readers.iter().filter(|(other, _)| **other != reader).map(|(_, position)| *position);
-        // Those that find in memory what they want are no matter.
-        match others.min().filter(|first| oldest.is_none_or(|oldest| *first < oldest)) {
-            Some(first) if first < position => Others::Behind,
-            Some(_) => Others::Ahead,
-            None => Others::Nobody,
-        }
+    /// Whether no other reader still has to come by a position.
+    pub(super) fn is_last(&self, reader: u64, position: Position) -> bool {
+        self.readers.iter().all(|(other, at)| *other == reader || *at >= position)
     }
 
     /// Whether all have passed the oldest block and let go of it. Those that are a segment behind read the disk anyway;

@@ -21,26 +21,15 @@ fn push(recent: &mut Recent, numbers: std::ops::Range<u64>) -> usize {
 }
 
 #[test]
-fn those_that_read_the_disk_beside_a_reader_are_behind_it_or_ahead_of_it() {
+fn the_last_reader_is_the_one_that_nobody_is_behind() {
     let mut recent = Recent::default();
     let [first, second] = [at(3), at(5)].map(|position| recent.add_reader(position));
-    assert_eq!(recent.others(first, at(3)), Others::Ahead);
-    assert_eq!(recent.others(second, at(5)), Others::Behind);
+    assert!(recent.is_last(first, at(3)) && !recent.is_last(second, at(5)));
     recent.note_reader(first, at(5));
-    assert_eq!([first, second].map(|reader| recent.others(reader, at(5))), [Others::Ahead; 2]);
+    assert!(recent.is_last(first, at(5)) && recent.is_last(second, at(5)));
     recent.note_reader(first, at(6));
     recent.remove_reader(second);
-    assert_eq!(recent.others(first, at(6)), Others::Nobody);
-}
-
-#[test]
-fn those_that_read_memory_are_not_beside_a_reader_of_the_disk() {
-    let mut recent = Recent::default();
-    let [first, second] = [at(3), at(40)].map(|position| recent.add_reader(position));
-    push(&mut recent, 10..50);
-    assert_eq!(recent.others(first, at(3)), Others::Nobody);
-    recent.note_reader(second, at(9));
-    assert_eq!(recent.others(first, at(3)), Others::Ahead);
+    assert!(recent.is_last(first, at(6)));
 }
 
 fn at(number: u64) -> Position {

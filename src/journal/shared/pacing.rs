@@ -3,16 +3,29 @@
 //! Where senders and outputs together want more than the machine has, it would go to the senders: they are many, and whoever
 //! reads is one. The reader falls out of memory then, and reading the disk costs both of them more than they had before. So
 //! the writer, which has answered all senders by then, gives readers in memory some time to come along. One that did not
-//! move in that time is not waited for again before it has: senders never wait for an output that is down.
+//! move in that time is not waited for again before it has: senders never wait for an output that is down. And one that is
+//! slow for another reason than what senders take from it is waited for until that has shown, and not again before it is faster
+//! or has caught up: the disk serves it well enough, and the others are spared.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::Shared;
+use super::{Shared, State};
+use crate::journal::Position;
 use crate::journal::recent::Straggler;
 
 /// Readers are waited for when more than this part of the journal's memory is behind them.
 const PART_OF_MEMORY: u64 = 2;
+
+/// And have caught up when less than this part of it is.
+const PART_OF_CAUGHT_UP: u64 = 4;
+
+/// Bytes a second that a reader has to read to be worth waiting for: a fifth of what goes into compressed archives on two
+/// processors, and twice what a sender makes of 50,000 events a second.
+const LEAST_SPEED: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// How long it may be slower before that counts, as a multiple of the longest wait: it may be in the middle of a flush.
+const SLOW_WAITS: f64 = 2.0;
 
 /// Of the writer that waits.
 #[derive(Debug, Default)]
@@ -21,22 +34,37 @@ pub(super) struct Pace {
     pub(super) is_waiting: bool,
     /// The reader that did not move while it was waited for.
     given_up: Option<Straggler>,
+    patience: Option<Patience>,
+}
+
+/// With a reader that has not caught up since it was waited for first.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Where it was, and when.
+    straggler: Straggler,
+    at: Instant,
+    /// Seconds that it may still be slower than [`LEAST_SPEED`].
+    left: f64,
 }
 
 impl Shared {
-    /// Waits until no reader is about to fall out of memory, the one that it waits for has shown that it does not move, the
-    /// time is over, or the server stops.
+    /// Waits until no reader is about to fall out of memory, the one that it waits for has shown that it does not move, or too
+    /// slowly, the time is over, or the server stops.
     pub(in crate::journal) fn wait_for_readers(&self, longest: Duration) {
         let limit = self.memory / PART_OF_MEMORY;
         let mut state = self.lock();
         let Some(first) = state.recent.straggler(limit).filter(|_| !longest.is_zero()) else {
             state.pace.given_up = None;
+            if state.recent.straggler(self.memory / PART_OF_CAUGHT_UP).is_none() {
+                state.pace.patience = None;
+            }
             return;
         };
-        if state.pace.given_up == Some(first) {
+        let began = Instant::now();
+        let is_slow = state.is_slow(first, began, longest);
+        if is_slow || state.pace.given_up == Some(first) {
             return;
         }
-        let began = Instant::now();
         let mut straggler = Some(first);
         state.pace.is_waiting = true;
         while straggler.is_some() && !state.stopping {
@@ -50,6 +78,25 @@ impl Shared {
         state.pace.given_up = straggler.filter(|straggler| *straggler == first);
         drop(state);
         self.metrics.paced_time.inc_by(began.elapsed().as_secs_f64());
+    }
+}
+
+impl State {
+    /// Whether a reader has been too slow for too long since it was waited for first, by what it has read up to now.
+    fn is_slow(&mut self, straggler: Straggler, now: Instant, longest: Duration) -> bool {
+        let at_first = SLOW_WAITS * longest.as_secs_f64();
+        let before = self.pace.patience.filter(|patience| patience.straggler.reader == straggler.reader);
+        let left = before.map_or(at_first, |Patience { straggler: before, at, left }| {
+            let read = self.bytes_between(before.position, straggler.position) as f64;
+            let slower = now.saturating_duration_since(at).as_secs_f64() - read / LEAST_SPEED;
+            (left - slower).clamp(0.0, at_first)
+        });
+        self.pace.patience = Some(Patience { straggler, at: now, left });
+        left == 0.0
+    }
+
+    fn bytes_between(&self, from: Position, to: Position) -> u64 {
+        self.bytes_behind(from).saturating_sub(self.bytes_behind(to))
     }
 }
 
@@ -132,6 +179,29 @@ mod tests {
         let before = shared.metrics.paced_time.get();
         shared.wait_for_readers(briefly);
         assert!(shared.metrics.paced_time.get() > before);
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_for_long_is_not_waited_for_before_it_is_faster_or_has_caught_up() {
+        let longest = Duration::from_millis(100);
+        let (shared, reader) = shared(4 * MIB);
+        let mut now = Instant::now();
+        let mut is_slow = |block, seconds| {
+            now += Duration::from_secs_f64(seconds);
+            let mut state = shared.lock();
+            let straggler = Straggler { reader, position: at(block) };
+            state.is_slow(straggler, now, longest)
+        };
+        assert!(!is_slow(0, 0.0));
+        // Three mebibytes take 47 ms at the least speed.
+        assert!(!is_slow(0, 0.15));
+        assert!(!is_slow(3, 0.09));
+        assert!(is_slow(3, 0.02));
+        assert!(is_slow(3, 0.0));
+        assert!(!is_slow(4, 0.01), "it is faster");
+        shared.locate(reader, at(4));
+        shared.wait_for_readers(longest);
+        assert!(shared.lock().pace.patience.is_none(), "it has caught up");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use super::Shared;
 use super::state::State;
 use crate::journal::Position;
-use crate::journal::block_reader::Others;
 use crate::journal::format::segment_header::SEGMENT_HEADER_LENGTH;
 use crate::journal::recent::RecentBlock;
 
@@ -14,8 +13,9 @@ pub(in crate::journal) enum Place {
     CaughtUp,
     /// The frame is in memory.
     Memory(RecentBlock),
-    /// The frame is on disk, and so is everything up to this offset.
-    Disk { end: u64, others: Others },
+    /// The frame is on disk, and so is everything up to this offset. Where nobody is behind the reader, the system need not
+    /// keep what it reads.
+    Disk { end: u64, is_last: bool },
     /// The segment is over, or gone; this is where it goes on.
     GoOn(Position),
 }
@@ -47,7 +47,7 @@ impl Shared {
         }
         match state.recent.find(position) {
             Some(block) => Place::Memory(block.clone()),
-            None => Place::Disk { end: segment.end, others: state.recent.others(reader, position) },
+            None => Place::Disk { end: segment.end, is_last: state.recent.is_last(reader, position) },
         }
     }
 

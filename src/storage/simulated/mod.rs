@@ -28,7 +28,7 @@ pub use content::Loss;
 pub use faults::{Broken, BrokenHow, Faults, Refusal, Space};
 pub use random::Random;
 
-use super::{LargePieces, Listed, Open, Stat, Storage, StorageFile, folder_of};
+use super::{LargeWrites, Listed, Open, Stat, Storage, StorageFile, folder_of};
 use faults::{Fate, Kind};
 use file::SimulatedFile;
 use names::Node;
@@ -58,8 +58,8 @@ impl Simulated {
 
     /// Bytes of blocks, two of which make a large piece.
     pub fn set_block(&self, block: usize) {
-        let large_pieces = &mut self.state().large_pieces;
-        *large_pieces = LargePieces { block, from: 2 * block, ..*large_pieces };
+        let large_writes = &mut self.state().large_writes;
+        *large_writes = LargeWrites { block, from: 2 * block, ..*large_writes };
     }
 
     /// What can't be written from now on; `None` mends it.
@@ -202,8 +202,8 @@ impl Storage for Simulated {
         })
     }
 
-    fn large_pieces(&self) -> LargePieces {
-        self.state().large_pieces
+    fn large_writes(&self) -> LargeWrites {
+        self.state().large_writes
     }
 
     fn draw(&self) -> u128 {

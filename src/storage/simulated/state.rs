@@ -12,7 +12,7 @@ use super::names::{Names, Node};
 use super::random::Random;
 use super::trace::Trace;
 use super::{Begun, dead};
-use crate::storage::{Identity, LargePieces, Listed, Open, Stat, folder_of};
+use crate::storage::{Identity, LargeWrites, Listed, Open, Stat, folder_of};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) is_dead: bool,
     /// Counts processes.
     pub(super) life: u64,
-    pub(super) large_pieces: LargePieces,
+    pub(super) large_writes: LargeWrites,
     pub(super) trace: Trace,
     files: BTreeMap<u64, File>,
     /// What the disk can't read of files, until it can again.
@@ -61,7 +61,7 @@ impl State {
             is_dead: false,
             life: 0,
             // The simulation has no threads.
-            large_pieces: LargePieces { on_a_thread: false, ..LargePieces::default() },
+            large_writes: LargeWrites { on_a_thread: false, ..LargeWrites::default() },
             trace: Trace::default(),
             files: BTreeMap::new(),
             unreadable: Vec::new(),

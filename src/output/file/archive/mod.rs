@@ -21,7 +21,7 @@ use super::error::{ArchiveError, SaveCursorError};
 use super::undo::UndoLog;
 use crate::config::CompressionLevel;
 use crate::metrics::OutputMetrics;
-use crate::storage::{LargePieces, Storage, StorageFile};
+use crate::storage::{LargeWrites, Storage, StorageFile};
 use behind::WriteBehind;
 use buffers::Buffers;
 use folders::UnsyncedFolders;
@@ -69,7 +69,7 @@ pub struct Archive {
     files: KnownFiles<Arc<dyn StorageFile>>,
     /// Large pieces on their way into files.
     behind: WriteBehind,
-    large: LargePieces,
+    large: LargeWrites,
     is_cautious: bool,
     max_known_files: usize,
     /// In which names were made since the last checkpoint.
@@ -93,8 +93,8 @@ impl Archive {
             undo_folder: options.undo_folder,
             buffers: Buffers::default(),
             files: KnownFiles::new(options.max_open_files),
-            behind: WriteBehind::new(storage.large_pieces().on_a_thread),
-            large: storage.large_pieces(),
+            behind: WriteBehind::new(storage.large_writes().on_a_thread),
+            large: storage.large_writes(),
             is_cautious: options.is_cautious,
             max_known_files: MAX_KNOWN_FILES,
             folders: UnsyncedFolders::default(),

@@ -4,14 +4,14 @@ use super::faulty::{Fault, Faulty};
 use super::world::World;
 use crate::metrics::Metrics;
 use crate::output::file::{Archive, ArchiveError, ArchiveOptions};
-use crate::storage::{Disk, LargePieces, Storage};
+use crate::storage::{Disk, LargeWrites, Storage};
 
 /// Bytes of a line.
 const LINE: usize = 700;
 
 /// Lines that make a large piece.
 fn large() -> usize {
-    LargePieces::default().from / LINE + 1
+    LargeWrites::default().from / LINE + 1
 }
 
 fn lines(from: usize, count: usize) -> String {
@@ -140,7 +140,7 @@ fn pieces_begin_at_their_size() {
         let world = World::new(&[], 16);
         let storage = Faulty::new(Fault::Nothing);
         let mut archive = world.archive(storage.clone(), &Metrics::new("test", 10));
-        add(&mut archive, &world, &lines(0, large())[..LargePieces::default().from - less]);
+        add(&mut archive, &world, &lines(0, large())[..LargeWrites::default().from - less]);
         flush(&mut archive).unwrap();
         archive.checkpoint(&mut |_| Ok(())).unwrap();
         assert_eq!(storage.state().calls.iter().any(|call| call.starts_with("append_blocks")), is_large);

@@ -103,9 +103,10 @@ impl Session {
         if let Layer::Rustls(rustls) = &mut self.layer {
             rustls.ahead.hand_out(into);
             if self.has_closed {
-                // Whoever has said the last word waits for the end of the other side alone, and rustls takes an alert on what
-                // does not check for a second one, which its debug builds panic at.
+                // Whoever has said the last word waits for the end of the other side alone, and need not ask rustls, which is not
+                // made to be shown more: what does not check would be a second alert, at which its debug builds panic.
                 self.incoming.clear();
+                return self.failure.clone().map_or(Ok(()), Err);
             }
             while into.remaining() > 0 && self.turn(Wish::Nothing, into)? == Turn::GoesOn {}
         }

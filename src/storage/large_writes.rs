@@ -11,7 +11,7 @@
 
 /// What a storage makes of large pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LargePieces {
+pub struct LargeWrites {
     /// Bytes that their place in memory and in the file, and their length, are multiples of.
     pub block: usize,
     /// Bytes from which it is worth it.
@@ -20,7 +20,7 @@ pub struct LargePieces {
     pub on_a_thread: bool,
 }
 
-impl Default for LargePieces {
+impl Default for LargeWrites {
     fn default() -> Self {
         Self { block: 4096, from: 256 * 1024, on_a_thread: true }
     }
