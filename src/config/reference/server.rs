@@ -125,8 +125,8 @@ pub(in crate::config) const JOURNAL: Section = Section {
             default: Default::Value("\"100ms\""),
             meaning: "How long the next commit waits at most for an output that is behind by half of `memory` and goes on: then \
                       senders slow down, rather than that it has to read the disk. An output that does not move is waited for \
-                      once until it does, and one that reads less than 64 MiB a second for twice that time until it has caught \
-                      up. `\"0s\"`: never",
+                      once until it does, and one that reads less than 64 MiB a second for twice that time until it is \
+                      faster or has caught up. `\"0s\"`: never",
         },
         Key {
             name: "compression",

@@ -22,7 +22,7 @@ const PART_OF_CAUGHT_UP: u64 = 4;
 
 /// Bytes a second that a reader has to read to be worth waiting for: a fifth of what goes into compressed archives on two
 /// processors, and twice what a sender makes of 50,000 events a second.
-const LEAST_SPEED: f64 = 64.0 * 1024.0 * 1024.0;
+const LEAST_SPEED: u64 = 64 * 1024 * 1024;
 
 /// How long it may be slower before that counts, as a multiple of the longest wait: it may be in the middle of a flush.
 const SLOW_WAITS: f64 = 2.0;
@@ -55,7 +55,9 @@ impl Shared {
         let mut state = self.lock();
         let Some(first) = state.recent.straggler(limit).filter(|_| !longest.is_zero()) else {
             state.pace.given_up = None;
-            if state.recent.straggler(self.memory / PART_OF_CAUGHT_UP).is_none() {
+            if state.pace.patience.is_some()
+                && state.recent.straggler(self.memory / PART_OF_CAUGHT_UP).is_none()
+            {
                 state.pace.patience = None;
             }
             return;
@@ -82,13 +84,13 @@ impl Shared {
 }
 
 impl State {
-    /// Whether a reader has been too slow for too long since it was waited for first, by what it has read up to now.
+    /// Takes down where a reader is now, and says whether it has been too slow for too long since it was waited for first.
     fn is_slow(&mut self, straggler: Straggler, now: Instant, longest: Duration) -> bool {
         let at_first = SLOW_WAITS * longest.as_secs_f64();
         let before = self.pace.patience.filter(|patience| patience.straggler.reader == straggler.reader);
         let left = before.map_or(at_first, |Patience { straggler: before, at, left }| {
             let read = self.bytes_between(before.position, straggler.position) as f64;
-            let slower = now.saturating_duration_since(at).as_secs_f64() - read / LEAST_SPEED;
+            let slower = now.saturating_duration_since(at).as_secs_f64() - read / LEAST_SPEED as f64;
             (left - slower).clamp(0.0, at_first)
         });
         self.pace.patience = Some(Patience { straggler, at: now, left });
